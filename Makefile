@@ -1,0 +1,89 @@
+# What there is to do with inetpy. `make demo` and `make test` need nothing but a
+# Debian 12 machine and root: they install what is missing.
+
+PYTHON  ?= python3
+VENV    := .venv
+PY      := $(VENV)/bin/python
+ERLC    := erlc -Werror -Wall +debug_info +warn_missing_spec +warn_unused_vars
+
+ERL_SOURCES  := $(wildcard erl/src/*.erl)
+TEST_SOURCES := $(wildcard erl/test/*.erl)
+
+.PHONY: build demo test test-python lint bench crosscheck dialyzer xref format clean
+
+build: $(VENV)/.tools erl/ebin/inetpy.app
+
+demo: build
+	@$(PY) demo/demo.py
+
+test: lint test-python
+
+test-python: $(VENV)/.test build erl/test/ebin/.built
+	@echo "== tests =="
+	@$(PY) -m pytest
+
+lint: $(VENV)/.test build erl/test/ebin/.built
+	@echo "== ruff, mypy =="
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(MAKE) --no-print-directory xref dialyzer
+
+xref: erl/ebin/inetpy.app
+	@echo "== xref =="
+	@escript erl/test/xref.escript erl/ebin
+
+# The type table of OTP takes a minute to make, once.
+_build/otp.plt:
+	@echo "== dialyzer: learning the types of OTP (once) =="
+	@mkdir -p _build
+	@dialyzer --build_plt --quiet --output_plt $@ --apps erts kernel stdlib
+
+dialyzer: _build/otp.plt erl/ebin/inetpy.app
+	@echo "== dialyzer =="
+	@dialyzer --quiet --plt $< -Wunmatched_returns -Werror_handling erl/ebin
+
+bench: build
+	@$(VENV)/bin/inetpy bench
+
+crosscheck: build erl/test/ebin/.built
+	@$(PY) tests/crosscheck.py
+
+format: $(VENV)/.test
+	@$(VENV)/bin/ruff format .
+	@$(VENV)/bin/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) _build erl/ebin erl/test/ebin .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# --- what has to be there ----------------------------------------------------
+
+$(VENV)/.base: pyproject.toml
+	@scripts/debian.sh build
+	@echo "== virtual environment =="
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --upgrade pip
+	@touch $@
+
+$(VENV)/.tools: $(VENV)/.base
+	@echo "== Python packages =="
+	@$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[tools,uvloop]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.tools
+	@scripts/debian.sh test
+	@echo "== Python packages for tests =="
+	@$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[tools,uvloop,test]'
+	@touch $@
+
+erl/ebin/inetpy.app: $(ERL_SOURCES) erl/src/inetpy.app.src | $(VENV)/.base
+	@echo "== Erlang =="
+	@mkdir -p erl/ebin
+	@$(ERLC) -o erl/ebin $(ERL_SOURCES)
+	@escript scripts/app.escript erl/src erl/ebin
+
+erl/test/ebin/.built: $(TEST_SOURCES) erl/ebin/inetpy.app
+	@mkdir -p erl/test/ebin
+	@$(ERLC) -pa erl/ebin -o erl/test/ebin $(TEST_SOURCES)
+	@touch $@

@@ -1,0 +1,88 @@
+"""Addresses: ip tuples and sockaddr maps on one side, Python's tuples on the other.
+
+    {127,0,0,1} or any or loopback, with a port     ("127.0.0.1", port)
+    {0,0,0,0,0,0,0,1}, with a port                  ("::1", port, 0, 0)
+    #{family, addr, port [, flowinfo, scope_id]}    the same, with all four fields
+
+`parse_x` takes a term and raises ValueError; `build_x` gives a term.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from .terms import Atom
+
+__all__ = ["FAMILIES", "Sockaddr", "build_address", "is_ip", "parse_address", "parse_sockaddr"]
+
+Sockaddr: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
+
+FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
+
+# family -> (fields of an ip tuple, largest field, any, loopback)
+_SHAPES: dict[int, tuple[int, int, str, str]] = {
+    socket.AF_INET: (4, 0xFF, "0.0.0.0", "127.0.0.1"),  # noqa: S104
+    socket.AF_INET6: (8, 0xFFFF, "::", "::1"),
+}
+
+_ADDR = Atom("addr")
+_PORT = Atom("port")
+_FAMILY = Atom("family")
+_FLOWINFO = Atom("flowinfo")
+_SCOPE_ID = Atom("scope_id")
+
+
+def is_ip(term: object, family: int) -> bool:
+    """Whether `term` is an ip tuple of `family` with all fields in range."""
+    count, largest, _, _ = _SHAPES[family]
+    return (
+        type(term) is tuple
+        and len(term) == count
+        and all(type(field) is int and 0 <= field <= largest for field in term)
+    )
+
+
+def parse_address(term: object, port: object, family: int) -> Sockaddr:
+    """The socket address of an ip tuple (or `any`, `loopback`) and a port."""
+    _, _, unspecified, loopback = _SHAPES[family]
+    if type(port) is not int or not 0 <= port <= 0xFFFF:
+        raise ValueError(f"bad port {port!r}")
+    if isinstance(term, Atom) and term.name in ("any", "loopback"):
+        host = unspecified if term.name == "any" else loopback
+    elif is_ip(term, family):
+        host = _host(term, family)  # type: ignore[arg-type]
+    else:
+        raise ValueError(f"bad address {term!r}")
+    return (host, port) if family == socket.AF_INET else (host, port, 0, 0)
+
+
+def parse_sockaddr(term: Mapping[object, object], family: int) -> Sockaddr:
+    """The socket address of a sockaddr map; `family` is what the socket has."""
+    name = term.get(_FAMILY)
+    if not isinstance(name, Atom) or FAMILIES.get(name.name) != family:
+        raise ValueError(f"bad family {name!r}")
+    plain = parse_address(term.get(_ADDR, Atom("any")), term.get(_PORT, 0), family)
+    if family == socket.AF_INET:
+        return plain
+    flowinfo, scope_id = term.get(_FLOWINFO, 0), term.get(_SCOPE_ID, 0)
+    if not (type(flowinfo) is int and type(scope_id) is int):
+        raise ValueError("bad flowinfo or scope_id")
+    return (plain[0], plain[1], flowinfo, scope_id)
+
+
+def build_address(address: Sockaddr) -> tuple[tuple[int, ...], int]:
+    """`{Ip, Port}` of a socket address."""
+    host = address[0].partition("%")[0]
+    if len(address) == 2:
+        return tuple(socket.inet_pton(socket.AF_INET, host)), address[1]
+    raw = socket.inet_pton(socket.AF_INET6, host)
+    fields = tuple(int.from_bytes(raw[at : at + 2], "big") for at in range(0, 16, 2))
+    return fields, address[1]
+
+
+def _host(fields: tuple[int, ...], family: int) -> str:
+    if family == socket.AF_INET:
+        return ".".join(map(str, fields))
+    return ":".join(f"{field:x}" for field in fields)

@@ -1,0 +1,728 @@
+"""The External Term Format: bytes to terms and back.
+
+Reference: erl_ext_dist, "External Term Format". Decoding accepts every tag
+that OTP 25 to 28 send or accept outside of the distribution header; encoding
+writes what OTP 26 and later write (atoms in UTF-8), which OTP 25 writes with
+`{minor_version, 2}`.
+
+Neither direction recurses, so depth costs heap and not stack. Every count and
+length is checked against the bytes that are there, and against `Limits`,
+before anything of that size is made.
+
+Not here: the distribution header and its atom cache, which belong to the
+distribution protocol; and what terms mean.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from struct import Struct, error as struct_error
+
+from .terms import (
+    Atom,
+    BitString,
+    Charlist,
+    Export,
+    Fun,
+    ImproperList,
+    LocalTerm,
+    Pid,
+    Port,
+    Ref,
+)
+
+__all__ = ["DEFAULT_LIMITS", "EtfError", "Limits", "Map", "decode", "decode_prefix", "encode"]
+
+VERSION = 131
+
+TAGS = {
+    70: "NEW_FLOAT_EXT",
+    77: "BIT_BINARY_EXT",
+    80: "COMPRESSED",
+    88: "NEW_PID_EXT",
+    89: "NEW_PORT_EXT",
+    90: "NEWER_REFERENCE_EXT",
+    97: "SMALL_INTEGER_EXT",
+    98: "INTEGER_EXT",
+    99: "FLOAT_EXT",
+    100: "ATOM_EXT",
+    101: "REFERENCE_EXT",
+    102: "PORT_EXT",
+    103: "PID_EXT",
+    104: "SMALL_TUPLE_EXT",
+    105: "LARGE_TUPLE_EXT",
+    106: "NIL_EXT",
+    107: "STRING_EXT",
+    108: "LIST_EXT",
+    109: "BINARY_EXT",
+    110: "SMALL_BIG_EXT",
+    111: "LARGE_BIG_EXT",
+    112: "NEW_FUN_EXT",
+    113: "EXPORT_EXT",
+    114: "NEW_REFERENCE_EXT",
+    115: "SMALL_ATOM_EXT",
+    116: "MAP_EXT",
+    118: "ATOM_UTF8_EXT",
+    119: "SMALL_ATOM_UTF8_EXT",
+    120: "V4_PORT_EXT",
+    121: "LOCAL_EXT",
+}
+
+MAX_ATOM_CHARACTERS = 255
+MAX_REFERENCE_WORDS = 5
+
+
+class EtfError(ValueError):
+    """Bytes that are no term, or a term that has no bytes.
+
+    `tag` is the tag byte being read (None when encoding or when there is none)
+    and `offset` where it stands in the data; inside a compressed term, in the
+    inflated data.
+    """
+
+    def __init__(self, reason: str, tag: int | None = None, offset: int | None = None) -> None:
+        self.reason = reason
+        self.tag = tag
+        self.offset = offset
+        where = ""
+        if offset is not None:
+            name = "" if tag is None else f" in {TAGS.get(tag, 'unknown tag')} ({tag})"
+            where = f"{name} at offset {offset}"
+        super().__init__(reason + where)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a decoder may spend: nesting levels, and bytes of an inflated term."""
+
+    depth: int = 10_000
+    inflated: int = 256 * 1024 * 1024
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class Map(Mapping[object, object]):
+    """A map whose keys a `dict` would confuse (`1` and `1.0`) or refuse (lists).
+
+    Keys are told apart as Erlang's `=:=` does. A map that a `dict` can hold
+    without loss is decoded to a `dict`.
+    """
+
+    __slots__ = ("_entries",)
+
+    def __init__(self, pairs: Iterable[tuple[object, object]]) -> None:
+        self._entries: dict[bytes, tuple[object, object]] = {}
+        for key, value in pairs:
+            identity = _identity(key)
+            if identity in self._entries:
+                raise ValueError(f"duplicate key {key!r}")
+            self._entries[identity] = (key, value)
+
+    def __getitem__(self, key: object) -> object:
+        try:
+            return self._entries[_identity(key)][1]
+        except KeyError:
+            raise KeyError(key) from None
+
+    def __iter__(self) -> Iterator[object]:
+        return (key for key, _ in self._entries.values())
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def items(self):  # type: ignore[no-untyped-def]
+        """The (key, value) pairs in the order of the external form."""
+        return self._entries.values()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Map) and _identity(self) == _identity(other)
+
+    def __hash__(self) -> int:
+        return hash(_identity(self))
+
+    def __repr__(self) -> str:
+        return f"Map({list(self._entries.values())!r})"
+
+
+def _identity(term: object) -> bytes:
+    """Bytes that are equal exactly where terms are `=:=` (OTP 27 and later for -0.0)."""
+    return encode(term, deterministic=True)
+
+
+# --- decoding ---------------------------------------------------------------
+
+_U16 = Struct(">H").unpack_from
+_U32 = Struct(">I").unpack_from
+_I32 = Struct(">i").unpack_from
+_U64 = Struct(">Q").unpack_from
+_F64 = Struct(">d").unpack_from
+
+# Atoms come in few kinds and many copies: their external form is their key.
+_ATOM_CACHE_SIZE = 4096
+_atom_cache: dict[bytes, Atom] = {}
+
+_TERM, _TUPLE, _LIST, _MAP, _FUN = range(5)
+
+
+def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> object:
+    """The term of `data`, which holds one whole term and nothing else.
+
+    Raises EtfError with the tag and the offset of what is wrong.
+    """
+    term, used = decode_prefix(data, limits)
+    if used != len(data):
+        raise EtfError(f"{len(data) - used} bytes after the term", None, used)
+    return term
+
+
+def decode_prefix(data: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[object, int]:
+    """The term that `data` begins with, and how many bytes it takes."""
+    if type(data) is not bytes:
+        data = bytes(data)
+    if not data:
+        raise EtfError("no data", None, 0)
+    if data[0] != VERSION:
+        raise EtfError(f"version byte is {data[0]}, not {VERSION}", None, 0)
+    if len(data) > 1:
+        if data[1] == 80:
+            return _decode_compressed(data, limits)
+        if data[1] == 121:
+            return LocalTerm(data[1:]), len(data)
+    return _decode(data, 1, limits)
+
+
+def _decode_compressed(data: bytes, limits: Limits) -> tuple[object, int]:
+    if len(data) < 6:
+        raise EtfError("truncated", 80, 1)
+    (size,) = _U32(data, 2)
+    if size > limits.inflated:
+        raise EtfError(f"inflated size {size} is over the limit of {limits.inflated}", 80, 1)
+    inflater = zlib.decompressobj()
+    try:
+        plain = inflater.decompress(data[6:], size + 1)
+    except zlib.error as error:
+        raise EtfError(f"bad zlib data ({error})", 80, 1) from None
+    if len(plain) != size or not inflater.eof:
+        raise EtfError(f"inflated data is not {size} bytes long", 80, 1)
+    term, used = _decode(plain, 0, limits)
+    if used != size:
+        raise EtfError(f"{size - used} bytes after the compressed term", 80, 1)
+    return term, len(data) - len(inflater.unused_data)
+
+
+def _decode(data: bytes, pos: int, limits: Limits) -> tuple[object, int]:
+    """One term from `pos` on, and where it ends.
+
+    The container being filled is (kind, items, remaining, opened): what it will
+    be, its parts so far, how many are missing, and where its tag stands. Those
+    around it wait in `enclosing`; the outermost is a list of the one term.
+    """
+    end = len(data)
+    depth = limits.depth
+    enclosing: list[tuple[int, list[object], int, int]] = []
+    items: list[object] = []
+    kind, remaining, opened = _TERM, 1, pos
+    start = pos
+    tag: int | None = None
+    value: object
+    try:
+        while True:
+            start = pos
+            tag = None
+            tag = data[pos]
+            if tag == 97:
+                value = data[pos + 1]
+                pos += 2
+            elif tag == 119 or tag == 115 or tag == 100 or tag == 118:
+                if tag == 119 or tag == 115:
+                    pos += 2 + data[pos + 1]
+                else:
+                    pos += 3 + _U16(data, pos + 1)[0]
+                value = _atom_cache.get(data[start:pos]) or _atom(data, start, pos)
+            elif tag == 104 or tag == 105:
+                if tag == 104:
+                    count = data[pos + 1]
+                    pos += 2
+                else:
+                    (count,) = _U32(data, pos + 1)
+                    pos += 5
+                if count:
+                    if count > end - pos:
+                        raise EtfError(f"{count} elements in {end - pos} bytes", tag, start)
+                    enclosing.append((kind, items, remaining, opened))
+                    if len(enclosing) > depth:
+                        raise EtfError(f"nested deeper than {depth}", tag, start)
+                    kind, items, remaining, opened = _TUPLE, [], count, start
+                    continue
+                value = ()
+            elif tag == 109:
+                (count,) = _U32(data, pos + 1)
+                pos += 5
+                if count > end - pos:
+                    raise EtfError(f"{count} bytes announced, {end - pos} there", tag, start)
+                value = data[pos : pos + count]
+                pos += count
+            elif tag == 106:
+                value = []
+                pos += 1
+            elif tag == 98:
+                (value,) = _I32(data, pos + 1)
+                pos += 5
+            elif tag == 108 or tag == 116:
+                (count,) = _U32(data, pos + 1)
+                pos += 5
+                needed = count + 1 if tag == 108 else 2 * count
+                if needed > end - pos:
+                    raise EtfError(f"{count} entries in {end - pos} bytes", tag, start)
+                if needed:
+                    enclosing.append((kind, items, remaining, opened))
+                    if len(enclosing) > depth:
+                        raise EtfError(f"nested deeper than {depth}", tag, start)
+                    kind = _LIST if tag == 108 else _MAP
+                    items, remaining, opened = [], needed, start
+                    continue
+                value = {}
+            elif tag == 107:
+                (count,) = _U16(data, pos + 1)
+                pos += 3
+                if count > end - pos:
+                    raise EtfError(f"{count} bytes announced, {end - pos} there", tag, start)
+                value = Charlist(data[pos : pos + count]) if count else []
+                pos += count
+            elif tag == 112:
+                (size,) = _U32(data, pos + 1)
+                (free,) = _U32(data, pos + 26)
+                if pos + 1 + size > end:
+                    raise EtfError(f"{size} bytes announced, {end - pos - 1} there", tag, start)
+                if free > size:
+                    raise EtfError(f"{free} free variables in {size} bytes", tag, start)
+                pos += 30
+                enclosing.append((kind, items, remaining, opened))
+                if len(enclosing) > depth:
+                    raise EtfError(f"nested deeper than {depth}", tag, start)
+                # module, old index, old uniq, pid, then the free variables
+                kind, items, remaining, opened = _FUN, [], free + 4, start
+                continue
+            else:
+                leaf = _LEAVES.get(tag)
+                if leaf is None:
+                    raise EtfError("unknown tag", tag, start)
+                value, pos = leaf(data, pos)
+                if pos > end:
+                    raise IndexError
+            # `value` is whole: put it where it belongs, closing what it completes.
+            items.append(value)
+            remaining -= 1
+            while not remaining:
+                if kind == _TUPLE:
+                    value = tuple(items)
+                elif kind == _LIST:
+                    value = _build_list(items)
+                elif kind == _MAP:
+                    value = _build_map(items, opened)
+                elif kind == _FUN:
+                    value = _build_fun(data, opened, pos)
+                else:
+                    return items[0], pos
+                kind, items, remaining, opened = enclosing.pop()
+                items.append(value)
+                remaining -= 1
+    except (IndexError, struct_error):
+        raise EtfError("truncated", tag, start) from None
+
+
+def _build_list(items: list[object]) -> object:
+    """The list of all but the last of `items`, which is its tail."""
+    tail = items.pop()
+    if type(tail) is list:
+        return items + tail if tail else items
+    if not items:
+        return tail
+    if type(tail) is Charlist:
+        return items + list(tail.data)
+    if type(tail) is ImproperList:
+        return ImproperList((*items, *tail.items), tail.tail)
+    return ImproperList(items, tail)
+
+
+def _build_map(items: list[object], start: int) -> object:
+    keys = items[::2]
+    values = items[1::2]
+    try:
+        plain = dict(zip(keys, values, strict=True))
+    except TypeError:  # a key that cannot be hashed
+        plain = {}
+    if len(plain) == len(keys):
+        return plain
+    try:
+        return Map(zip(keys, values, strict=True))
+    except ValueError as error:
+        raise EtfError(str(error), 116, start) from None
+
+
+def _build_fun(data: bytes, start: int, end: int) -> Fun:
+    """A fun is kept whole: its parts were read only to be sure that they add up."""
+    (size,) = _U32(data, start + 1)
+    if start + 1 + size != end:
+        raise EtfError(f"size is {size}, its parts take {end - start - 1}", 112, start)
+    return Fun(data[start:end])
+
+
+def _atom(data: bytes, start: int, pos: int) -> Atom:
+    """The atom whose external form is data[start:pos], checked and remembered."""
+    tag = data[start]
+    raw = data[start:pos]
+    if pos > len(data):
+        raise IndexError
+    text = raw[2:] if tag in (115, 119) else raw[3:]
+    try:
+        name = text.decode("latin-1" if tag in (100, 115) else "utf-8")
+    except UnicodeDecodeError:
+        raise EtfError("bad UTF-8", tag, start) from None
+    if len(name) > MAX_ATOM_CHARACTERS:
+        raise EtfError(f"atom of {len(name)} characters", tag, start)
+    atom = Atom(name)
+    if len(_atom_cache) < _ATOM_CACHE_SIZE:
+        _atom_cache[raw] = atom
+    return atom
+
+
+def _inner_atom(data: bytes, pos: int, outer: int, start: int) -> tuple[Atom, int]:
+    """An atom that must stand at `pos` inside the term of tag `outer`."""
+    tag = data[pos]
+    if tag in (119, 115):
+        end = pos + 2 + data[pos + 1]
+    elif tag in (100, 118):
+        end = pos + 3 + _U16(data, pos + 1)[0]
+    else:
+        raise EtfError("an atom was expected", outer, start)
+    return _atom_cache.get(data[pos:end]) or _atom(data, pos, end), end
+
+
+def _leaf_float(data: bytes, pos: int) -> tuple[object, int]:
+    (value,) = _F64(data, pos + 1)
+    if not math.isfinite(value):
+        raise EtfError("not a finite number", 70, pos)
+    return value, pos + 9
+
+
+def _leaf_old_float(data: bytes, pos: int) -> tuple[object, int]:
+    text = data[pos + 1 : pos + 32]
+    if len(text) < 31:
+        raise IndexError
+    digits = text.split(b"\0", 1)[0]
+    try:
+        value = float(digits)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or b"_" in digits or digits != digits.strip():
+        raise EtfError("not a finite number", 99, pos)
+    return value, pos + 32
+
+
+def _leaf_small_big(data: bytes, pos: int) -> tuple[object, int]:
+    return _big(data, pos, 110, data[pos + 1], pos + 2)
+
+
+def _leaf_large_big(data: bytes, pos: int) -> tuple[object, int]:
+    return _big(data, pos, 111, _U32(data, pos + 1)[0], pos + 5)
+
+
+def _big(data: bytes, start: int, tag: int, count: int, pos: int) -> tuple[object, int]:
+    if count + 1 > len(data) - pos:
+        raise EtfError(f"{count} bytes announced, {len(data) - pos - 1} there", tag, start)
+    magnitude = int.from_bytes(data[pos + 1 : pos + 1 + count], "little")
+    return -magnitude if data[pos] else magnitude, pos + 1 + count
+
+
+def _leaf_bits(data: bytes, pos: int) -> tuple[object, int]:
+    (count,) = _U32(data, pos + 1)
+    bits = data[pos + 5]
+    body = pos + 6
+    if count > len(data) - body:
+        raise EtfError(f"{count} bytes announced, {len(data) - body} there", 77, pos)
+    if bits > 8 or (bits == 0) != (count == 0):
+        raise EtfError(f"{bits} bits in the last of {count} bytes", 77, pos)
+    raw = data[body : body + count]
+    return BitString(raw, bits) if 0 < bits < 8 else raw, body + count
+
+
+def _node_raw(data: bytes, pos: int, outer: int, start: int) -> tuple[bytes, int]:
+    atom, end = _inner_atom(data, pos, outer, start)
+    return _atom_raw(atom.name), end
+
+
+def _leaf_pid(data: bytes, pos: int) -> tuple[object, int]:
+    node, end = _node_raw(data, pos + 1, 88, pos)
+    return Pid(b"X" + node + _exactly(data, end, 12)), end + 12
+
+
+def _leaf_old_pid(data: bytes, pos: int) -> tuple[object, int]:
+    node, end = _node_raw(data, pos + 1, 103, pos)
+    words = _exactly(data, end, 9)
+    return Pid(b"X" + node + words[:8] + b"\0\0\0" + words[8:]), end + 9
+
+
+def _leaf_v4_port(data: bytes, pos: int) -> tuple[object, int]:
+    node, end = _node_raw(data, pos + 1, 120, pos)
+    words = _exactly(data, end, 12)
+    if _U64(words, 0)[0] < 1 << 28:  # the emulator sends small numbers in the older form
+        return Port(b"Y" + node + words[4:]), end + 12
+    return Port(b"x" + node + words), end + 12
+
+
+def _leaf_port(data: bytes, pos: int) -> tuple[object, int]:
+    node, end = _node_raw(data, pos + 1, 89, pos)
+    return Port(b"Y" + node + _exactly(data, end, 8)), end + 8
+
+
+def _leaf_old_port(data: bytes, pos: int) -> tuple[object, int]:
+    node, end = _node_raw(data, pos + 1, 102, pos)
+    words = _exactly(data, end, 5)
+    return Port(b"Y" + node + words[:4] + b"\0\0\0" + words[4:]), end + 5
+
+
+def _leaf_ref(data: bytes, pos: int) -> tuple[object, int]:
+    count = _reference_words(data, pos, 90)
+    node, end = _node_raw(data, pos + 3, 90, pos)
+    size = 4 + 4 * count
+    return Ref(b"Z" + data[pos + 1 : pos + 3] + node + _exactly(data, end, size)), end + size
+
+
+def _leaf_new_ref(data: bytes, pos: int) -> tuple[object, int]:
+    count = _reference_words(data, pos, 114)
+    node, end = _node_raw(data, pos + 3, 114, pos)
+    size = 1 + 4 * count
+    raw = b"Z" + data[pos + 1 : pos + 3] + node + b"\0\0\0" + _exactly(data, end, size)
+    return Ref(raw), end + size
+
+
+def _leaf_old_ref(data: bytes, pos: int) -> tuple[object, int]:
+    node, end = _node_raw(data, pos + 1, 101, pos)
+    words = _exactly(data, end, 5)
+    return Ref(b"Z\0\1" + node + b"\0\0\0" + words[4:] + words[:4]), end + 5
+
+
+def _reference_words(data: bytes, pos: int, tag: int) -> int:
+    (count,) = _U16(data, pos + 1)
+    if not 1 <= count <= MAX_REFERENCE_WORDS:
+        raise EtfError(f"a reference of {count} words", tag, pos)
+    return int(count)
+
+
+def _leaf_export(data: bytes, pos: int) -> tuple[object, int]:
+    module, at = _inner_atom(data, pos + 1, 113, pos)
+    function, at = _inner_atom(data, at, 113, pos)
+    if data[at] != 97:
+        raise EtfError("the arity is no small integer", 113, pos)
+    return Export(module, function, data[at + 1]), at + 2
+
+
+def _exactly(data: bytes, pos: int, count: int) -> bytes:
+    part = data[pos : pos + count]
+    if len(part) < count:
+        raise IndexError
+    return part
+
+
+_LEAVES: dict[int, Callable[[bytes, int], tuple[object, int]]] = {
+    70: _leaf_float,
+    77: _leaf_bits,
+    88: _leaf_pid,
+    89: _leaf_port,
+    90: _leaf_ref,
+    99: _leaf_old_float,
+    101: _leaf_old_ref,
+    102: _leaf_old_port,
+    103: _leaf_old_pid,
+    110: _leaf_small_big,
+    111: _leaf_large_big,
+    113: _leaf_export,
+    114: _leaf_new_ref,
+    120: _leaf_v4_port,
+}
+
+
+# --- encoding ---------------------------------------------------------------
+
+_PACK_U32 = Struct(">BI").pack
+_PACK_I32 = Struct(">Bi").pack
+_PACK_U16 = Struct(">BH").pack
+_PACK_F64 = Struct(">Bd").pack
+
+
+def encode(term: object, *, compressed: int = 0, deterministic: bool = False) -> bytes:
+    """The external form of `term`, as OTP 26 and later write it.
+
+    `compressed` is a zlib level from 1 to 9 (0: plain); as in OTP, a form that
+    does not get smaller stays plain. `deterministic` sorts the entries of maps.
+    Python's `True`, `False` and `None` become the atoms `true`, `false` and
+    `undefined`, `str` a binary in UTF-8. Raises EtfError for what has no form.
+    """
+    if type(term) is LocalTerm:
+        return b"\x83" + term.raw
+    body = encode_body(term, deterministic)
+    if compressed:
+        packed = b"\x83P" + len(body).to_bytes(4, "big") + zlib.compress(body, compressed)
+        if len(packed) < len(body) + 1:
+            return packed
+    return b"\x83" + body
+
+
+def encode_body(term: object, deterministic: bool = False) -> bytes:
+    """The external form without the version byte, for use inside another term."""
+    out: list[bytes] = []
+    todo: list[object] = [term]
+    depth = 0
+    while todo:
+        part = todo.pop()
+        simple = _SIMPLE.get(type(part))
+        if simple is not None:
+            out.append(simple(part))
+        elif part is _CLOSE:
+            depth -= 1
+        else:
+            depth += 1
+            if depth > DEFAULT_LIMITS.depth:
+                raise EtfError(f"nested deeper than {depth - 1}, or within itself")
+            todo.append(_CLOSE)
+            _encode_container(part, out, todo, deterministic)
+    return b"".join(out)
+
+
+def _encode_container(term: object, out: list[bytes], todo: list[object], deterministic: bool) -> None:
+    """Writes the head of `term`; its parts go on `todo`, the first on top."""
+    if isinstance(term, tuple):
+        count = len(term)
+        out.append(bytes((104, count)) if count < 256 else _PACK_U32(105, count))
+        todo.extend(reversed(term))
+    elif isinstance(term, list):
+        if not term:
+            out.append(b"j")
+        elif type(term[0]) is int and (text := _as_string(term)) is not None:
+            out.append(_PACK_U16(107, len(text)) + text)
+        else:
+            out.append(_PACK_U32(108, len(term)))
+            todo.append(_NIL)
+            todo.extend(reversed(term))
+    elif isinstance(term, (dict, Map)):
+        out.append(_PACK_U32(116, len(term)))
+        if deterministic:
+            entries = sorted((encode_body(k, True), encode_body(v, True)) for k, v in term.items())
+            out.extend(part for entry in entries for part in entry)
+        else:
+            flat = [part for pair in term.items() for part in pair]
+            todo.extend(reversed(flat))
+    elif isinstance(term, ImproperList):
+        out.append(_PACK_U32(108, len(term.items)))
+        todo.append(term.tail)
+        todo.extend(reversed(term.items))
+    else:
+        raise EtfError(f"a Python {type(term).__name__} has no external form")
+
+
+def _as_string(items: list[object]) -> bytes | None:
+    """The bytes of a list that the emulator writes as STRING_EXT, else None."""
+    if len(items) > 65535 or set(map(type, items)) != {int}:
+        return None
+    try:
+        return bytes(items)  # type: ignore[arg-type]
+    except ValueError:
+        return None
+
+
+class _Nil:
+    """The end of a proper list, told from an empty list that is an element."""
+
+
+_NIL = _Nil()
+_CLOSE = object()  # all parts of a container have been written
+
+
+def _encode_int(value: int) -> bytes:
+    if 0 <= value <= 255:
+        return bytes((97, value))
+    if -(1 << 31) <= value < 1 << 31:
+        return _PACK_I32(98, value)
+    magnitude = abs(value)
+    raw = magnitude.to_bytes((magnitude.bit_length() + 7) // 8, "little")
+    head = bytes((110, len(raw))) if len(raw) < 256 else _PACK_U32(111, len(raw))
+    return head + (b"\1" if value < 0 else b"\0") + raw
+
+
+def _encode_float(value: float) -> bytes:
+    if not math.isfinite(value):
+        raise EtfError(f"{value} is no Erlang float")
+    return _PACK_F64(70, value)
+
+
+def _atom_raw(name: str) -> bytes:
+    raw = name.encode()
+    if len(name) > MAX_ATOM_CHARACTERS:
+        raise EtfError(f"atom of {len(name)} characters")
+    return (bytes((119, len(raw))) if len(raw) < 256 else _PACK_U16(118, len(raw))) + raw
+
+
+def _encode_atom(atom: Atom) -> bytes:
+    try:
+        return _atom_raw(atom.name)
+    except UnicodeEncodeError:
+        raise EtfError("an atom with surrogates") from None
+
+
+def _encode_binary(value: bytes | bytearray | memoryview) -> bytes:
+    return _PACK_U32(109, len(value)) + bytes(value)
+
+
+def _encode_str(value: str) -> bytes:
+    try:
+        return _encode_binary(value.encode())
+    except UnicodeEncodeError:
+        raise EtfError("a string with surrogates") from None
+
+
+def _encode_charlist(value: Charlist) -> bytes:
+    data = value.data
+    if not data:
+        return b"j"
+    if len(data) <= 65535:
+        return _PACK_U16(107, len(data)) + data
+    body = bytearray(2 * len(data))
+    body[::2] = b"a" * len(data)
+    body[1::2] = data
+    return _PACK_U32(108, len(data)) + bytes(body) + b"j"
+
+
+def _encode_export(value: Export) -> bytes:
+    if not 0 <= value.arity <= 255:
+        raise EtfError(f"an export of arity {value.arity}")
+    return b"q" + _encode_atom(value.module) + _encode_atom(value.function) + bytes((97, value.arity))
+
+
+def _encode_raw(value: Pid | Port | Ref | Fun) -> bytes:
+    return value.raw
+
+
+_SIMPLE: dict[type, Callable[..., bytes]] = {
+    int: _encode_int,
+    bool: lambda value: b"w\4true" if value else b"w\5false",
+    type(None): lambda _: b"w\tundefined",
+    float: _encode_float,
+    Atom: _encode_atom,
+    bytes: _encode_binary,
+    bytearray: _encode_binary,
+    memoryview: _encode_binary,
+    str: _encode_str,
+    Charlist: _encode_charlist,
+    BitString: lambda value: _PACK_U32(77, len(value.data)) + bytes((value.bits,)) + value.data,
+    Export: _encode_export,
+    Pid: _encode_raw,
+    Port: _encode_raw,
+    Ref: _encode_raw,
+    Fun: _encode_raw,
+    _Nil: lambda _: b"j",
+}

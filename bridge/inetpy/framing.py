@@ -1,0 +1,71 @@
+"""Frames with a length of four bytes in front (`{packet, 4}`), without I/O.
+
+Feed what was read, take the frames that are whole. The work is linear in the
+number of bytes, however they are cut.
+"""
+
+from __future__ import annotations
+
+__all__ = ["MAX_FRAME", "FrameReader", "FramingError", "frame_header"]
+
+HEADER = 4
+MAX_FRAME = 1 << 30
+
+
+class FramingError(ValueError):
+    """A frame that announces more than the limit: the stream cannot be followed."""
+
+
+def frame_header(size: int) -> bytes:
+    """The bytes before a frame of `size` bytes."""
+    return size.to_bytes(HEADER, "big")
+
+
+class FrameReader:
+    """Cuts a stream of bytes into frames."""
+
+    __slots__ = ("_data", "_have", "_limit", "_need", "_parts", "_pos")
+
+    def __init__(self, limit: int = MAX_FRAME) -> None:
+        self._limit = limit
+        self._data = b""
+        self._pos = 0
+        # An unfinished frame waits here, uncopied until its last byte is there.
+        self._parts: list[bytes] = []
+        self._have = 0
+        self._need = 0
+
+    def feed(self, data: bytes) -> None:
+        """Adds bytes of the stream. Take all frames before the next feed."""
+        if self._parts:
+            self._parts.append(data)
+            self._have += len(data)
+            if self._have < self._need:
+                return
+            data = b"".join(self._parts)
+            self._parts = []
+        self._data = data
+        self._pos = 0
+
+    def next_frame(self) -> bytes | None:
+        """The next whole frame without its header, or None: more must be fed."""
+        data = self._data
+        start = self._pos + HEADER
+        if start <= len(data):
+            size = int.from_bytes(data[self._pos : start], "big")
+            if size > self._limit:
+                raise FramingError(f"a frame of {size} bytes is over the limit of {self._limit}")
+            end = start + size
+            if end <= len(data):
+                self._pos = end
+                return data[start:end]
+            self._need = HEADER + size
+        else:
+            self._need = HEADER
+        if self._pos < len(data):
+            rest = data[self._pos :]
+            self._parts = [rest]
+            self._have = len(rest)
+        self._data = b""
+        self._pos = 0
+        return None

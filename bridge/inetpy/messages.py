@@ -1,0 +1,139 @@
+"""The whole vocabulary of the wire between Erlang and Python.
+
+Every frame is one term. From Erlang:
+
+    {hello, Protocol, Capabilities, Bridge, Out}   first; the last two go into sockets' names
+    {Op, SocketId, Ref, Args}                      a request; SocketId 0 is the session
+    {down, Pid}                                    a watched process has ended
+
+Timeouts are in milliseconds, -1 for infinity. The arguments of an operation are
+at its `op_...` method.
+
+To Erlang:
+
+    {hello, Protocol, Capabilities}                first
+    {Ref, Reply}          sent on as it is to the alias Ref, where its caller waits
+    {Pid, Message}        Message sent on to Pid
+    {watch, Pid}, {unwatch, Pid}                   tell, or stop telling, of its end
+    {open, Id, Socket, Kind, Owner}                a socket is there; Kind is stream or listener
+    {active, Id, Bool}, {owner, Id, Pid}           what changed of it
+    {closed, Id}                                   it is gone
+    {log, Level, Text}                             for the logger
+
+The last group lets the bridge process tell the owners when Python has died.
+
+Replies and events are assembled from encoded pieces, because most of each is
+the same every time; everything here gives bodies without the version byte.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from struct import Struct
+
+from .etf import encode_body
+from .terms import Atom, Charlist, Pid, Port
+
+__all__ = [
+    "CAPABILITIES",
+    "OK",
+    "PROTOCOL",
+    "build_active",
+    "build_closed",
+    "build_data",
+    "build_error",
+    "build_event",
+    "build_raise",
+    "build_failure",
+    "build_hello",
+    "build_log",
+    "build_ok",
+    "build_open",
+    "build_owner",
+    "build_socket",
+    "build_watch",
+]
+
+PROTOCOL = 1
+CAPABILITIES = (Atom("tcp"),)
+
+_U32 = Struct(">I").pack
+_TUPLE2 = b"h\2"
+_TUPLE3 = b"h\3"
+_TUPLE4 = b"h\4"
+_OK_ATOM = encode_body(Atom("ok"))
+_OK_HEAD = _TUPLE2 + _OK_ATOM
+
+OK = _OK_ATOM
+
+
+def build_ok(body: bytes) -> bytes:
+    """`{ok, Body}`."""
+    return _OK_HEAD + body
+
+
+@cache
+def build_error(name: str) -> bytes:
+    """`{error, Name}`, for the posix atoms and their like."""
+    return encode_body((Atom("error"), Atom(name)))
+
+
+@cache
+def build_raise(kind: str, name: str) -> bytes:
+    """`{raise, exit | error, Name}`: how the caller is to fail, as gen_tcp does on bad options."""
+    return encode_body((Atom("raise"), Atom(kind), Atom(name)))
+
+
+def build_failure(kind: str, text: str) -> bytes:
+    """`{error, {inetpy, Kind, Text}}`: a fault of the bridge or of the request, not of the net."""
+    return encode_body((Atom("error"), (Atom("inetpy"), Atom(kind), text)))
+
+
+def build_data(data: bytes, as_list: bool) -> bytes:
+    """Received data as the option `mode` has it."""
+    return encode_body(Charlist(data)) if as_list else b"m" + _U32(len(data)) + data
+
+
+def build_socket(bridge: Pid, out: Port | Pid, module: Atom, ident: int) -> bytes:
+    """`{'$inet', Module, {Bridge, Out, Id}}`."""
+    return encode_body((Atom("$inet"), module, (bridge, out, ident)))
+
+
+@cache
+def _tag(name: str) -> bytes:
+    return encode_body(Atom(name))
+
+
+def build_event(name: str, socket: bytes, body: bytes | None = None) -> bytes:
+    """`{Name, Socket}` or `{Name, Socket, Body}`."""
+    if body is None:
+        return _TUPLE2 + _tag(name) + socket
+    return _TUPLE3 + _tag(name) + socket + body
+
+
+def build_hello() -> bytes:
+    return encode_body((Atom("hello"), PROTOCOL, list(CAPABILITIES)))
+
+
+def build_watch(pid: bytes, on: bool) -> bytes:
+    return _TUPLE2 + _tag("watch" if on else "unwatch") + pid
+
+
+def build_open(ident: int, socket: bytes, kind: str, owner: bytes) -> bytes:
+    return b"h\5" + _tag("open") + encode_body(ident) + socket + _tag(kind) + owner
+
+
+def build_active(ident: int, active: bool) -> bytes:
+    return _TUPLE3 + _tag("active") + encode_body(ident) + encode_body(active)
+
+
+def build_owner(ident: int, owner: bytes) -> bytes:
+    return _TUPLE3 + _tag("owner") + encode_body(ident) + owner
+
+
+def build_closed(ident: int) -> bytes:
+    return _TUPLE2 + _tag("closed") + encode_body(ident)
+
+
+def build_log(level: str, text: str) -> bytes:
+    return encode_body((Atom("log"), Atom(level), text))

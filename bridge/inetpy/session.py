@@ -1,0 +1,290 @@
+"""One session: the sockets of one peer, their owners, and who asks what of them.
+
+The session is fed decoded terms and does not know where they come from. Of its
+transport it needs little: to answer an alias, to send a term to a pid, to watch
+a pid, and to note what happens to sockets. See `Transport`.
+
+A request names its socket by number; number 0 is the session itself, which
+opens sockets. Nothing that comes in may end the session: what cannot be
+understood, and what goes wrong in here, is answered and logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable
+from typing import Any, ClassVar, Protocol, TypeVar
+
+from . import addresses, messages, options
+from .errors import posix_name
+from .etf import encode_body
+from .messages import OK, build_error, build_failure, build_ok, build_raise
+from .sockets.handle import Handle
+from .sockets.listener import Listener
+from .sockets.stream import Stream
+from .syscalls import Poller, Syscalls
+from .terms import Atom, Pid, Port, Ref
+
+__all__ = ["Session", "Transport"]
+
+S = TypeVar("S", bound=Handle)
+
+log = logging.getLogger(__name__)
+
+# What a socket that is gone answers, where it is not {error, closed}: what the
+# closed port of a stock socket answers.
+_GONE = dict.fromkeys(
+    ("setopts", "getopts", "sockname", "peername", "socknames", "getstat"), build_error("einval")
+) | {"close": OK}
+_CLOSED = build_error("closed")
+
+
+class Transport(Protocol):
+    """How a session reaches its peer. All terms are bodies: without a version byte."""
+
+    def reply(self, ref: bytes, body: bytes, tail: bytes = b"") -> None:
+        """Sends `{Ref, Body}` to the alias `ref`. `tail` continues `body`."""
+
+    def send(self, pid: bytes, body: bytes, tail: bytes = b"") -> None:
+        """Sends `body` to the process `pid`."""
+
+    def note(self, body: bytes) -> None:
+        """Tells the peer's end of the bridge what it must know to survive us."""
+
+
+class Watcher(Protocol):
+    """What ends with a process."""
+
+    def on_down(self, pid: Pid) -> None: ...
+
+
+class Session:
+    """See the module. `bridge` and `out` name the peer's end in each socket's name."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        syscalls: Syscalls,
+        loop: asyncio.AbstractEventLoop,
+        poller: Poller,
+        bridge: Pid,
+        out: Port | Pid,
+    ) -> None:
+        self.syscalls = syscalls
+        self.poller = poller
+        self.reply = transport.reply
+        self.send = transport.send
+        self.note = transport.note
+        self.congested = False
+        self.sockets: dict[int, Handle] = {}
+        self._loop = loop
+        self._bridge = bridge
+        self._out = out
+        self._idents = itertools.count(1)
+        self._watchers: dict[Pid, set[Watcher]] = {}
+        self._paused: list[Stream] = []
+
+    # --- requests ---
+
+    def handle(self, term: object) -> None:
+        """One term from the peer: see messages."""
+        match term:
+            case (Atom() as op, int() as ident, Ref() as ref, args):
+                self._request(op.name, ident, ref.raw, args)
+            case (Atom(name="down"), Pid() as pid):
+                self._on_down(pid)
+            case _:
+                log.warning("not a request: %.200r", term)
+
+    def _request(self, op: str, ident: int, ref: bytes, args: Any) -> None:
+        try:
+            if ident == 0:
+                opener = self.ops.get(op)
+                if opener is None:
+                    return self.reply(ref, build_failure("unknown_op", op))
+                return opener(self, ref, args)
+            target = self.sockets.get(ident)
+            if target is None:
+                return self.reply(ref, _GONE.get(op, _CLOSED))
+            method = target.ops.get(op)
+            if method is None:
+                return self.reply(ref, build_failure("unknown_op", op))
+            method(target, ref, args)
+        except (TypeError, ValueError, AttributeError, KeyError) as error:
+            # Arguments of another shape than this version's Erlang side sends.
+            log.warning("bad request %s: %r", op, error, exc_info=log.isEnabledFor(logging.DEBUG))
+            self.reply(ref, build_failure("bad_request", f"{op}: {error!r}"))
+        except Exception as error:
+            log.exception("request %s failed", op)
+            self.reply(ref, build_failure("exception", f"{op}: {error!r}"))
+
+    def op_connect(self, ref: bytes, args: Any) -> None:
+        """{Module, Family, Owner, Address, Port, Options, Preset, Timeout}; a sockaddr has Port 0."""
+        module, family_name, owner, address, port, given, preset, timeout = args
+        family = addresses.FAMILIES[family_name.name]
+        try:
+            opening = options.parse_open(given, preset, options.CONNECT)
+            local = self._local_address(opening, family, always=False)
+            if isinstance(opening.address, dict) and not isinstance(address, dict):
+                raise ValueError("a sockaddr to bind to goes with a sockaddr to connect to")
+        except ValueError:
+            return self.reply(ref, build_raise("exit", "badarg"))
+        try:
+            if isinstance(address, dict):
+                remote = addresses.parse_sockaddr(address, family)
+            else:
+                remote = addresses.parse_address(address, port, family)
+        except ValueError:
+            return self.reply(ref, build_error("einval"))
+        stream = self._open(Stream, ref, module, family, owner, opening, local)
+        if stream is not None:
+            stream.connect(ref, remote, timeout)
+
+    def op_listen(self, ref: bytes, args: Any) -> None:
+        """{Module, Family, Owner, Port, Options, Preset}."""
+        module, family_name, owner, port, given, preset = args
+        family = addresses.FAMILIES[family_name.name]
+        try:
+            opening = options.parse_open([(Atom("port"), port), *given], preset, options.LISTEN)
+            local = self._local_address(opening, family, always=True)
+        except ValueError:
+            return self.reply(ref, build_raise("exit", "badarg"))
+        if type(opening.backlog) is not int:
+            return self.reply(ref, build_raise("error", "function_clause"))
+        listener = self._open(Listener, ref, module, family, owner, opening, local)
+        if listener is None:
+            return
+        try:
+            # Sixteen bits go to the driver, signed for listen(2).
+            listener.listen(opening.backlog & 0xFFFF)
+        except OSError as error:
+            listener.terminate()
+            return self.reply(ref, build_error(posix_name(error)))
+        self.reply(ref, build_ok(listener.name))
+
+    def _local_address(
+        self, opening: options.OpenOptions, family: int, always: bool
+    ) -> addresses.Sockaddr | None:
+        """Where to bind. None: a connecting socket leaves it to the system."""
+        if isinstance(opening.address, dict):
+            return addresses.parse_sockaddr(opening.address, family)
+        if opening.address is None or opening.address == Atom("undefined"):
+            bound = addresses.parse_address(Atom("any"), opening.port, family)
+            return bound if always or opening.port else None
+        return addresses.parse_address(opening.address, opening.port, family)
+
+    def _open(
+        self,
+        kind: type[S],
+        ref: bytes,
+        module: Atom,
+        family: int,
+        owner: Pid,
+        opening: options.OpenOptions,
+        local: addresses.Sockaddr | None,
+    ) -> S | None:
+        """A socket with its options set, and bound; or None, and `ref` has the error."""
+        try:
+            sock = self.syscalls.open_socket(family)
+        except OSError as error:
+            self.reply(ref, build_error(posix_name(error)))
+            return None
+        handle = kind(self, module, owner, sock)
+        self.enter(handle)
+        try:
+            options.apply(handle, opening.settings)
+            if local is not None:
+                self.syscalls.bind(sock, local)
+        except options.OptionError:
+            answer = build_error("einval")
+        except OSError as error:
+            answer = build_error(posix_name(error))
+        else:
+            return handle
+        handle.terminate()
+        self.reply(ref, answer)
+        return None
+
+    def op_info(self, ref: bytes, _args: Any) -> None:
+        """What `inetpy:info/0` shows of this side."""
+        kinds = [handle.kind for handle in self.sockets.values()]
+        counts = {Atom("stream"): kinds.count("stream"), Atom("listener"): kinds.count("listener")}
+        self.reply(ref, build_ok(encode_body(counts)))
+
+    # --- sockets ---
+
+    def new_name(self, module: Atom) -> tuple[int, bytes]:
+        """A number for a new socket, and the external form of its name."""
+        ident = next(self._idents)
+        return ident, messages.build_socket(self._bridge, self._out, module, ident)
+
+    def enter(self, handle: Handle) -> None:
+        """The socket is there: it can be asked for, and ends with its owner."""
+        self.sockets[handle.ident] = handle
+        self.note(messages.build_open(handle.ident, handle.name, handle.kind, handle.owner.raw))
+        self.watch(handle.owner, handle)
+
+    def forget(self, handle: Handle) -> bool:
+        """The socket is gone. False when it already was."""
+        if self.sockets.pop(handle.ident, None) is None:
+            return False
+        self.unwatch(handle.owner, handle)
+        self.note(messages.build_closed(handle.ident))
+        return True
+
+    # --- processes ---
+
+    def watch(self, pid: Pid, watcher: Watcher) -> None:
+        """`watcher.on_down` is called when `pid` ends, until `unwatch`."""
+        watchers = self._watchers.get(pid)
+        if watchers is None:
+            self._watchers[pid] = {watcher}
+            self.note(messages.build_watch(pid.raw, True))
+        else:
+            watchers.add(watcher)
+
+    def unwatch(self, pid: Pid, watcher: Watcher) -> None:
+        watchers = self._watchers.get(pid)
+        if watchers is None:
+            return
+        watchers.discard(watcher)
+        if not watchers:
+            del self._watchers[pid]
+            self.note(messages.build_watch(pid.raw, False))
+
+    def _on_down(self, pid: Pid) -> None:
+        for watcher in self._watchers.pop(pid, ()):
+            watcher.on_down(pid)
+
+    # --- time and pressure ---
+
+    def after(self, milliseconds: int, callback: Callable[[], None]) -> asyncio.TimerHandle:
+        """Calls `callback` once, unless the result is cancelled."""
+        return self._loop.call_later(milliseconds / 1000, callback)
+
+    def soon(self, callback: Callable[[], None]) -> None:
+        """Calls `callback` when what is being done is done."""
+        self.poller.soon(callback)
+
+    def pause(self, stream: Stream) -> None:
+        """`stream` has something to read, but the peer is behind: see `set_congested`."""
+        self._paused.append(stream)
+
+    def set_congested(self, congested: bool) -> None:
+        """The transport's output is (or is no longer) too far behind.
+
+        Streams then stop reading, and TCP slows their peers down.
+        """
+        self.congested = congested
+        if not congested:
+            paused, self._paused = self._paused, []
+            for stream in paused:
+                stream.resume()
+
+    ops: ClassVar[dict[str, Callable[[Session, bytes, Any], None]]] = {
+        "connect": op_connect,
+        "listen": op_listen,
+        "info": op_info,
+    }

@@ -1,0 +1,315 @@
+"""What every socket has, whatever it is connected to.
+
+A handle stands for what the port of a stock socket stands for. It can outlive
+its descriptor: after a passive socket has reported that its peer is gone, the
+descriptor is closed and the handle still answers, as in inet_drv.
+
+Requests come as `op_...(ref, args)` methods, found through the class table
+`ops`. An answer goes to `session.reply(ref, body)`, now or later.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .. import messages, options
+from ..active import MULTI, PASSIVE, add_count
+from ..addresses import build_address
+from ..errors import posix_name
+from ..etf import encode_body
+from ..messages import OK, build_error, build_event, build_ok
+from ..packet import PacketType
+from ..terms import Atom, Pid
+
+if TYPE_CHECKING:
+    from ..session import Session
+
+__all__ = ["CLOSED", "CONNECTED", "CONNECTING", "LISTENING", "OPEN", "Handle"]
+
+# The states of inet_drv that can be told apart from outside.
+CLOSED, OPEN, CONNECTING, CONNECTED, LISTENING = "closed", "open", "connecting", "connected", "listen"
+
+_STATISTICS = (
+    "recv_oct", "recv_cnt", "recv_max", "recv_avg", "recv_dvi",
+    "send_oct", "send_cnt", "send_max", "send_avg", "send_pend",
+)  # fmt: skip
+
+_LINGER_NOW = struct.pack("ii", 1, 0)
+
+
+class Handle:
+    """The common part of sockets. `sock` is None once the descriptor is closed."""
+
+    __slots__ = (
+        "__weakref__", "session", "syscalls", "ident", "module", "name", "owner", "sock", "state",
+        "interest", "active", "active_count", "as_list", "buffer", "buffer_set", "exit_on_close",
+        "high_watermark", "low_watermark", "packet", "packet_size", "send_timeout",
+        "send_timeout_close", "show_econnreset", "recv_oct", "recv_cnt", "recv_max", "recv_avg",
+        "recv_dvi", "send_oct", "send_cnt", "send_max", "send_avg",
+    )  # fmt: skip
+
+    kind: ClassVar[str]
+    ops: ClassVar[dict[str, Callable[[Any, bytes, Any], None]]] = {}
+
+    active: int
+    as_list: bool
+    buffer: int
+    exit_on_close: bool
+    high_watermark: int
+    low_watermark: int
+    packet: PacketType
+    packet_size: int
+    send_timeout: int | None
+    send_timeout_close: bool
+    show_econnreset: bool
+
+    def __init__(
+        self, session: Session, module: Atom, owner: Pid, sock: socket.socket, like: Handle | None = None
+    ) -> None:
+        """`like`: the listener whose options this socket starts with."""
+        self.session = session
+        self.syscalls = session.syscalls
+        self.module = module
+        self.owner = owner
+        self.sock: socket.socket | None = sock
+        self.state = OPEN
+        self.interest = 0
+        self.ident, self.name = session.new_name(module)
+        if like is None:
+            for attribute, value in options.DEFAULTS.items():
+                setattr(self, attribute, value)
+        else:
+            self.active = PASSIVE
+            for attribute in options.INHERITED:
+                setattr(self, attribute, getattr(like, attribute))
+        self.active_count = 0
+        self.buffer_set = False
+        self.recv_oct = self.recv_cnt = self.recv_max = 0
+        self.send_oct = self.send_cnt = self.send_max = 0
+        self.recv_avg = self.recv_dvi = self.send_avg = 0.0
+
+    # --- readiness ---
+
+    def want(self, events: int) -> None:
+        """Sets what `on_ready` is to be called for; 0 for nothing."""
+        if events == self.interest or self.sock is None:
+            return
+        poller = self.session.poller
+        descriptor = self.sock.fileno()
+        if not self.interest:
+            poller.add(descriptor, events, self)
+        elif events:
+            poller.change(descriptor, events)
+        else:
+            poller.remove(descriptor)
+        self.interest = events
+
+    def on_ready(self, events: int) -> None:
+        raise NotImplementedError
+
+    def close_descriptor(self) -> None:
+        """Closes the descriptor; the handle goes on answering."""
+        if self.sock is not None:
+            self.want(0)
+            self.syscalls.close(self.sock)
+            self.sock = None
+        self.state = CLOSED
+
+    # --- options ---
+
+    def set_system_option(self, level: int, constant: int, value: int | bytes) -> None:
+        """setsockopt(2); what the system says to it is nobody's business (inet_set_opts)."""
+        if self.sock is not None:
+            try:
+                self.syscalls.setsockopt(self.sock, level, constant, value)
+            except OSError:
+                pass
+
+    def get_system_option(self, level: int, constant: int, size: int) -> object:
+        """getsockopt(2): an int, or `size` bytes where a size is given. Raises OSError."""
+        if self.sock is None:
+            raise OSError("closed")
+        return self.syscalls.getsockopt(self.sock, level, constant, size)  # type: ignore[call-arg]
+
+    def set_active(self, mode: int, increment: int) -> None:
+        """Sets the active mode. What follows from it comes in `settle`."""
+        if mode != MULTI:
+            return self.change_active(mode, 0)
+        changed = add_count(self.active_count, increment)
+        if changed is None:
+            raise options.OptionError("active count out of range")
+        mode, count = changed
+        self.change_active(mode, count)
+        if self.active == PASSIVE:
+            self.tell("tcp_passive")
+
+    def change_active(self, mode: int, count: int) -> None:
+        if (mode != PASSIVE) != (self.active != PASSIVE):
+            self.session.note(messages.build_active(self.ident, mode != PASSIVE))
+        self.active = mode
+        self.active_count = count
+
+    def settle(self, old_active: int, old_packet: PacketType) -> None:
+        """Does what a change of options brings about: reads, delivers, or stops."""
+
+    def op_setopts(self, ref: bytes, args: Any) -> None:
+        old_active, old_packet = self.active, self.packet
+        try:
+            options.apply(self, options.parse_settings(args))
+        except options.OptionError:
+            return self.session.reply(ref, build_error("einval"))
+        self.settle(old_active, old_packet)
+        self.session.reply(ref, OK)
+
+    def op_getopts(self, ref: bytes, args: Any) -> None:
+        try:
+            answer = options.get(self, args)
+        except options.OptionError:
+            return self.session.reply(ref, build_error("einval"))
+        self.session.reply(ref, build_ok(encode_body(answer)))
+
+    # --- names and counters ---
+
+    def op_sockname(self, ref: bytes, _args: Any) -> None:
+        self.reply_address(ref, self.syscalls.getsockname)
+
+    def op_peername(self, ref: bytes, _args: Any) -> None:
+        self.session.reply(ref, build_error("enotconn"))
+
+    def op_socknames(self, ref: bytes, _args: Any) -> None:
+        try:
+            address = self._address(self.syscalls.getsockname)
+        except OSError as error:
+            return self.session.reply(ref, build_error(posix_name(error)))
+        self.session.reply(ref, build_ok(encode_body([address])))
+
+    def reply_address(self, ref: bytes, ask: Callable[[socket.socket], Any]) -> None:
+        try:
+            address = self._address(ask)
+        except OSError as error:
+            return self.session.reply(ref, build_error(posix_name(error)))
+        self.session.reply(ref, build_ok(encode_body(address)))
+
+    def _address(self, ask: Callable[[socket.socket], Any]) -> object:
+        if self.sock is None:
+            raise OSError(9, "closed")
+        return build_address(ask(self.sock))
+
+    def op_getstat(self, ref: bytes, args: Any) -> None:
+        if not isinstance(args, list):
+            return self.session.reply(ref, build_error("einval"))
+        answer = []
+        for name in args:
+            if not isinstance(name, Atom) or name.name not in _STATISTICS:
+                return self.session.reply(ref, build_error("einval"))
+            answer.append((name, abs(int(getattr(self, name.name)))))
+        self.session.reply(ref, build_ok(encode_body(answer)))
+
+    @property
+    def send_pend(self) -> int:
+        """Bytes that wait to be sent."""
+        return 0
+
+    def count_received(self, size: int) -> None:
+        count = self.recv_cnt = self.recv_cnt + 1
+        self.recv_oct += size
+        if size > self.recv_max:
+            self.recv_max = size
+        self.recv_avg += (size - self.recv_avg) / count
+        self.recv_dvi += (size - self.recv_avg - self.recv_dvi) / count
+
+    def count_sent(self, size: int) -> None:
+        self.send_cnt += 1
+        self.send_oct += size
+        if size > self.send_max:
+            self.send_max = size
+        self.send_avg += (size - self.send_avg) / self.send_cnt
+
+    # --- the owner ---
+
+    def tell(self, name: str, body: bytes | None = None) -> None:
+        """Sends the owner `{Name, Socket}` or `{Name, Socket, Body}`."""
+        self.session.send(self.owner.raw, build_event(name, self.name, body))
+
+    def op_controlling_process(self, ref: bytes, args: Any) -> None:
+        """First step of two: stops delivery, so that the caller can move its messages.
+
+        Answers `transfer`, and the caller goes on with `take_over`; see
+        `inet:tcp_controlling_process/2` for the rules.
+        """
+        caller, owner = args
+        if owner == self.owner:
+            return self.session.reply(ref, OK)
+        if caller != self.owner:
+            return self.session.reply(ref, build_error("not_owner"))
+        mode, count = self.active, self.active_count
+        if mode != PASSIVE:
+            packet = self.packet
+            self.change_active(PASSIVE, 0)
+            self.settle(mode, packet)
+        self.session.reply(ref, encode_body((Atom("transfer"), mode, count)))
+
+    def op_take_over(self, ref: bytes, args: Any) -> None:
+        """Second step: the new owner, and the active mode as it was."""
+        owner, mode, count = args
+        self.session.unwatch(self.owner, self)
+        self.owner = owner
+        self.session.watch(owner, self)
+        self.session.note(messages.build_owner(self.ident, owner.raw))
+        if mode != PASSIVE:
+            old = self.active
+            self.set_active(mode, count)
+            self.settle(old, self.packet)
+        self.session.reply(ref, OK)
+
+    def on_down(self, _pid: Pid) -> None:
+        """The owner has died."""
+        self.terminate()
+
+    # --- ends ---
+
+    def op_close(self, ref: bytes, _args: Any) -> None:
+        self.terminate()
+        self.session.reply(ref, OK)
+
+    def terminate(self) -> None:
+        """The end of the handle: nothing answers for it any more."""
+        if self.session.forget(self):
+            self.close_descriptor()
+
+    def lingers_not(self) -> bool:
+        """Whether the option linger is `{true, 0}`: what is not sent is dropped."""
+        try:
+            value = self.get_system_option(socket.SOL_SOCKET, socket.SO_LINGER, 8)
+        except OSError:
+            return False
+        return value == _LINGER_NOW
+
+    # --- what a socket that is no connection answers ---
+
+    def op_not_connected(self, ref: bytes, _args: Any) -> None:
+        self.session.reply(ref, build_error("enotconn"))
+
+    def op_invalid(self, ref: bytes, _args: Any) -> None:
+        self.session.reply(ref, build_error("einval"))
+
+
+Handle.ops = {
+    "accept": Handle.op_invalid,
+    "close": Handle.op_close,
+    "controlling_process": Handle.op_controlling_process,
+    "getopts": Handle.op_getopts,
+    "getstat": Handle.op_getstat,
+    "peername": Handle.op_peername,
+    "recv": Handle.op_not_connected,
+    "send": Handle.op_not_connected,
+    "setopts": Handle.op_setopts,
+    "shutdown": Handle.op_not_connected,
+    "sockname": Handle.op_sockname,
+    "socknames": Handle.op_socknames,
+    "take_over": Handle.op_take_over,
+    "unrecv": Handle.op_not_connected,
+}

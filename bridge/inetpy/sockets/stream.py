@@ -1,0 +1,641 @@
+"""A TCP connection: the rules of inet_drv for stream sockets.
+
+Receiving. Bytes are read from the system only when somebody is to have them:
+an active owner, or a caller in recv. `inbox` cuts them into packets.
+
+Sending. What the system does not take at once waits in `outbox`. A send that
+brings it to the high watermark makes the socket busy: its caller waits for the
+low watermark, and later callers wait in `suspended` before they are looked at,
+as the emulator suspends them.
+
+Errors. A connection that fails closes the descriptor; the handle goes on only
+on passive sockets. `closed_send` and `closed_recv` let the next send or recv
+say `closed` once, before `enotconn`.
+
+Where inet_drv surprises, it is followed: its users know it. A recv that waits
+while the socket is made active loses its timeout to the first message
+(`_hand_out`), and an unfinished packet keeps its length when the type of
+packets changes (`settle`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections import deque
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..active import MULTI, ONCE, PASSIVE, after_delivery
+from ..errors import posix_name
+from ..etf import encode_body
+from ..messages import OK, build_data, build_error, build_event, build_ok
+from ..packet import RAW, PacketType, build_header
+from ..packet.buffer import InputBuffer
+from ..syscalls import READ, WRITE
+from ..terms import Atom, Pid
+from .handle import CLOSED, CONNECTED, CONNECTING, OPEN, Handle
+from .outbox import Outbox
+
+if TYPE_CHECKING:
+    from ..addresses import Sockaddr
+    from ..session import Session
+
+__all__ = ["Stream"]
+
+MAX_RECV = 0x4000000  # TCP_MAX_PACKET_SIZE
+CLOSE_WAIT = 180_000  # ms that close waits for a queue that gets shorter
+CLOSE_CHECK = 5_000  # ms in which it must get shorter
+_LARGE = 16 * 1024  # from here on a copy costs more than a second buffer
+
+_HOW = {"read": socket.SHUT_RD, "write": socket.SHUT_WR, "read_write": socket.SHUT_RDWR}
+
+
+class Stream(Handle):
+    """See the module."""
+
+    __slots__ = (
+        "inbox", "reading", "recv_ref", "recv_timer",
+        "outbox", "busy_ref", "send_timer", "suspended", "shutting", "shut",
+        "connect_ref", "connect_timer", "closers",
+        "closed_send", "closed_recv", "closed_told", "reset_hidden", "tcp_head",
+    )  # fmt: skip
+
+    kind: ClassVar[str] = "stream"
+
+    def __init__(
+        self, session: Session, module: Atom, owner: Pid, sock: socket.socket, like: Handle | None = None
+    ) -> None:
+        super().__init__(session, module, owner, sock, like)
+        self.inbox = InputBuffer()
+        self.reading = False
+        self.recv_ref: bytes | None = None
+        self.recv_timer: asyncio.TimerHandle | None = None
+        self.connect_ref: bytes | None = None
+        self.connect_timer: asyncio.TimerHandle | None = None
+        self.outbox: Outbox | None = None
+        self.busy_ref: bytes | None = None
+        self.send_timer: asyncio.TimerHandle | None = None
+        self.suspended: deque[tuple[bytes, bytes]] | None = None
+        self.shutting: int | None = None
+        self.shut = False
+        self.closed_send = False
+        self.closed_recv = False
+        self.reset_hidden = False
+        self.closers: list[_Closer] | None = None
+        self.closed_told = False
+        self.tcp_head = build_event("tcp", self.name, b"")
+
+    # --- connecting ---
+
+    def connect(self, ref: bytes, address: Sockaddr, timeout: int) -> None:
+        """Answers `{ok, Socket}` or an error to `ref`, and then is there or gone."""
+        assert self.sock is not None
+        self.connect_ref = ref
+        try:
+            self.syscalls.connect(self.sock, address)
+        except BlockingIOError:
+            self.state = CONNECTING
+            self.want(WRITE)
+            if timeout >= 0:
+                self.connect_timer = self.session.after(timeout, self._on_connect_timeout)
+        except OSError as error:
+            self._fail_connect(posix_name(error))
+        else:
+            self._finish_connect()
+
+    def _on_connect_timeout(self) -> None:
+        self.connect_timer = None
+        self._fail_connect("timeout")
+
+    def _on_connect_ready(self) -> None:
+        assert self.sock is not None
+        number = self.syscalls.getsockopt(self.sock, socket.SOL_SOCKET, socket.SO_ERROR)
+        if number:
+            return self._fail_connect(posix_name(OSError(number, "connect")))
+        try:
+            self.syscalls.getpeername(self.sock)
+        except OSError:
+            return  # readiness that was meant for an earlier owner of the descriptor
+        self._finish_connect()
+
+    def _finish_connect(self) -> None:
+        ref = self._end_connect()
+        self.state = CONNECTED
+        if self.active != PASSIVE:
+            self._start_reading()
+        else:
+            self.want(0)
+        if ref is not None:
+            self.session.reply(ref, build_ok(self.name))
+
+    def _fail_connect(self, name: str) -> None:
+        ref = self._end_connect()
+        self.terminate()
+        if ref is not None:
+            self.session.reply(ref, build_error(name))
+
+    def _end_connect(self) -> bytes | None:
+        if self.connect_timer is not None:
+            self.connect_timer.cancel()
+            self.connect_timer = None
+        ref, self.connect_ref = self.connect_ref, None
+        return ref
+
+    # --- readiness ---
+
+    def on_ready(self, events: int) -> None:
+        if self.state == CONNECTING:
+            return self._on_connect_ready()
+        if events & ~WRITE:
+            if self.reading:
+                if self.session.congested:
+                    self.session.pause(self)
+                    self.want(self.interest & ~READ)
+                else:
+                    self._receive(0)
+            elif self.interest & READ:
+                self.want(self.interest & ~READ)
+        if events & ~READ and self.interest & WRITE:
+            self._write()
+
+    def resume(self) -> None:
+        """The session takes messages again: see `pause` there."""
+        if self.reading:
+            self._start_reading()
+
+    def _start_reading(self) -> None:
+        self.reading = True
+        self.want(self.interest & ~WRITE | READ | self._write_interest())
+
+    def _stop_reading(self) -> None:
+        # The interest is given up when it shows to be unwanted: most often the
+        # next recv comes first, and two system calls are saved.
+        self.reading = False
+
+    def _write_interest(self) -> int:
+        return WRITE if self.outbox is not None and self.state == CONNECTED else 0
+
+    # --- receiving ---
+
+    def op_recv(self, ref: bytes, args: Any) -> None:
+        length, timeout = args
+        if self.state != CONNECTED:
+            return self._reply_closed_recv(ref)
+        if self.active != PASSIVE or (self.packet is not RAW and length):
+            return self.session.reply(ref, build_error("einval"))
+        if length > MAX_RECV:
+            return self.session.reply(ref, build_error("enomem"))
+        if self.recv_ref is not None:
+            return self.session.reply(ref, build_error("ealready"))
+        self.recv_ref = ref
+        self._receive(length)
+        if self.recv_ref is None:
+            return
+        if timeout == 0:
+            self._answer_recv(build_error("timeout"))
+            return
+        if timeout > 0:
+            self.recv_timer = self.session.after(timeout, self._on_recv_timeout)
+        self._start_reading()
+
+    def _reply_closed_recv(self, ref: bytes) -> None:
+        name = "enotconn"
+        if self.closed_recv:
+            name = "econnreset" if self.reset_hidden else "closed"
+            self.closed_recv = self.closed_send = self.reset_hidden = False
+        self.session.reply(ref, build_error(name))
+
+    def _on_recv_timeout(self) -> None:
+        self.recv_timer = None
+        self.inbox.missing = 0
+        self._stop_reading()
+        self._answer_recv(build_error("timeout"))
+
+    def _answer_recv(self, body: bytes, tail: bytes = b"") -> None:
+        ref, self.recv_ref = self.recv_ref, None
+        self._cancel_recv_timer()
+        if ref is not None:
+            self.session.reply(ref, body, tail)
+
+    def _cancel_recv_timer(self) -> None:
+        if self.recv_timer is not None:
+            self.recv_timer.cancel()
+            self.recv_timer = None
+
+    def _receive(self, request: int) -> bool:
+        """Reads until a packet is whole or nothing is left, and delivers.
+
+        `request`: the bytes that a recv asked for, 0 for a packet. False when
+        the connection failed on it.
+        """
+        inbox = self.inbox
+        wanted, length = inbox.demand(request, self.buffer, self.packet, self.packet_size)
+        while wanted > 0:
+            chunk = self._read(wanted)
+            if not chunk:
+                return chunk is None
+            if self.packet is RAW and not inbox.data and len(chunk) >= inbox.missing:
+                # All there is to a raw packet: hand it on without the buffer.
+                inbox.clear()
+                self.count_received(len(chunk))
+                self._hand_out(chunk)
+                return True
+            asked = wanted
+            wanted, length = inbox.fill(chunk, self.packet, self.packet_size)
+            if wanted > 0 and len(chunk) < asked:
+                return True  # there was no more
+        if wanted < 0:
+            return self._receive_error("emsgsize")
+        self._deliver(length)
+        return True
+
+    def _read(self, wanted: int) -> bytes | None:
+        """recv(2). None: nothing is there yet. Empty: it is over, and has been dealt with."""
+        assert self.sock is not None
+        try:
+            chunk = self.syscalls.recv(self.sock, wanted)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            if error.errno == errno.ECONNRESET and not self.show_econnreset:
+                self._receive_closed()
+            else:
+                self._receive_error(posix_name(error))
+            return b""
+        if not chunk:
+            self._receive_closed()
+        return chunk
+
+    def _deliver(self, length: int) -> None:
+        """Hands out the packet of `length` at the start of the buffer.
+
+        And those behind it, while the socket is active.
+        """
+        inbox = self.inbox
+        while length > 0:
+            self.count_received(length)
+            packet = inbox.take(length)
+            self._hand_out(packet[self.packet.header :] if self.packet.header else packet)
+            if self.active == PASSIVE or inbox.data is None:
+                return
+            _, length = inbox.look(self.packet, self.packet_size)
+
+    def _deliver_buffered(self) -> None:
+        """Hands out what is whole in the buffer, without reading (tcp_deliver with 0)."""
+        inbox = self.inbox
+        if inbox.data is not None and not inbox.missing:
+            self._deliver(inbox.look(self.packet, self.packet_size)[1])
+
+    def _hand_out(self, packet: bytes) -> None:
+        if len(packet) >= _LARGE and not self.as_list:
+            body, tail = b"m" + len(packet).to_bytes(4, "big"), packet
+        else:
+            body, tail = build_data(packet, self.as_list), b""
+        if self.active == PASSIVE:
+            self._stop_reading()
+            return self._answer_recv(build_ok(body), tail)
+        self.session.send(self.owner.raw, self.tcp_head + body, tail)
+        if self.active >= ONCE:
+            mode, count = after_delivery(self.active, self.active_count)
+            was = self.active
+            self.change_active(mode, count)
+            if mode == PASSIVE:
+                self._stop_reading()
+                self._cancel_recv_timer()
+                if was == MULTI:
+                    self.tell("tcp_passive")
+
+    def op_unrecv(self, ref: bytes, args: Any) -> None:
+        if self.state != CONNECTED:
+            return self.session.reply(ref, build_error("enotconn"))
+        self.inbox.put_back(args)
+        if self.active != PASSIVE:
+            self._deliver_buffered()
+        self.session.reply(ref, OK)
+
+    def _receive_closed(self) -> bool:
+        """The peer has closed (tcp_recv_closed)."""
+        if self.busy_ref is not None:
+            self._end_busy(build_error("closed"), drop_queue=True)
+        else:
+            self.closed_send = True
+        return self._end_receiving(None, build_error("closed"))
+
+    def _receive_error(self, name: str) -> bool:
+        """Reading failed (tcp_recv_error)."""
+        if self.busy_ref is not None:
+            self._end_busy(build_error("closed"), drop_queue=True)
+        return self._end_receiving(name, build_error(name))
+
+    def _end_receiving(self, error: str | None, answer: bytes) -> bool:
+        self.inbox.clear()
+        if self.active != PASSIVE:
+            self._tell_closed(error)
+            if self.exit_on_close:
+                self.terminate()
+            else:
+                self._stop_reading()
+            return False
+        if self.exit_on_close:
+            self.close_descriptor()
+        else:
+            self._stop_reading()
+        self._answer_recv(answer)
+        return False
+
+    def _tell_closed(self, error: str | None) -> None:
+        """Errors as often as they come, the end once in a socket's life."""
+        if error is not None:
+            self.tell("tcp_error", encode_body(Atom(error)))
+        if not self.closed_told:
+            self.closed_told = True
+            self.tell("tcp_closed")
+
+    # --- options ---
+
+    def set_active(self, mode: int, increment: int) -> None:
+        super().set_active(mode, increment)
+        if self.active != PASSIVE and self.state == CLOSED:
+            # The owner asks for messages of a connection that is gone: there is one.
+            self._tell_closed("econnreset" if self.reset_hidden else None)
+            self.reset_hidden = False
+            if self.exit_on_close:
+                self.terminate()
+
+    def settle(self, old_active: int, old_packet: PacketType) -> None:
+        if self.state != CONNECTED:
+            return
+        if old_active == PASSIVE and self.active >= ONCE and self.packet is old_packet:
+            if self._receive(0) and self.active != PASSIVE and self.state == CONNECTED:
+                self._start_reading()
+            return
+        if self.active != old_active:
+            if self.active != PASSIVE:
+                self._start_reading()
+            else:
+                self._stop_reading()
+        if self.active != PASSIVE and (old_active == PASSIVE or self.packet is not old_packet):
+            self._deliver_buffered()
+
+    # --- sending ---
+
+    @property
+    def send_pend(self) -> int:
+        return 0 if self.outbox is None else self.outbox.size
+
+    def op_send(self, ref: bytes, data: Any) -> None:
+        if self.busy_ref is not None:
+            if self.suspended is None:
+                self.suspended = deque()
+            self.suspended.append((ref, data))
+            return
+        if self.state != CONNECTED:
+            return self._reply_closed_send(ref)
+        if self.shutting is not None:
+            return self._send_error(ref, "epipe")
+        header = self.packet.header
+        if header:
+            data = build_header(header, len(data)) + data
+        self.count_sent(len(data))
+        if self.outbox is not None:
+            return self._send_behind(ref, data)
+        if data:
+            assert self.sock is not None
+            try:
+                sent = self.syscalls.send(self.sock, data)
+            except (BlockingIOError, InterruptedError):
+                sent = 0
+            except OSError as error:
+                return self._send_error(ref, self._send_error_name(error))
+            if sent < len(data):
+                self.outbox = Outbox()
+                self.outbox.add(data, sent)
+                self.want(self.interest | WRITE)
+        self.session.reply(ref, OK)
+
+    def _reply_closed_send(self, ref: bytes) -> None:
+        name = "enotconn"
+        if self.closed_send:
+            self.closed_send = False
+            name = "econnreset" if self.reset_hidden else "closed"
+        self.session.reply(ref, build_error(name))
+
+    def _send_behind(self, ref: bytes, data: bytes) -> None:
+        """A send while others wait: it may have to wait for its answer too."""
+        assert self.outbox is not None
+        self.outbox.add(data)
+        if self.outbox.size < self.high_watermark:
+            return self.session.reply(ref, OK)
+        if self.send_timeout == 0:
+            return self.session.reply(ref, build_error("timeout"))
+        self.busy_ref = ref
+        if self.send_timeout is not None:
+            self.send_timer = self.session.after(self.send_timeout, self._on_send_timeout)
+
+    def _on_send_timeout(self) -> None:
+        self.send_timer = None
+        ref, self.busy_ref = self.busy_ref, None
+        if ref is not None:
+            self.session.reply(ref, build_error("timeout"))
+        if self.send_timeout_close:
+            self._drop_output()
+            self.close_descriptor()
+        self._resume_suspended()
+
+    def _end_busy(self, answer: bytes, drop_queue: bool = False) -> None:
+        """The send that waits gets `answer`, and those behind it their turn."""
+        if drop_queue:
+            self._drop_output()
+        if self.send_timer is not None:
+            self.send_timer.cancel()
+            self.send_timer = None
+        ref, self.busy_ref = self.busy_ref, None
+        if ref is not None:
+            self.session.reply(ref, answer)
+        if self.suspended:
+            # Not at once: the state that they will find is still in the making.
+            self.session.soon(self._resume_suspended)
+
+    def _resume_suspended(self) -> None:
+        while self.suspended and self.busy_ref is None:
+            ref, data = self.suspended.popleft()
+            self.op_send(ref, data)
+
+    def _write(self) -> None:
+        """Sends what waits, as long as the system takes it."""
+        outbox = self.outbox
+        while outbox is not None and outbox.size:
+            assert self.sock is not None
+            try:
+                outbox.sent(self.syscalls.sendmsg(self.sock, outbox.vector()))
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                return self._write_failed(error)
+            if outbox.size <= self.low_watermark and self.busy_ref is not None:
+                self._end_busy(OK)
+        self.outbox = None
+        if self.state != CONNECTED:
+            return self.close_descriptor()
+        self.want(self.interest & ~WRITE)
+        if self.closers:
+            return self.terminate()
+        if self.shutting is not None:
+            self._shutdown_now()
+
+    def _write_failed(self, error: OSError) -> None:
+        if self.state == CONNECTED:
+            return self._send_error(None, self._send_error_name(error))
+        self.outbox = None  # it only flushed after its end: nobody is left to be told
+        self.close_descriptor()
+
+    def _drop_output(self) -> None:
+        self.outbox = None
+        if self.closers:
+            self.session.soon(self.terminate)
+
+    def _send_error_name(self, error: OSError) -> str:
+        if error.errno == errno.EPIPE and not self.shut:
+            return "econnreset"
+        return posix_name(error)
+
+    def _send_error(self, ref: bytes | None, name: str) -> None:
+        """Sending failed; `ref` is who is to be told (tcp_send_or_shutdown_error)."""
+        show = name == "econnreset" and self.show_econnreset
+        answer = build_error("econnreset" if show else "closed")
+        told = ref is not None or self.busy_ref is not None
+        if self.active != PASSIVE:
+            self._tell_closed(name if show else None)
+            self._answer_send(ref, answer)
+            if self.exit_on_close:
+                self.outbox = None
+                self.terminate()
+            else:
+                self._drop_output()
+                self.close_descriptor()
+            return
+        self._answer_recv(build_error("closed"))
+        self._answer_send(ref, answer)
+        self._drop_output()
+        self.close_descriptor()
+        self.closed_send = self.closed_send or not told
+        self.closed_recv = True
+        self.reset_hidden = show
+
+    def _answer_send(self, ref: bytes | None, answer: bytes) -> None:
+        if self.busy_ref is not None:
+            self._end_busy(answer)
+        if ref is not None:
+            self.session.reply(ref, answer)
+
+    # --- shutdown and close ---
+
+    def op_shutdown(self, ref: bytes, how: Any) -> None:
+        if self.state != CONNECTED:
+            return self.session.reply(ref, build_error("enotconn"))
+        number = _HOW[how.name]
+        if number != socket.SHUT_RD and self.outbox is not None:
+            self.shutting = number
+            return self.session.reply(ref, OK)
+        try:
+            assert self.sock is not None
+            self.syscalls.shutdown(self.sock, number)
+        except OSError as error:
+            self.shut = self.shut or number != socket.SHUT_RD
+            return self.session.reply(ref, build_error(posix_name(error)))
+        self.session.reply(ref, OK)
+
+    def _shutdown_now(self) -> None:
+        """The shutdown that waited for the queue to get empty."""
+        assert self.sock is not None
+        assert self.shutting is not None
+        try:
+            self.syscalls.shutdown(self.sock, self.shutting)
+        except OSError as error:
+            self._send_error(None, posix_name(error))
+        else:
+            self.shut = True
+
+    def op_peername(self, ref: bytes, args: Any) -> None:
+        if self.state != CONNECTED:
+            return super().op_peername(ref, args)
+        self.reply_address(ref, self.syscalls.getpeername)
+
+    def op_close(self, ref: bytes, _args: Any) -> None:
+        """As prim_inet:close/1: waits for the queue, within limits."""
+        if self.outbox is not None and not self.lingers_not():
+            if self.closers is None:
+                self.closers = []
+            self.closers.append(_Closer(self, ref))
+            return
+        self.terminate()
+        self.session.reply(ref, OK)
+
+    def terminate(self) -> None:
+        if not self.session.forget(self):
+            return  # it has ended before
+        if self.connect_timer is not None:
+            self.connect_timer.cancel()
+        self._answer_recv(build_error("closed"))
+        self.reading = False
+        self.inbox.clear()
+        if self.busy_ref is not None:
+            suspended, self.suspended = self.suspended, None
+            self._end_busy(build_error("closed"))
+            for ref, _ in suspended or ():
+                self.session.reply(ref, build_error("einval"))
+        closers, self.closers = self.closers, None
+        for closer in closers or ():
+            closer.answer()
+        if self.outbox is not None and self.interest & WRITE and not self.lingers_not():
+            self.state = OPEN  # only flushes what is queued, then closes
+            self.want(WRITE)
+        else:
+            self.close_descriptor()
+
+
+class _Closer:
+    """A caller in close, while bytes wait to be sent.
+
+    It waits for as long as `linger` says, or else as long as the queue gets
+    shorter every five seconds, but no more than three minutes.
+    """
+
+    __slots__ = ("check", "limit", "pending", "ref", "stream")
+
+    def __init__(self, stream: Stream, ref: bytes) -> None:
+        self.stream = stream
+        self.ref = ref
+        self.pending = stream.send_pend
+        self.limit = stream.session.after(self._patience(), self.finish)
+        self.check = stream.session.after(CLOSE_CHECK, self._on_check)
+
+    def _patience(self) -> int:
+        value = self.stream.get_system_option(socket.SOL_SOCKET, socket.SO_LINGER, 8)
+        on, seconds = int.from_bytes(value[:4], "little"), int.from_bytes(value[4:], "little")  # type: ignore[index]
+        return seconds * 1000 if on else CLOSE_WAIT
+
+    def _on_check(self) -> None:
+        if self.stream.send_pend == self.pending:
+            return self.finish()
+        self.check = self.stream.session.after(CLOSE_CHECK, self._on_check)
+
+    def finish(self) -> None:
+        """Closes now; `terminate` answers all who wait in close."""
+        self.stream.terminate()
+
+    def answer(self) -> None:
+        self.limit.cancel()
+        self.check.cancel()
+        self.stream.session.reply(self.ref, OK)
+
+
+Stream.ops = Handle.ops | {
+    "close": Stream.op_close,
+    "peername": Stream.op_peername,
+    "recv": Stream.op_recv,
+    "send": Stream.op_send,
+    "shutdown": Stream.op_shutdown,
+    "unrecv": Stream.op_unrecv,
+}

@@ -1,0 +1,143 @@
+"""The seam to the operating system: all sockets and all waiting go through here.
+
+Another implementation of `Syscalls` can inject faults, record calls or be a
+network in memory. The calls are those of the `socket` module and raise its
+OSError; a socket is whatever `open_socket` gave. On the hot path a call is the C
+function itself, with no Python frame in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+from collections.abc import Callable
+from time import perf_counter
+from typing import Protocol
+
+__all__ = ["Poller", "READ", "Syscalls", "Waiter", "WRITE"]
+
+READ = select.EPOLLIN
+WRITE = select.EPOLLOUT
+
+TURN = 0.002  # seconds after which the loop gets its turn: timers, threads
+MAX_EVENTS = 256
+
+
+class Waiter(Protocol):
+    """What waits for a descriptor."""
+
+    def on_ready(self, events: int) -> None:
+        """Called while ready, again and again until the interest is given up."""
+
+
+class Syscalls:
+    """The real thing."""
+
+    def open_socket(self, family: int, kind: int = socket.SOCK_STREAM) -> socket.socket:
+        return socket.socket(family, kind | socket.SOCK_NONBLOCK)
+
+    def accept(self, sock: socket.socket) -> socket.socket:
+        accepted, _ = sock.accept()
+        accepted.setblocking(False)
+        return accepted
+
+    recv = staticmethod(socket.socket.recv)
+    send = staticmethod(socket.socket.send)
+    sendmsg = staticmethod(socket.socket.sendmsg)
+    bind = staticmethod(socket.socket.bind)
+    listen = staticmethod(socket.socket.listen)
+    connect = staticmethod(socket.socket.connect)
+    shutdown = staticmethod(socket.socket.shutdown)
+    close = staticmethod(socket.socket.close)
+    getsockopt = staticmethod(socket.socket.getsockopt)
+    setsockopt = staticmethod(socket.socket.setsockopt)
+    getsockname = staticmethod(socket.socket.getsockname)
+    getpeername = staticmethod(socket.socket.getpeername)
+
+
+class Poller:
+    """Readiness of many descriptors, within an asyncio loop.
+
+    An epoll set of our own stands in the loop as one reader. So a ready
+    descriptor costs a dictionary look-up and a call, and an idle one costs an
+    entry: the loop's own readers cost ten times as much of both.
+
+    After the last ready descriptor the poller looks again for `spin` seconds
+    before it lets the process sleep. To be woken costs more than most answers
+    take, and under load the next request is nearly there.
+
+    `after_batch` is called when the waiters of one look have all been run.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, after_batch: Callable[[], None], spin: float = 0.0
+    ) -> None:
+        self._epoll = select.epoll()
+        self._waiters: dict[int, Waiter] = {}
+        self._loop = loop
+        self._after_batch = after_batch
+        self._spin = spin
+        self._soon: list[Callable[[], None]] = []
+        self.in_batch = False
+        loop.add_reader(self._epoll.fileno(), self._on_wakeup)
+
+    def add(self, descriptor: int, events: int, waiter: Waiter) -> None:
+        self._waiters[descriptor] = waiter
+        self._epoll.register(descriptor, events)
+
+    def change(self, descriptor: int, events: int) -> None:
+        self._epoll.modify(descriptor, events)
+
+    def remove(self, descriptor: int) -> None:
+        """Must come before the descriptor is closed."""
+        del self._waiters[descriptor]
+        self._epoll.unregister(descriptor)
+
+    def soon(self, callback: Callable[[], None]) -> None:
+        """Calls `callback` when what is being done is done."""
+        if self.in_batch:
+            self._soon.append(callback)
+        else:
+            self._loop.call_soon(callback)
+
+    def close(self) -> None:
+        self._loop.remove_reader(self._epoll.fileno())
+        self._epoll.close()
+
+    def _on_wakeup(self) -> None:
+        self.in_batch = True
+        now = perf_counter()
+        spin_ends = now
+        turn_ends = now + TURN
+        try:
+            while True:
+                if self._run_ready():
+                    now = perf_counter()
+                    spin_ends = now + self._spin
+                else:
+                    now = perf_counter()
+                if now >= spin_ends or now >= turn_ends:
+                    return
+        finally:
+            self.in_batch = False
+
+    def _run_ready(self) -> bool:
+        """Runs the waiters of all that is ready now. False when nothing was."""
+        ready = self._epoll.poll(0, MAX_EVENTS)
+        if not ready:
+            return False
+        waiters = self._waiters
+        try:
+            for descriptor, events in ready:
+                # An earlier waiter of this batch may have ended a later one.
+                waiter = waiters.get(descriptor)
+                if waiter is not None:
+                    waiter.on_ready(events)
+            while self._soon:
+                callbacks, self._soon = self._soon, []
+                for callback in callbacks:
+                    callback()
+        finally:
+            self._after_batch()
+        return True

@@ -1,0 +1,1 @@
+"""The ways to a peer. `stdio` is a port program of an Erlang node."""

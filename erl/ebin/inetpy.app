@@ -1,0 +1,11 @@
+{application,inetpy,
+             [{description,"A Python backend for the network calls of an Erlang node"},
+              {vsn,"0.1.0"},
+              {modules,[inetpy,inetpy6_tcp,inetpy_app,inetpy_bridge,
+                        inetpy_python,inetpy_request,inetpy_sup,inetpy_tcp]},
+              {registered,[inetpy_sup,inetpy_bridge]},
+              {applications,[kernel,stdlib]},
+              {mod,{inetpy_app,[]}},
+              {env,[]},
+              {licenses,["Apache-2.0"]},
+              {links,[]}]}.

@@ -1,0 +1,57 @@
+%% The public functions of inetpy.
+-module(inetpy).
+
+-export([start/0, stop/0, info/0, which_sockets/0, tcp_options/1]).
+
+%% Starts the application: one Python process, ready for sockets.
+-spec start() -> ok | {error, term()}.
+start() ->
+    case application:ensure_all_started(inetpy) of
+        {ok, _} -> ok;
+        {error, {inetpy, {{shutdown, {failed_to_start_child, _, Reason}}, _}}} -> {error, Reason};
+        {error, _} = Error -> Error
+    end.
+
+%% Stops it. Open sockets are closed, and their owners told.
+-spec stop() -> ok | {error, term()}.
+stop() ->
+    application:stop(inetpy).
+
+%% What runs: the bridge, its Python process, and how many sockets it has.
+-spec info() -> #{bridge := pid(), os_pid := integer(), sockets := non_neg_integer()} | not_started.
+info() ->
+    case inetpy_bridge:where() of
+        {ok, Bridge, _} ->
+            #{
+                bridge => Bridge,
+                os_pid => gen_server:call(Bridge, os_pid),
+                sockets => length(inetpy_bridge:sockets(Bridge))
+            };
+        {error, _} ->
+            not_started
+    end.
+
+-spec which_sockets() -> [inetpy_tcp:socket()].
+which_sockets() ->
+    case inetpy_bridge:where() of
+        {ok, Bridge, _} -> inetpy_bridge:sockets(Bridge);
+        {error, _} -> []
+    end.
+
+%% Options for gen_tcp that lead through Python, whatever family they ask for.
+%%
+%% gen_tcp takes the first option that names a module, and `inet`, `inet6` and
+%% `local` do; so the module must stand before them.
+-spec tcp_options(list()) -> list().
+tcp_options(Options) ->
+    Module =
+        case lists:member(inet6, Options) of
+            true -> inetpy6_tcp;
+            false -> inetpy_tcp
+        end,
+    [{tcp_module, Module} | [Option || Option <- Options, not names_module(Option)]].
+
+names_module(inet) -> true;
+names_module(inet6) -> true;
+names_module({tcp_module, _}) -> true;
+names_module(_) -> false.

@@ -1,0 +1,71 @@
+%% TCP through Python, for IPv6: how it resolves and opens. The sockets are those
+%% of inetpy_tcp.
+-module(inetpy6_tcp).
+
+-export([family/0, mask/2, parse_address/1, translate_ip/1]).
+-export([getserv/1, getaddr/1, getaddr/2, getaddrs/1, getaddrs/2]).
+-export([connect/3, connect/4, listen/2, fdopen/2]).
+
+-define(is_word(X), (is_integer(X) andalso X >= 0 andalso X =< 65535)).
+-define(is_ip6(A, B, C, D, E, F, G, H),
+    ?is_word(A) andalso ?is_word(B) andalso ?is_word(C) andalso ?is_word(D) andalso
+        ?is_word(E) andalso ?is_word(F) andalso ?is_word(G) andalso ?is_word(H)
+).
+
+-spec family() -> inet6.
+family() -> inet6.
+
+-spec mask(inet:ip6_address(), inet:ip6_address()) -> inet:ip6_address().
+mask(Mask, IP) ->
+    Words = lists:zipwith(fun(M, I) -> M band I end, tuple_to_list(Mask), tuple_to_list(IP)),
+    [A, B, C, D, E, F, G, H] = Words,
+    {A, B, C, D, E, F, G, H}.
+
+-spec parse_address(string()) -> {ok, inet:ip6_address()} | {error, einval}.
+parse_address(Host) -> inet:parse_ipv6strict_address(Host).
+
+-spec translate_ip(term()) -> term().
+translate_ip(IP) -> inet:translate_ip(IP, inet6).
+
+-spec getserv(inet:port_number() | atom()) -> {ok, inet:port_number()} | {error, inet:posix()}.
+getserv(Port) -> inetpy_tcp:getserv(Port).
+
+-spec getaddr(term()) -> {ok, inet:ip_address()} | {error, inet:posix()}.
+getaddr(Address) -> inet:getaddr(Address, inet6).
+
+-spec getaddr(term(), term()) -> {ok, inet:ip_address()} | {error, inet:posix()}.
+getaddr(Address, Timer) -> inet:getaddr_tm(Address, inet6, Timer).
+
+-spec getaddrs(term()) -> {ok, [inet:ip_address()]} | {error, inet:posix()}.
+getaddrs(Address) -> inet:getaddrs(Address, inet6).
+
+-spec getaddrs(term(), term()) -> {ok, [inet:ip_address()]} | {error, inet:posix()}.
+getaddrs(Address, Timer) -> inet:getaddrs_tm(Address, inet6, Timer).
+
+-spec connect
+    (inet:ip6_address(), inet:port_number(), list()) ->
+        {ok, inetpy_tcp:socket()} | {error, term()};
+    (map(), list(), timeout()) ->
+        {ok, inetpy_tcp:socket()} | {error, term()}.
+connect(#{addr := {A, B, C, D, E, F, G, H}, port := Port} = SockAddr, Opts, Timeout) when
+    ?is_ip6(A, B, C, D, E, F, G, H), ?is_word(Port), is_list(Opts)
+->
+    inetpy_tcp:open_connect(inet6, SockAddr, 0, Opts, Timeout);
+connect(Address, Port, Opts) when is_integer(Port), is_list(Opts) ->
+    connect(Address, Port, Opts, infinity).
+
+-spec connect(inet:ip6_address(), inet:port_number(), list(), timeout()) ->
+    {ok, inetpy_tcp:socket()} | {error, term()}.
+connect({A, B, C, D, E, F, G, H} = Address, Port, Opts, Timeout) when
+    ?is_ip6(A, B, C, D, E, F, G, H), ?is_word(Port),
+    Timeout =:= infinity orelse (is_integer(Timeout) andalso Timeout >= 0)
+->
+    inetpy_tcp:open_connect(inet6, Address, Port, Opts, Timeout).
+
+-spec listen(inet:port_number(), list()) -> {ok, inetpy_tcp:socket()} | {error, term()}.
+listen(Port, Opts) ->
+    inetpy_tcp:open_listen(inet6, Port, Opts).
+
+-spec fdopen(integer(), list()) -> {error, enotsup}.
+fdopen(Fd, Opts) ->
+    inetpy_tcp:fdopen(Fd, Opts).

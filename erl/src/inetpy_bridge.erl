@@ -1,0 +1,299 @@
+%% The owner of the port: one Python process, and all that it says.
+%%
+%% Callers write their requests to the port themselves (inetpy_request). What
+%% Python says comes here, and is decoded and sent on; the frames are listed in
+%% bridge/inetpy/messages.py. So that the owners of sockets can be told when
+%% Python dies, its notes about sockets are kept here and nowhere else.
+-module(inetpy_bridge).
+-behaviour(gen_server).
+
+-export([start_link/0, where/0, monitor_socket/2, cancel_monitor/2, sockets/1]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
+
+-export_type([handle/0, out/0]).
+
+%% Where requests are written to.
+-type out() :: port().
+%% The third element of a socket: its bridge, the way there, and its number. In
+%% requests 0 stands for the bridge itself.
+-type handle() :: {Bridge :: pid(), Out :: out(), Id :: non_neg_integer()}.
+
+-define(PROTOCOL, 1).
+-define(GREETING_TIMEOUT, 15000).
+%% The emulator's default limits suspend callers at 8 kB of output.
+-define(BUSY_LIMITS, {1 bsl 20, 4 bsl 20}).
+
+-record(socket, {
+    name :: inetpy_tcp:socket(),
+    kind :: stream | listener,
+    owner :: pid(),
+    active = false :: boolean()
+}).
+
+-record(state, {
+    port :: port(),
+    os_pid :: non_neg_integer() | undefined,
+    sockets = #{} :: #{pos_integer() => #socket{}},
+    %% Processes whose end Python wants to know.
+    watched = #{} :: #{pid() => reference()},
+    %% inet:monitor/1: who is to get a 'DOWN' for a socket.
+    monitors = #{} :: #{pos_integer() => [{reference(), pid()}]}
+}).
+
+-spec start_link() -> gen_server:start_ret().
+start_link() ->
+    gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
+
+%% The bridge that new sockets are opened on. Waits while it is starting.
+-spec where() -> {ok, pid(), out()} | {error, {inetpy, not_started, string()}}.
+where() ->
+    case persistent_term:get(?MODULE, undefined) of
+        {Pid, Out} ->
+            case is_process_alive(Pid) of
+                true -> {ok, Pid, Out};
+                false -> where_started(50)
+            end;
+        undefined ->
+            where_started(50)
+    end.
+
+%% Started again after a crash it is there in a moment; before inetpy:start/0, never.
+where_started(Tries) ->
+    try
+        {Pid, Out} = gen_server:call(?MODULE, where, infinity),
+        {ok, Pid, Out}
+    catch
+        exit:_ when Tries > 0 ->
+            case whereis(inetpy_sup) of
+                undefined -> not_started();
+                _ -> timer:sleep(20), where_started(Tries - 1)
+            end;
+        exit:_ ->
+            not_started()
+    end.
+
+not_started() ->
+    {error, {inetpy, not_started, "call inetpy:start() first"}}.
+
+%% Ref will be in the 'DOWN' that the calling process gets when the socket ends.
+-spec monitor_socket(inetpy_tcp:socket(), reference()) -> ok.
+monitor_socket({'$inet', _, {Bridge, _, Id}} = Socket, Ref) ->
+    try
+        gen_server:call(Bridge, {monitor, Id, Ref, self(), Socket}, infinity)
+    catch
+        exit:_ -> down(self(), Ref, Socket, noproc)
+    end.
+
+-spec cancel_monitor(pid(), reference()) -> boolean().
+cancel_monitor(Bridge, Ref) ->
+    try
+        gen_server:call(Bridge, {cancel_monitor, Ref}, infinity)
+    catch
+        exit:_ -> false
+    end.
+
+%% All sockets that are open on a bridge.
+-spec sockets(pid()) -> [inetpy_tcp:socket()].
+sockets(Bridge) ->
+    gen_server:call(Bridge, sockets, infinity).
+
+down(Pid, Ref, Socket, Reason) ->
+    Pid ! {'DOWN', Ref, port, Socket, Reason},
+    ok.
+
+%% --- gen_server ------------------------------------------------------------
+
+-spec init([]) -> {ok, #state{}} | {stop, term()}.
+init([]) ->
+    process_flag(trap_exit, true),
+    process_flag(message_queue_data, off_heap),
+    _ = load_atoms(),
+    try inetpy_python:command() of
+        {Program, Arguments, Environment} ->
+            Port = open_port({spawn_executable, Program}, [
+                {args, Arguments},
+                {env, Environment},
+                {packet, 4},
+                {busy_limits_port, ?BUSY_LIMITS},
+                {busy_limits_msgq, disabled},
+                binary,
+                use_stdio,
+                exit_status,
+                hide
+            ]),
+            greet(Port)
+    catch
+        throw:Reason -> {stop, Reason}
+    end.
+
+greet(Port) ->
+    Hello = {hello, ?PROTOCOL, [tcp], self(), Port},
+    true = port_command(Port, term_to_binary(Hello)),
+    receive
+        {Port, {data, Frame}} ->
+            case catch binary_to_term(Frame, [safe]) of
+                {hello, ?PROTOCOL, _Capabilities} ->
+                    persistent_term:put(?MODULE, {self(), Port}),
+                    {ok, #state{port = Port, os_pid = os_pid(Port)}};
+                {hello, Other, _} ->
+                    {stop,
+                        {inetpy_protocol,
+                            lists:flatten(
+                                io_lib:format(
+                                    "Python speaks protocol ~p, this inetpy ~p: "
+                                    "install the same version of both",
+                                    [Other, ?PROTOCOL]
+                                )
+                            )}};
+                _ ->
+                    {stop, {inetpy_protocol, "the first frame from Python is no greeting"}}
+            end;
+        {Port, {exit_status, Status}} ->
+            {stop, {inetpy_python, {exit_status, Status}}};
+        {'EXIT', Port, Reason} ->
+            {stop, {inetpy_python, Reason}}
+    after ?GREETING_TIMEOUT ->
+        {stop, {inetpy_python, "no greeting from Python"}}
+    end.
+
+os_pid(Port) ->
+    case erlang:port_info(Port, os_pid) of
+        {os_pid, Pid} -> Pid;
+        undefined -> undefined
+    end.
+
+%% binary_to_term with `safe` takes only atoms that are there already: the posix
+%% names, and the words of the protocol that no other code here mentions.
+load_atoms() ->
+    {module, _} = code:ensure_loaded(erl_posix_msg),
+    [unknown, bad_request, unknown_op, exception, tcp_passive, transfer, stream, listener].
+
+-spec handle_call(term(), gen_server:from(), #state{}) -> {reply, term(), #state{}}.
+handle_call(where, _From, State) ->
+    {reply, {self(), State#state.port}, State};
+handle_call(sockets, _From, #state{sockets = Sockets} = State) ->
+    {reply, [S#socket.name || S <- maps:values(Sockets)], State};
+handle_call({owner, Id}, _From, #state{sockets = Sockets} = State) ->
+    case Sockets of
+        #{Id := Socket} -> {reply, {ok, Socket#socket.owner}, State};
+        #{} -> {reply, error, State}
+    end;
+handle_call(os_pid, _From, State) ->
+    {reply, State#state.os_pid, State};
+handle_call({monitor, Id, Ref, Pid, Name}, _From, State) ->
+    #state{sockets = Sockets, monitors = Monitors} = State,
+    case is_map_key(Id, Sockets) of
+        true ->
+            Entries = [{Ref, Pid} | maps:get(Id, Monitors, [])],
+            {reply, ok, State#state{monitors = Monitors#{Id => Entries}}};
+        false ->
+            {reply, down(Pid, Ref, Name, noproc), State}
+    end;
+handle_call({cancel_monitor, Ref}, _From, #state{monitors = Monitors} = State) ->
+    Left = maps:filtermap(
+        fun(_, Entries) ->
+            case lists:keydelete(Ref, 1, Entries) of
+                [] -> false;
+                Rest -> {true, Rest}
+            end
+        end,
+        Monitors
+    ),
+    {reply, Left =/= Monitors, State#state{monitors = Left}};
+handle_call(Request, _From, State) ->
+    {reply, {error, {unknown_call, Request}}, State}.
+
+-spec handle_cast(term(), #state{}) -> {noreply, #state{}}.
+handle_cast(_Request, State) ->
+    {noreply, State}.
+
+-spec handle_info(term(), #state{}) -> {noreply, #state{}} | {stop, term(), #state{}}.
+handle_info({Port, {data, Frame}}, #state{port = Port} = State) ->
+    try binary_to_term(Frame, [safe]) of
+        {To, _} = Reply when is_reference(To) ->
+            To ! Reply,
+            {noreply, State};
+        {To, Message} when is_pid(To) ->
+            To ! Message,
+            {noreply, State};
+        Note ->
+            {noreply, note(Note, State)}
+    catch
+        error:badarg ->
+            %% Who waits for it cannot be told; all are told by our end.
+            {stop, {inetpy_protocol, {bad_frame, Frame}}, State}
+    end;
+handle_info({'DOWN', Ref, process, Pid, _}, #state{watched = Watched} = State) ->
+    case Watched of
+        #{Pid := Ref} ->
+            true = port_command(State#state.port, term_to_binary({down, Pid})),
+            {noreply, State#state{watched = maps:remove(Pid, Watched)}};
+        #{} ->
+            {noreply, State}
+    end;
+handle_info({Port, {exit_status, Status}}, #state{port = Port} = State) ->
+    {stop, {inetpy_python, {exit_status, Status}}, State};
+handle_info({'EXIT', Port, Reason}, #state{port = Port} = State) ->
+    {stop, {inetpy_python, Reason}, State};
+handle_info(_Other, State) ->
+    {noreply, State}.
+
+-spec terminate(term(), #state{}) -> ok.
+terminate(_Reason, State) ->
+    #state{port = Port, sockets = Sockets, monitors = Monitors} = State,
+    %% Closing the port ends Python, which leaves by itself within a second.
+    _ = catch port_close(Port),
+    maps:foreach(fun(_Id, Socket) -> tell_lost(Socket) end, Sockets),
+    maps:foreach(
+        fun(Id, Entries) ->
+            #{Id := #socket{name = Name}} = Sockets,
+            [down(Pid, Ref, Name, normal) || {Ref, Pid} <- Entries]
+        end,
+        Monitors
+    ).
+
+%% What the owner of a lost connection gets.
+tell_lost(#socket{kind = stream, name = Name, owner = Owner, active = Active}) ->
+    _ = [Owner ! {tcp_error, Name, inetpy_down} || Active],
+    Owner ! {tcp_closed, Name},
+    ok;
+tell_lost(#socket{kind = listener}) ->
+    ok.
+
+%% --- notes -----------------------------------------------------------------
+
+note({active, Id, Active}, #state{sockets = Sockets} = State) ->
+    case Sockets of
+        #{Id := Socket} -> State#state{sockets = Sockets#{Id := Socket#socket{active = Active}}};
+        #{} -> State
+    end;
+note({open, Id, Name, Kind, Owner}, #state{sockets = Sockets} = State) ->
+    State#state{sockets = Sockets#{Id => #socket{name = Name, kind = Kind, owner = Owner}}};
+note({owner, Id, Owner}, #state{sockets = Sockets} = State) ->
+    #{Id := Socket} = Sockets,
+    State#state{sockets = Sockets#{Id := Socket#socket{owner = Owner}}};
+note({closed, Id}, #state{sockets = Sockets, monitors = Monitors} = State) ->
+    {#socket{name = Name}, Left} = maps:take(Id, Sockets),
+    case maps:take(Id, Monitors) of
+        {Entries, MonitorsLeft} ->
+            _ = [down(Pid, Ref, Name, normal) || {Ref, Pid} <- Entries],
+            State#state{sockets = Left, monitors = MonitorsLeft};
+        error ->
+            State#state{sockets = Left}
+    end;
+note({watch, Pid}, #state{watched = Watched} = State) ->
+    State#state{watched = Watched#{Pid => erlang:monitor(process, Pid)}};
+note({unwatch, Pid}, #state{watched = Watched} = State) ->
+    case maps:take(Pid, Watched) of
+        {Ref, Left} ->
+            true = erlang:demonitor(Ref, [flush]),
+            State#state{watched = Left};
+        error ->
+            State
+    end;
+note({log, Level, Text}, State) ->
+    logger:log(Level, "~ts", [Text], #{domain => [inetpy]}),
+    State;
+note({refused, Text}, State) ->
+    logger:error("Python refused the connection: ~ts", [Text], #{domain => [inetpy]}),
+    State.

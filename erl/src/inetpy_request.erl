@@ -1,0 +1,75 @@
+%% Requests to Python, from the process that makes them.
+%%
+%% The caller encodes its request and writes it to the port itself. The answer
+%% comes to an alias that is a monitor of the bridge too, so a bridge that dies
+%% is an answer, and no late answer is left in the mailbox.
+-module(inetpy_request).
+
+-export([call/3, open/2, send/2]).
+
+-type result() ::
+    ok
+    | {ok, term()}
+    | {error, term()}
+    | {transfer, integer(), integer()}
+    | {raise, exit | error, term()}.
+-export_type([result/0]).
+
+%% An operation on a socket.
+-spec call(inetpy_tcp:socket(), atom(), term()) -> result().
+call({'$inet', _, {Bridge, Out, Id}}, Op, Args) ->
+    Ref = erlang:monitor(process, Bridge, [{alias, reply_demonitor}]),
+    request(Out, Op, Ref, term_to_binary({Op, Id, Ref, Args})).
+
+%% An operation that opens a socket.
+-spec open(atom(), term()) -> result().
+open(Op, Args) ->
+    case inetpy_bridge:where() of
+        {ok, Bridge, Out} ->
+            case call({'$inet', ?MODULE, {Bridge, Out, 0}}, Op, Args) of
+                {raise, exit, Reason} -> exit(Reason);
+                {raise, error, Reason} -> erlang:error(Reason);
+                Result -> Result
+            end;
+        {error, _} = Error ->
+            Error
+    end.
+
+%% The operation `send`. The data becomes the last element of the request
+%% without being copied: its size stands at the end of the encoded head.
+-spec send(inetpy_tcp:socket(), iodata()) -> result().
+send({'$inet', _, {Bridge, Out, Id}}, Data) ->
+    try iolist_size(Data) of
+        Size ->
+            Ref = erlang:monitor(process, Bridge, [{alias, reply_demonitor}]),
+            Empty = term_to_binary({send, Id, Ref, <<>>}),
+            Head = binary:part(Empty, 0, byte_size(Empty) - 4),
+            request(Out, send, Ref, [Head, <<Size:32>> | Data])
+    catch
+        error:badarg -> {error, einval}
+    end.
+
+request(Out, Op, Ref, Frame) ->
+    try port_command(Out, Frame) of
+        true ->
+            receive
+                {Ref, Reply} -> Reply;
+                {'DOWN', Ref, process, _, _} -> closed(Op)
+            end
+    catch
+        error:badarg ->
+            erlang:demonitor(Ref, [flush]),
+            closed(Op)
+    end.
+
+%% What the closed port of a stock socket answers. While Python is there it says
+%% so itself.
+closed(Op) when
+    Op =:= setopts; Op =:= getopts; Op =:= sockname;
+    Op =:= peername; Op =:= socknames; Op =:= getstat
+->
+    {error, einval};
+closed(close) ->
+    ok;
+closed(_) ->
+    {error, closed}.

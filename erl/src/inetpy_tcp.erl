@@ -1,0 +1,255 @@
+%% TCP through Python, for IPv4; and the functions of all TCP sockets.
+%%
+%% As a `tcp_module` it is called by gen_tcp to resolve and to open. The sockets
+%% that it opens, `{'$inet', inetpy_tcp, Handle}`, name it as their handler, and
+%% gen_tcp and inet call the rest of its functions for them. The behaviour is that
+%% of inet_tcp and prim_inet; what a function clause refuses there, one refuses here.
+-module(inetpy_tcp).
+
+%% tcp_module
+-export([family/0, mask/2, parse_address/1, translate_ip/1]).
+-export([getserv/1, getaddr/1, getaddr/2, getaddrs/1, getaddrs/2]).
+-export([connect/3, connect/4, listen/2, fdopen/2]).
+%% handler of '$inet' sockets
+-export([accept/1, accept/2, send/2, send/3, recv/2, recv/3, unrecv/2, shutdown/2, close/1]).
+-export([controlling_process/2, setopts/2, getopts/2, sockname/1, peername/1, socknames/1]).
+-export([getstat/2, monitor/1, cancel_monitor/1, info/1, socket_to_list/1, sendfile/4]).
+%% for inetpy6_tcp
+-export([open_connect/5, open_listen/3]).
+
+-type socket() :: {'$inet', module(), inetpy_bridge:handle()}.
+-export_type([socket/0]).
+
+-define(is_byte(X), (is_integer(X) andalso X >= 0 andalso X =< 255)).
+-define(is_ip(A, B, C, D), ?is_byte(A) andalso ?is_byte(B) andalso ?is_byte(C) andalso ?is_byte(D)).
+-define(is_port_number(P), is_integer(P) andalso P >= 0 andalso P =< 65535).
+
+%% --- names and addresses ---------------------------------------------------
+
+-spec family() -> inet.
+family() -> inet.
+
+-spec mask(inet:ip4_address(), inet:ip4_address()) -> inet:ip4_address().
+mask({M1, M2, M3, M4}, {IP1, IP2, IP3, IP4}) ->
+    {M1 band IP1, M2 band IP2, M3 band IP3, M4 band IP4}.
+
+-spec parse_address(string()) -> {ok, inet:ip4_address()} | {error, einval}.
+parse_address(Host) -> inet:parse_ipv4strict_address(Host).
+
+-spec translate_ip(term()) -> term().
+translate_ip(IP) -> inet:translate_ip(IP, inet).
+
+-spec getserv(inet:port_number() | atom()) -> {ok, inet:port_number()} | {error, inet:posix()}.
+getserv(Port) when is_integer(Port) -> {ok, Port};
+getserv(Name) when is_atom(Name) -> inet:getservbyname(Name, tcp).
+
+-spec getaddr(term()) -> {ok, inet:ip_address()} | {error, inet:posix()}.
+getaddr(Address) -> inet:getaddr(Address, inet).
+
+-spec getaddr(term(), term()) -> {ok, inet:ip_address()} | {error, inet:posix()}.
+getaddr(Address, Timer) -> inet:getaddr_tm(Address, inet, Timer).
+
+-spec getaddrs(term()) -> {ok, [inet:ip_address()]} | {error, inet:posix()}.
+getaddrs(Address) -> inet:getaddrs(Address, inet).
+
+-spec getaddrs(term(), term()) -> {ok, [inet:ip_address()]} | {error, inet:posix()}.
+getaddrs(Address, Timer) -> inet:getaddrs_tm(Address, inet, Timer).
+
+%% --- opening ---------------------------------------------------------------
+
+-spec connect(inet:ip4_address(), inet:port_number(), list()) -> {ok, socket()} | {error, term()};
+             (map(), list(), timeout()) -> {ok, socket()} | {error, term()}.
+connect(#{addr := {A, B, C, D}, port := Port} = SockAddr, Opts, Timeout) when
+    ?is_ip(A, B, C, D), ?is_port_number(Port), is_list(Opts)
+->
+    open_connect(inet, SockAddr, 0, Opts, Timeout);
+connect(Address, Port, Opts) when is_integer(Port), is_list(Opts) ->
+    connect(Address, Port, Opts, infinity).
+
+-spec connect(inet:ip4_address(), inet:port_number(), list(), timeout()) ->
+    {ok, socket()} | {error, term()}.
+connect({A, B, C, D} = Address, Port, Opts, Timeout) when
+    ?is_ip(A, B, C, D), ?is_port_number(Port),
+    Timeout =:= infinity orelse (is_integer(Timeout) andalso Timeout >= 0)
+->
+    open_connect(inet, Address, Port, Opts, Timeout).
+
+-spec listen(inet:port_number(), list()) -> {ok, socket()} | {error, term()}.
+listen(Port, Opts) ->
+    open_listen(inet, Port, Opts).
+
+%% A descriptor of this node means nothing to another process.
+-spec fdopen(integer(), list()) -> {error, enotsup}.
+fdopen(Fd, _Opts) when is_integer(Fd) ->
+    {error, enotsup}.
+
+-spec open_connect(inet | inet6, term(), 0..65535, list(), timeout()) ->
+    {ok, socket()} | {error, term()}.
+open_connect(Family, Address, Port, Opts, Timeout) ->
+    Preset = preset(inet_default_connect_options),
+    Args = {?MODULE, Family, self(), Address, Port, Opts, Preset, milliseconds(Timeout)},
+    inetpy_request:open(connect, Args).
+
+-spec open_listen(inet | inet6, term(), list()) -> {ok, socket()} | {error, term()}.
+open_listen(Family, Port, Opts) ->
+    Preset = preset(inet_default_listen_options),
+    inetpy_request:open(listen, {?MODULE, Family, self(), Port, Opts, Preset}).
+
+%% Options that the application environment of kernel puts before the caller's.
+preset(Variable) ->
+    case application:get_env(kernel, Variable) of
+        {ok, List} when is_list(List) -> List;
+        {ok, Option} -> [Option];
+        undefined -> []
+    end.
+
+milliseconds(infinity) -> -1;
+milliseconds(Timeout) when is_integer(Timeout) -> max(Timeout, -1).
+
+%% --- connections -----------------------------------------------------------
+
+-spec accept(socket()) -> {ok, socket()} | {error, term()}.
+accept(Socket) -> accept(Socket, infinity).
+
+-spec accept(socket(), timeout()) -> {ok, socket()} | {error, term()}.
+accept(Socket, Timeout) when Timeout =:= infinity; is_integer(Timeout) ->
+    inetpy_request:call(Socket, accept, {self(), milliseconds(Timeout)});
+accept(Socket, _) ->
+    refuse(Socket).
+
+-spec send(socket(), iodata()) -> ok | {error, term()}.
+send(Socket, Data) -> inetpy_request:send(Socket, Data).
+
+-spec send(socket(), iodata(), list()) -> ok | {error, term()}.
+send(Socket, Data, _Opts) -> inetpy_request:send(Socket, Data).
+
+-spec recv(socket(), non_neg_integer()) -> {ok, term()} | {error, term()}.
+recv(Socket, Length) -> recv(Socket, Length, infinity).
+
+-spec recv(socket(), non_neg_integer(), timeout()) -> {ok, term()} | {error, term()}.
+recv(Socket, Length, Timeout) when
+    is_integer(Length), Length >= 0, (Timeout =:= infinity orelse is_integer(Timeout))
+->
+    inetpy_request:call(Socket, recv, {Length, milliseconds(Timeout)});
+recv(Socket, _, _) ->
+    refuse(Socket).
+
+-spec unrecv(socket(), iodata()) -> ok | {error, term()}.
+unrecv(Socket, Data) ->
+    try iolist_to_binary(Data) of
+        Binary -> inetpy_request:call(Socket, unrecv, Binary)
+    catch
+        error:badarg -> {error, einval}
+    end.
+
+-spec shutdown(socket(), read | write | read_write) -> ok | {error, term()}.
+shutdown(Socket, How) when How =:= read; How =:= write; How =:= read_write ->
+    inetpy_request:call(Socket, shutdown, How);
+shutdown(Socket, _) ->
+    refuse(Socket).
+
+-spec close(socket()) -> ok.
+close(Socket) ->
+    _ = inetpy_request:call(Socket, close, []),
+    receive
+        {tcp_closed, Socket} -> ok
+    after 0 -> ok
+    end.
+
+%% As inet:tcp_controlling_process/2: delivery stops, the messages that are here
+%% already go to the new owner, and then it gets the rest itself.
+-spec controlling_process(socket(), pid()) -> ok | {error, term()}.
+controlling_process(Socket, NewOwner) when is_pid(NewOwner) ->
+    case inetpy_request:call(Socket, controlling_process, {self(), NewOwner}) of
+        {transfer, Mode, Count} ->
+            case move_messages(Socket, NewOwner, false) of
+                true -> ok;
+                false -> take_over(Socket, NewOwner, Mode, Count)
+            end;
+        Answer ->
+            Answer
+    end;
+controlling_process(Socket, _) ->
+    refuse(Socket).
+
+take_over(Socket, NewOwner, Mode, Count) ->
+    case node(NewOwner) =/= node() orelse is_process_alive(NewOwner) of
+        true -> inetpy_request:call(Socket, take_over, {NewOwner, Mode, Count});
+        false -> {error, badarg}
+    end.
+
+move_messages(Socket, NewOwner, Closed) ->
+    receive
+        {tcp, Socket, _} = Message ->
+            NewOwner ! Message,
+            move_messages(Socket, NewOwner, Closed);
+        {tcp_closed, Socket} = Message ->
+            NewOwner ! Message,
+            move_messages(Socket, NewOwner, true);
+        {Socket, {data, _}} = Message ->
+            NewOwner ! Message,
+            move_messages(Socket, NewOwner, Closed)
+    after 0 ->
+        Closed
+    end.
+
+%% Arguments that no clause takes: gen_tcp looks first whether the socket is open.
+-spec refuse(socket()) -> {error, closed}.
+refuse(Socket) ->
+    case getopts(Socket, []) of
+        {ok, []} -> erlang:error(function_clause);
+        {error, _} -> {error, closed}
+    end.
+
+%% --- inet ------------------------------------------------------------------
+
+-spec setopts(socket(), list()) -> ok | {error, term()}.
+setopts(Socket, Opts) -> inetpy_request:call(Socket, setopts, Opts).
+
+-spec getopts(socket(), list()) -> {ok, list()} | {error, term()}.
+getopts(Socket, Opts) when is_list(Opts) -> inetpy_request:call(Socket, getopts, Opts).
+
+-spec sockname(socket()) -> {ok, tuple()} | {error, term()}.
+sockname(Socket) -> inetpy_request:call(Socket, sockname, []).
+
+-spec peername(socket()) -> {ok, tuple()} | {error, term()}.
+peername(Socket) -> inetpy_request:call(Socket, peername, []).
+
+-spec socknames(socket()) -> {ok, [tuple()]} | {error, term()}.
+socknames(Socket) -> inetpy_request:call(Socket, socknames, []).
+
+-spec getstat(socket(), [inet:stat_option()]) -> {ok, list()} | {error, term()}.
+getstat(Socket, What) when is_list(What) -> inetpy_request:call(Socket, getstat, What).
+
+-spec monitor(socket()) -> reference().
+monitor(Socket) ->
+    Ref = make_ref(),
+    ok = inetpy_bridge:monitor_socket(Socket, Ref),
+    Ref.
+
+-spec cancel_monitor(reference()) -> boolean().
+cancel_monitor(Ref) ->
+    case inetpy_bridge:where() of
+        {ok, Bridge, _} -> inetpy_bridge:cancel_monitor(Bridge, Ref);
+        {error, _} -> false
+    end.
+
+-spec info(socket()) -> map().
+info({'$inet', _, {Bridge, _, Id}} = Socket) ->
+    case getstat(Socket, inet:stats()) of
+        {ok, Counters} ->
+            {ok, [{active, Active}]} = getopts(Socket, [active]),
+            {ok, Owner} = gen_server:call(Bridge, {owner, Id}),
+            #{counters => maps:from_list(Counters), active => Active, owner => Owner};
+        {error, _} ->
+            #{states => [closed]}
+    end.
+
+-spec socket_to_list(socket()) -> string().
+socket_to_list({'$inet', _, {_, _, Id}}) ->
+    "#InetPy<" ++ integer_to_list(Id) ++ ">".
+
+%% `enotsup` makes file:sendfile/5 read the file and send it.
+-spec sendfile(socket(), term(), integer(), integer()) -> {error, enotsup}.
+sendfile(_Socket, _File, _Offset, _Bytes) ->
+    {error, enotsup}.

@@ -1,0 +1,176 @@
+%% What scenarios are written with.
+%%
+%% A scenario is a fun of a backend. Its result is compared between backends, so
+%% it returns what a user could observe, and nothing that differs by chance. The
+%% other end of a connection is a socket of inet, whatever the backend, unless the
+%% scenario is about both ends.
+-module(xc).
+
+-export([options/2, listen/2, listen/3, connect/4, connect/5, accept/1]).
+-export([pair/2, served/2, both/3, listener_port/1, dead_port/0]).
+-export([next/0, next/1, messages/1, messages/2, received/2, spawn_call/1, await/1]).
+-export([reset/1, attempt/1, fill/1, sizes/1, until/1]).
+
+-type backend() :: #{name := atom(), options := fun((list()) -> list())}.
+-type socket() :: gen_tcp:socket().
+-export_type([backend/0]).
+
+-define(LONG, 5000).
+
+%% The options that lead to the backend.
+-spec options(backend(), list()) -> list().
+options(#{options := Fun}, Options) -> Fun(Options).
+
+-spec listen(backend(), list()) -> socket().
+listen(Backend, Options) -> listen(Backend, 0, Options).
+
+-spec listen(backend(), 0..65535, list()) -> socket().
+listen(Backend, Port, Options) ->
+    {ok, Listener} = gen_tcp:listen(Port, options(Backend, [binary, {active, false} | Options])),
+    Listener.
+
+-spec connect(backend(), term(), term(), list()) -> {ok, socket()} | {error, term()}.
+connect(Backend, Address, Port, Options) ->
+    connect(Backend, Address, Port, Options, ?LONG).
+
+-spec connect(backend(), term(), term(), list(), timeout()) -> {ok, socket()} | {error, term()}.
+connect(Backend, Address, Port, Options, Timeout) ->
+    gen_tcp:connect(Address, Port, options(Backend, [binary, {active, false} | Options]), Timeout).
+
+-spec accept(socket()) -> socket().
+accept(Listener) ->
+    {ok, Socket} = gen_tcp:accept(Listener, ?LONG),
+    Socket.
+
+%% {Socket of the backend, which connected; its peer on inet}.
+-spec pair(backend(), list()) -> {socket(), socket()}.
+pair(Backend, Options) ->
+    {ok, Listener} = gen_tcp:listen(0, [binary, {active, false}]),
+    {ok, Socket} = connect(Backend, {127, 0, 0, 1}, listener_port(Listener), Options),
+    Peer = accept(Listener),
+    ok = gen_tcp:close(Listener),
+    {Socket, Peer}.
+
+%% {Socket that a listener of the backend accepted, its peer on inet}.
+-spec served(backend(), list()) -> {socket(), socket()}.
+served(Backend, Options) ->
+    Listener = listen(Backend, Options),
+    {ok, Peer} = gen_tcp:connect({127, 0, 0, 1}, listener_port(Listener), [binary, {active, false}]),
+    Socket = accept(Listener),
+    ok = gen_tcp:close(Listener),
+    {Socket, Peer}.
+
+%% {connected, accepted}, both of the backend.
+-spec both(backend(), list(), list()) -> {socket(), socket()}.
+both(Backend, ConnectOptions, ListenOptions) ->
+    Listener = listen(Backend, ListenOptions),
+    {ok, Client} = connect(Backend, {127, 0, 0, 1}, listener_port(Listener), ConnectOptions),
+    Server = accept(Listener),
+    ok = gen_tcp:close(Listener),
+    {Client, Server}.
+
+-spec listener_port(socket()) -> inet:port_number().
+listener_port(Listener) ->
+    {ok, Port} = inet:port(Listener),
+    Port.
+
+%% A port of 127.0.0.1 where nobody listens.
+-spec dead_port() -> inet:port_number().
+dead_port() ->
+    {ok, Listener} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}]),
+    Port = listener_port(Listener),
+    ok = gen_tcp:close(Listener),
+    Port.
+
+%% The next message, or `nothing` after a long time.
+-spec next() -> term().
+next() -> next(?LONG).
+
+-spec next(timeout()) -> term().
+next(Timeout) ->
+    receive
+        Message -> Message
+    after Timeout -> nothing
+    end.
+
+%% Messages until Fun says that the one it was given is the last.
+-spec messages(fun((term()) -> boolean())) -> [term()].
+messages(IsLast) -> messages(IsLast, ?LONG).
+
+-spec messages(fun((term()) -> boolean()), timeout()) -> [term()].
+messages(IsLast, Timeout) ->
+    case next(Timeout) of
+        nothing ->
+            [nothing];
+        Message ->
+            case IsLast(Message) of
+                true -> [Message];
+                false -> [Message | messages(IsLast, Timeout)]
+            end
+    end.
+
+%% The data of active messages, up to Size bytes, however they were cut.
+-spec received(socket(), non_neg_integer()) -> binary() | {short, binary()}.
+received(Socket, Size) -> received(Socket, Size, <<>>).
+
+received(_, Size, Data) when byte_size(Data) >= Size -> Data;
+received(Socket, Size, Data) ->
+    receive
+        {tcp, Socket, More} -> received(Socket, Size, <<Data/binary, More/binary>>)
+    after ?LONG -> {short, Data}
+    end.
+
+%% Runs Fun in a process of its own; await/1 gives its result.
+-spec spawn_call(fun(() -> term())) -> {pid(), reference()}.
+spawn_call(Fun) ->
+    spawn_monitor(fun() -> exit({result, Fun()}) end).
+
+-spec await({pid(), reference()}) -> term().
+await({Pid, Ref}) ->
+    receive
+        {'DOWN', Ref, process, Pid, {result, Result}} -> Result;
+        {'DOWN', Ref, process, Pid, Reason} -> {died, Reason}
+    after ?LONG -> no_result
+    end.
+
+%% Closes a connection with a reset.
+-spec reset(socket()) -> ok.
+reset(Socket) ->
+    ok = inet:setopts(Socket, [{linger, {true, 0}}]),
+    gen_tcp:close(Socket).
+
+%% The result of Fun, or how it failed.
+-spec attempt(fun(() -> term())) -> term().
+attempt(Fun) ->
+    try
+        Fun()
+    catch
+        Class:Reason -> {Class, Reason}
+    end.
+
+%% Bytes that tell where they stand.
+-spec fill(non_neg_integer()) -> binary().
+fill(Size) ->
+    binary:part(binary:copy(<<"0123456789abcdef">>, Size div 16 + 1), 0, Size).
+
+-spec sizes([term()]) -> [term()].
+sizes(Messages) ->
+    [
+        case Message of
+            {tcp, _, Data} when is_binary(Data) -> byte_size(Data);
+            {tcp, _, Data} when is_list(Data) -> {list, length(Data)};
+            Other -> element(1, Other)
+        end
+     || Message <- Messages
+    ].
+
+%% Waits until Fun is true. The scenario goes on all the same after a long time.
+-spec until(fun(() -> boolean())) -> boolean().
+until(Fun) -> until(Fun, 500).
+
+until(_, 0) -> false;
+until(Fun, N) ->
+    case Fun() of
+        true -> true;
+        false -> timer:sleep(10), until(Fun, N - 1)
+    end.

@@ -1,0 +1,147 @@
+%% The functions of inet that take a socket.
+-module(xc_inet).
+
+-export([scenarios/0]).
+
+-spec scenarios() -> [inetpy_xc:scenario()].
+scenarios() ->
+    [
+        {names, "sockname and peername of the two ends agree.", fun(B) ->
+            {S, P} = xc:pair(B, []),
+            {inet:sockname(S) =:= inet:peername(P), inet:peername(S) =:= inet:sockname(P)}
+        end},
+        {port, "port of a connection is that of sockname.", fun(B) ->
+            {S, _} = xc:pair(B, []),
+            {ok, {_, Port}} = inet:sockname(S),
+            inet:port(S) =:= {ok, Port}
+        end},
+        {socknames, "socknames has the one name.", fun(B) ->
+            {S, _} = xc:pair(B, []),
+            {ok, Name} = inet:sockname(S),
+            inet:socknames(S) =:= {ok, [Name]}
+        end},
+        {peername_after_close, "peername after the peer has closed.", fun(B) ->
+            {S, P} = xc:pair(B, []),
+            ok = gen_tcp:close(P),
+            timer:sleep(20),
+            element(1, inet:peername(S))
+        end},
+        {peername_after_reset, "peername after a reset.", fun(B) ->
+            {S, P} = xc:pair(B, []),
+            ok = xc:reset(P),
+            timer:sleep(20),
+            inet:peername(S)
+        end},
+        {getstat_new, "The counters of a new connection.", fun(B) ->
+            {S, _} = xc:pair(B, []),
+            inet:getstat(S)
+        end},
+        {getstat_sent, "The counters of what was sent.", fun(B) ->
+            {S, _} = xc:pair(B, []),
+            [ok = gen_tcp:send(S, xc:fill(N)) || N <- [3, 11, 7]],
+            inet:getstat(S)
+        end},
+        {getstat_received, "The counters of what was received.", fun(B) ->
+            {S, P} = xc:pair(B, []),
+            ok = gen_tcp:send(P, xc:fill(40)),
+            [{ok, _} = gen_tcp:recv(S, N, 1000) || N <- [10, 1, 20, 9]],
+            inet:getstat(S)
+        end},
+        {getstat_names, "Some counters, in the order of the names.", fun(B) ->
+            {S, _} = xc:pair(B, []),
+            inet:getstat(S, [send_cnt, recv_oct, send_cnt])
+        end},
+        {getstat_unknown, "A counter that does not exist.", fun(B) ->
+            {S, _} = xc:pair(B, []),
+            xc:attempt(fun() -> inet:getstat(S, [no_such_counter]) end)
+        end},
+        {monitor_close, "A monitor tells of close.", fun(B) ->
+            {S, _} = xc:pair(B, []),
+            Ref = inet:monitor(S),
+            ok = gen_tcp:close(S),
+            {Ref, xc:next()}
+        end},
+        {monitor_peer_close, "A monitor tells of an end that closes the socket.", fun(B) ->
+            {S, P} = xc:pair(B, [{active, true}]),
+            Ref = inet:monitor(S),
+            ok = gen_tcp:close(P),
+            Messages = [xc:next(), xc:next()],
+            {Ref, lists:sort(fun(X, Y) -> element(1, X) =< element(1, Y) end, Messages)}
+        end},
+        {monitor_not_passive_end, "A passive socket that read the end is still there.", fun(B) ->
+            {S, P} = xc:pair(B, []),
+            Ref = inet:monitor(S),
+            ok = gen_tcp:close(P),
+            {error, closed} = gen_tcp:recv(S, 0, 1000),
+            {Ref, xc:next(60)}
+        end},
+        {monitor_listener, "A monitor of a listening socket.", fun(B) ->
+            L = xc:listen(B, []),
+            Ref = inet:monitor(L),
+            ok = gen_tcp:close(L),
+            {Ref, xc:next()}
+        end},
+        {monitor_by_other, "Any process may monitor.", fun(B) ->
+            {S, _} = xc:pair(B, []),
+            Self = self(),
+            Call = xc:spawn_call(fun() ->
+                _ = inet:monitor(S),
+                Self ! ready,
+                xc:next()
+            end),
+            ready = xc:next(),
+            ok = gen_tcp:close(S),
+            xc:await(Call)
+        end},
+        {monitor_closed, "A monitor of a closed socket.", fun(B) ->
+            {S, _} = xc:pair(B, []),
+            ok = gen_tcp:close(S),
+            Ref = inet:monitor(S),
+            {Ref, xc:next()}
+        end},
+        {monitor_twice, "Two monitors, two messages.", fun(B) ->
+            {S, _} = xc:pair(B, []),
+            Refs = [inet:monitor(S), inet:monitor(S)],
+            ok = gen_tcp:close(S),
+            Told = [element(2, xc:next()), element(2, xc:next())],
+            lists:sort(Refs) =:= lists:sort(Told)
+        end},
+        {monitor_owner_dies, "A monitor tells when the owner dies.", fun(B) ->
+            Self = self(),
+            Owner = spawn(fun() -> Self ! xc:pair(B, []), receive stop -> ok end end),
+            {S, _} = xc:next(),
+            _ = inet:monitor(S),
+            Owner ! stop,
+            {'DOWN', _, Type, S, _} = xc:next(),
+            Type
+        end},
+        {cancel_monitor, "A monitor that is cancelled is silent.", fun(B) ->
+            {S, _} = xc:pair(B, []),
+            Ref = inet:monitor(S),
+            Cancelled = [inet:cancel_monitor(Ref), inet:cancel_monitor(Ref)],
+            ok = gen_tcp:close(S),
+            {Cancelled, xc:next(60)}
+        end},
+        {cancel_fired, "Cancelling a monitor that has told.", fun(B) ->
+            {S, _} = xc:pair(B, []),
+            Ref = inet:monitor(S),
+            ok = gen_tcp:close(S),
+            Message = xc:next(),
+            {Message, inet:cancel_monitor(Ref)}
+        end},
+        {cancel_unknown, "Cancelling what is no monitor.", fun(_B) ->
+            [inet:cancel_monitor(make_ref()), xc:attempt(fun() -> inet:cancel_monitor(nothing) end)]
+        end},
+        {close, "inet:close/1.", fun(B) ->
+            {S, P} = xc:pair(B, []),
+            {inet:close(S), gen_tcp:recv(P, 0, 1000), gen_tcp:send(S, "x")}
+        end},
+        {sendfile, "file:sendfile/2.", fun(B) ->
+            {S, P} = xc:pair(B, []),
+            File = code:which(gen_tcp),
+            Call = xc:spawn_call(fun() -> gen_tcp:recv(P, filelib:file_size(File), 5000) end),
+            Sent = file:sendfile(File, S),
+            {ok, Bytes} = file:read_file(File),
+            {Sent, xc:await(Call) =:= {ok, Bytes}}
+        end}
+    ].

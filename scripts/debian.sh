@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that are missing: debian.sh build | test.
+#
+# A machine that has the programs already, from wherever, is left alone.
+set -euo pipefail
+
+# program=package that has it
+build=(erl=erlang-base erlc=erlang-base escript=erlang-base)
+test=(dialyzer=erlang-dialyzer ct_run=erlang-common-test elixir=elixir)
+# Erlang applications, which have no program of their own
+build_applications=(crypto)
+test_applications=(tools common_test runtime_tools ssl inets)
+
+missing=()
+want() { case " ${missing[*]-} " in *" $1 "*) ;; *) missing+=("$1") ;; esac; }
+
+for entry in "${build[@]}"; do
+    command -v "${entry%%=*}" >/dev/null || want "${entry##*=}"
+done
+applications=("${build_applications[@]}")
+if [ "${1:-build}" = test ]; then
+    for entry in "${test[@]}"; do
+        command -v "${entry%%=*}" >/dev/null || want "${entry##*=}"
+    done
+    applications+=("${test_applications[@]}")
+fi
+if command -v erl >/dev/null; then
+    for application in "${applications[@]}"; do
+        erl -noshell -eval 'halt(case code:lib_dir('"$application"') of {error, _} -> 1; _ -> 0 end).' \
+            || want "erlang-${application//_/-}"
+    done
+else
+    for application in "${applications[@]}"; do want "erlang-${application//_/-}"; done
+fi
+"${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null || want python3-venv
+
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+echo "== Debian packages: ${missing[*]} =="
+if [ "$(id -u)" -ne 0 ]; then
+    echo "They are missing and only root can install them. Run as root:" >&2
+    echo "    apt-get install ${missing[*]}" >&2
+    exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

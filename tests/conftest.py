@@ -1,0 +1,72 @@
+"""What tests share: the paths, the emulator as an oracle, and nodes that run and end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+TOP = Path(__file__).parent.parent
+EBIN = TOP / "erl" / "ebin"
+TEST_EBIN = TOP / "erl" / "test" / "ebin"
+
+settings.register_profile(
+    "inetpy",
+    deadline=None,  # the machine may be slow
+    max_examples=int(os.environ.get("INETPY_EXAMPLES", "300")),
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("inetpy")
+
+
+def erl(*arguments: str, **options: object) -> subprocess.Popen[bytes]:
+    """An emulator with our beams, and those of the tests, on its path."""
+    command = ["erl", "-noinput", "-pa", str(EBIN), "-pa", str(TEST_EBIN), *arguments]
+    return subprocess.Popen(command, **options)  # type: ignore[call-overload, no-any-return]
+
+
+class Oracle:
+    """The emulator behind erl/test/etf_oracle.erl."""
+
+    def __init__(self) -> None:
+        self._erl = erl("-run", "etf_oracle", "main", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def ask(self, request: bytes) -> bytes:
+        assert self._erl.stdin is not None
+        assert self._erl.stdout is not None
+        self._erl.stdin.write(len(request).to_bytes(4, "big") + request)
+        self._erl.stdin.flush()
+        size = int.from_bytes(self._erl.stdout.read(4), "big")
+        return self._erl.stdout.read(size)
+
+    def random_term(self, size: int, seed: int) -> tuple[bytes, bytes]:
+        """(as the emulator writes it, as OTP 26 does)."""
+        answer = self.ask(b"R" + bytes((size,)) + seed.to_bytes(4, "big"))
+        split = 4 + int.from_bytes(answer[:4], "big")
+        return answer[4:split], answer[split:]
+
+    def read(self, data: bytes) -> bytes | None:
+        """What the emulator reads in `data`, written again; None for a badarg."""
+        answer = self.ask(b"D" + data)
+        return answer[5:] if answer[:1] == b"+" else None
+
+    def used(self, data: bytes) -> int:
+        return int.from_bytes(self.ask(b"D" + data)[1:5], "big")
+
+    def close(self) -> None:
+        assert self._erl.stdin is not None
+        self._erl.stdin.close()
+        self._erl.wait(20)
+        assert self._erl.stdout is not None
+        self._erl.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def oracle() -> Iterator[Oracle]:
+    instance = Oracle()
+    yield instance
+    instance.close()
