@@ -4,7 +4,7 @@
 PYTHON  ?= python3
 VENV    := .venv
 PY      := $(VENV)/bin/python
-ERLC    := erlc -Werror -Wall +debug_info +warn_missing_spec +warn_unused_vars
+ERLC    := erlc -Werror -Wall +debug_info
 
 ERL_SOURCES  := $(wildcard erl/src/*.erl)
 TEST_SOURCES := $(wildcard erl/test/*.erl)
@@ -80,7 +80,7 @@ $(VENV)/.test: $(VENV)/.tools
 erl/ebin/inetpy.app: $(ERL_SOURCES) erl/src/inetpy.app.src | $(VENV)/.base
 	@echo "== Erlang =="
 	@mkdir -p erl/ebin
-	@$(ERLC) -o erl/ebin $(ERL_SOURCES)
+	@$(ERLC) +warn_missing_spec_all -o erl/ebin $(ERL_SOURCES)
 	@escript scripts/app.escript erl/src erl/ebin
 
 erl/test/ebin/.built: $(TEST_SOURCES) erl/ebin/inetpy.app

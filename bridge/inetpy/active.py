@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from .terms import Atom
 
-__all__ = ["ACTIVE", "MULTI", "ONCE", "PASSIVE", "NAMES", "add_count", "after_delivery"]
+__all__ = ["ACTIVE", "MULTI", "NAMES", "ONCE", "PASSIVE", "add_count", "after_delivery"]
 
 PASSIVE, ACTIVE, ONCE, MULTI = range(4)
 

@@ -49,6 +49,8 @@ class FrameReader:
 
     def next_frame(self) -> bytes | None:
         """The next whole frame without its header, or None: more must be fed."""
+        if self._parts:
+            return None
         data = self._data
         start = self._pos + HEADER
         if start <= len(data):

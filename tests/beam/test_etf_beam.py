@@ -6,9 +6,9 @@ import os
 import random
 
 import pytest
-from conftest import Oracle
 from hypothesis import given, strategies as st
 
+from conftest import Oracle
 from inetpy.etf import EtfError, Map, decode, decode_prefix, encode
 from inetpy.terms import Atom, BitString, Charlist, Export, ImproperList, LocalTerm
 
@@ -55,15 +55,15 @@ leaves = st.one_of(
     st.builds(BitString, st.binary(min_size=1, max_size=20), st.integers(1, 7)),
     st.builds(Export, atoms, atoms, st.integers(0, 255)),
 )
-terms = st.recursive(
-    leaves,
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=6),
-        st.lists(inner, max_size=6).map(tuple),
-        st.builds(ImproperList, st.lists(inner, min_size=1, max_size=4), leaves),
-        st.lists(st.tuples(inner, inner), max_size=5, unique_by=lambda pair: encode(pair[0])).map(Map),
-    ),
-    max_leaves=30,
+tails = leaves.filter(lambda leaf: not isinstance(leaf, Charlist))  # a charlist would end the list
+terms: st.SearchStrategy[object] = st.deferred(lambda: leaves | leaves | containers)
+few = st.lists(terms, max_size=4)
+pairs = st.lists(st.tuples(terms, terms), max_size=4, unique_by=lambda pair: encode(pair[0]))
+containers = st.one_of(
+    few,
+    few.map(tuple),
+    pairs.map(Map),
+    st.builds(ImproperList, st.lists(terms, min_size=1, max_size=4), tails),
 )
 
 
@@ -77,6 +77,12 @@ def test_the_emulator_reads_what_we_write(oracle: Oracle, term: object) -> None:
     assert encode(decode(answer), deterministic=True) == encode(term, deterministic=True)
 
 
+# Tags of an emulator's own business, that it reads all the same: references into its
+# atom table and its binaries; and the compressed and private forms, tested elsewhere.
+# Closures too: the emulator does not look at their size, and we do.
+PRIVATE = {73, 74, 75, 76, 80, 82, 112, 121}
+
+
 @given(data=st.data())
 def test_bad_bytes_are_refused_where_the_emulator_refuses_them(oracle: Oracle, data: st.DataObject) -> None:
     """A changed term is read by both or by neither, and then it is the same term."""
@@ -84,8 +90,8 @@ def test_bad_bytes_are_refused_where_the_emulator_refuses_them(oracle: Oracle, d
     bad = bytearray(good)
     for _ in range(data.draw(st.integers(1, 3))):
         bad[data.draw(st.integers(1, len(bad) - 1))] = data.draw(st.integers(0, 255))
-    if 80 in bad or 121 in bad:
-        return  # inflated sizes and private forms have tests of their own
+    if PRIVATE.intersection(bad):
+        return
     expected = oracle.read(bytes(bad))
     try:
         term, used = decode_prefix(bytes(bad))

@@ -25,6 +25,12 @@ NODE = b"w\3a@b"
 LATIN_NODE = b"d\0\3a@b"
 LATIN_1 = "é".encode("latin-1")
 
+# What the older forms of identifiers become.
+OLD_PID = b"X" + NODE + bytes(11) + b"\3"
+OLD_PORT = b"Y" + NODE + bytes(7) + b"\3"
+NEW_REF = b"Z\0\1" + NODE + b"\0\0\0\3" + bytes(4)
+OLD_REF = b"Z\0\1" + NODE + b"\0\0\0\3\0\0\0\5"
+
 # external form (without the version), term, form that we write (None: the same)
 FORMS: list[tuple[str, bytes, object, bytes | None]] = [
     ("SMALL_INTEGER_EXT", b"a\xff", 255, None),
@@ -64,14 +70,14 @@ FORMS: list[tuple[str, bytes, object, bytes | None]] = [
     ("MAP_EXT, empty", b"t\0\0\0\0", {}, None),
     ("EXPORT_EXT", b"qw\1aw\1aa\2", Export(A, A, 2), None),
     ("NEW_PID_EXT", b"X" + NODE + bytes(12), Pid(b"X" + NODE + bytes(12)), None),
-    ("PID_EXT", b"g" + LATIN_NODE + bytes(8) + b"\3", Pid(b"X" + NODE + bytes(11) + b"\3"), b"X" + NODE + bytes(11) + b"\3"),
+    ("PID_EXT", b"g" + LATIN_NODE + bytes(8) + b"\3", Pid(OLD_PID), OLD_PID),
     ("NEW_PORT_EXT", b"Y" + NODE + bytes(8), Port(b"Y" + NODE + bytes(8)), None),
-    ("PORT_EXT", b"f" + NODE + bytes(4) + b"\3", Port(b"Y" + NODE + bytes(7) + b"\3"), b"Y" + NODE + bytes(7) + b"\3"),
+    ("PORT_EXT", b"f" + NODE + bytes(4) + b"\3", Port(OLD_PORT), OLD_PORT),
     ("V4_PORT_EXT", b"x" + NODE + b"\1" + bytes(11), Port(b"x" + NODE + b"\1" + bytes(11)), None),
     ("V4_PORT_EXT, small", b"x" + NODE + bytes(12), Port(b"Y" + NODE + bytes(8)), b"Y" + NODE + bytes(8)),
     ("NEWER_REFERENCE_EXT", b"Z\0\2" + NODE + bytes(12), Ref(b"Z\0\2" + NODE + bytes(12)), None),
-    ("NEW_REFERENCE_EXT", b"r\0\1" + NODE + b"\3" + bytes(4), Ref(b"Z\0\1" + NODE + b"\0\0\0\3" + bytes(4)), b"Z\0\1" + NODE + b"\0\0\0\3" + bytes(4)),
-    ("REFERENCE_EXT", b"e" + NODE + b"\0\0\0\5\3", Ref(b"Z\0\1" + NODE + b"\0\0\0\3\0\0\0\5"), b"Z\0\1" + NODE + b"\0\0\0\3\0\0\0\5"),
+    ("NEW_REFERENCE_EXT", b"r\0\1" + NODE + b"\3" + bytes(4), Ref(NEW_REF), NEW_REF),
+    ("REFERENCE_EXT", b"e" + NODE + b"\0\0\0\5\3", Ref(OLD_REF), OLD_REF),
 ]  # fmt: skip
 
 # what is wrong with it, bytes after the version, tag that is named

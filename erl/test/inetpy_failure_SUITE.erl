@@ -1,0 +1,297 @@
+%% What happens when something dies, or says what nobody understands.
+-module(inetpy_failure_SUITE).
+
+-export([suite/0, all/0, init_per_testcase/2, end_per_testcase/2]).
+-export([
+    python_dies_under_load/1, owners_are_told/1, monitors_are_told/1, bridge_comes_back_often/1,
+    calls_after_death/1, malformed_frames/1, unknown_requests/1, bad_arguments/1,
+    application_stops/1, wrong_python/1, options_order/1, no_leaks/1
+]).
+
+-include_lib("common_test/include/ct.hrl").
+
+-define(INETPY, [{tcp_module, inetpy_tcp}, binary]).
+-define(PASSIVE, [{active, false} | ?INETPY]).
+
+suite() -> [{timetrap, {minutes, 2}}].
+
+all() ->
+    [
+        python_dies_under_load, owners_are_told, monitors_are_told, bridge_comes_back_often,
+        calls_after_death, malformed_frames, unknown_requests, bad_arguments,
+        application_stops, wrong_python, options_order, no_leaks
+    ].
+
+init_per_testcase(_, Config) ->
+    %% Deaths are the subject here: the supervisor is not to give up on them.
+    ok = inetpy:start(),
+    Config.
+
+end_per_testcase(_, _Config) ->
+    _ = inetpy:stop(),
+    ok.
+
+%% kill -9 of Python while many callers wait: each gets {error, closed} in less
+%% than a second, and afterwards new sockets work.
+python_dies_under_load(_Config) ->
+    {ok, L} = gen_tcp:listen(0, [{backlog, 100} | ?PASSIVE]),
+    {ok, Port} = inet:port(L),
+    Before = length(processes()),
+    Receivers = [
+        waiting(fun() ->
+            {ok, S} = gen_tcp:connect({127, 0, 0, 1}, Port, ?PASSIVE),
+            fun() -> gen_tcp:recv(S, 0) end
+        end)
+     || _ <- lists:seq(1, 20)
+    ],
+    Accepted = [begin {ok, A} = gen_tcp:accept(L), A end || _ <- Receivers],
+    Acceptors = [waiting(fun() -> fun() -> gen_tcp:accept(L) end end) || _ <- lists:seq(1, 10)],
+    {ok, Silent} = gen_tcp:listen(0, []),
+    {ok, SilentPort} = inet:port(Silent),
+    Blocked = waiting(fun() ->
+        {ok, S} = gen_tcp:connect({127, 0, 0, 1}, SilentPort, ?PASSIVE),
+        ok = gen_tcp:send(S, binary:copy(<<"x">>, 20000000)),
+        fun() -> gen_tcp:send(S, "more") end
+    end),
+    Callers = [
+        waiting(fun() -> fun() -> hammer(A) end end)
+     || A <- Accepted
+    ],
+    timer:sleep(300),
+    Killed = erlang:monotonic_time(millisecond),
+    kill_python(),
+    Answers = [await(Pid) || Pid <- Receivers ++ Acceptors ++ [Blocked] ++ Callers],
+    [{error, closed} = Answer || {Answer, _} <- Answers],
+    Slowest = lists:max([At - Killed || {_, At} <- Answers]),
+    ct:pal("~b callers told, the last after ~b ms", [length(Answers), Slowest]),
+    true = Slowest < 1000,
+    works(),
+    true = until(fun() -> length(processes()) =< Before + 2 end).
+
+%% Owners get what a lost connection gives.
+owners_are_told(_Config) ->
+    {C, A} = pair([{active, true}], [{active, false}]),
+    {O, P} = pair([{active, once}], [{active, false}]),
+    kill_python(),
+    Messages = [next() || _ <- lists:seq(1, 6)],
+    [{tcp_error, C, inetpy_down}, {tcp_closed, C}] = about(C, Messages),
+    [{tcp_error, O, inetpy_down}, {tcp_closed, O}] = about(O, Messages),
+    [{tcp_closed, A}] = about(A, Messages),
+    [{tcp_closed, P}] = about(P, Messages),
+    nothing = next(50).
+
+about(Socket, Messages) -> [M || M <- Messages, element(2, M) =:= Socket].
+
+monitors_are_told(_Config) ->
+    {C, _} = pair([{active, false}], [{active, false}]),
+    Ref = inet:monitor(C),
+    kill_python(),
+    {'DOWN', Ref, port, C, normal} = receive {'DOWN', _, _, _, _} = Down -> Down after 5000 -> nothing end,
+    Again = inet:monitor(C),
+    {'DOWN', Again, port, C, noproc} = receive {'DOWN', _, _, _, _} = Gone -> Gone after 5000 -> nothing end.
+
+%% The supervisor starts it as often as it dies, within its limits.
+bridge_comes_back_often(_Config) ->
+    [
+        begin
+            kill_python(),
+            works()
+        end
+     || _ <- lists:seq(1, 5)
+    ].
+
+%% Sockets of a bridge that is dead answer as closed ones.
+calls_after_death(_Config) ->
+    {C, _} = pair([{active, false}], [{active, false}]),
+    kill_python(),
+    [
+        {error, closed}, {error, closed}, {error, closed}, {error, closed}, {error, closed},
+        {error, einval}, {error, einval}, {error, einval}, {error, einval}, {error, einval}, ok
+    ] = [
+        gen_tcp:send(C, "x"), gen_tcp:recv(C, 0), gen_tcp:accept(C), gen_tcp:shutdown(C, write),
+        gen_tcp:controlling_process(C, spawn(fun() -> ok end)), inet:setopts(C, [{active, once}]),
+        inet:getopts(C, [active]), inet:sockname(C), inet:peername(C), inet:getstat(C), gen_tcp:close(C)
+    ].
+
+%% Ten thousand frames that are no terms, or terms that are no requests. A socket
+%% that is in use meanwhile does not notice.
+malformed_frames(_Config) ->
+    {C, A} = pair([{active, false}], [{active, false}]),
+    Echo = spawn_link(fun() -> echo(A) end),
+    ok = gen_tcp:controlling_process(A, Echo),
+    {ok, Bridge, Out} = inetpy_bridge:where(),
+    _ = logger:set_primary_config(level, emergency),
+    lists:foreach(
+        fun(N) ->
+            true = port_command(Out, bad_frame(N rem 8)),
+            case N rem 100 of
+                0 ->
+                    ok = gen_tcp:send(C, <<N:32>>),
+                    {ok, <<N:32>>} = gen_tcp:recv(C, 4, 5000);
+                _ ->
+                    ok
+            end
+        end,
+        lists:seq(1, 10000)
+    ),
+    _ = logger:set_primary_config(level, notice),
+    {ok, Bridge, Out} = inetpy_bridge:where(),
+    works().
+
+bad_frame(0) -> <<>>;
+bad_frame(1) -> rand:bytes(rand:uniform(64));
+bad_frame(2) -> <<131, (rand:bytes(20))/binary>>;
+bad_frame(3) -> <<131, 109, 16#FFFFFFFF:32, "short">>;
+bad_frame(4) -> term_to_binary(rand:uniform(1000));
+bad_frame(5) -> term_to_binary({send, 1, not_a_reference, <<"x">>});
+bad_frame(6) -> term_to_binary({hello, 1, [], self(), hd(erlang:ports())});
+bad_frame(7) -> term_to_binary({down, self(), extra}).
+
+%% What is not known is answered with a clear error.
+unknown_requests(_Config) ->
+    {C, _} = pair([{active, false}], [{active, false}]),
+    {error, {inetpy, unknown_op, <<"fly">>}} = inetpy_request:call(C, fly, []),
+    {error, {inetpy, unknown_op, <<"fly">>}} = inetpy_request:open(fly, []),
+    {'$inet', M, {Bridge, Out, _}} = C,
+    {error, closed} = inetpy_request:call({'$inet', M, {Bridge, Out, 999999}}, fly, []),
+    ok = gen_tcp:send(C, "still there").
+
+bad_arguments(_Config) ->
+    {C, _} = pair([{active, false}], [{active, false}]),
+    _ = logger:set_primary_config(level, emergency),
+    Requests = [
+        {recv, nothing}, {recv, {1}}, {recv, {a, b}}, {send, 17}, {send, [a]}, {shutdown, sideways},
+        {accept, 5}, {controlling_process, []}, {take_over, {1, 2}}, {unrecv, 5}, {getstat, x},
+        {setopts, 5}, {getopts, 5}
+    ],
+    [{error, _} = inetpy_request:call(C, Op, Args) || {Op, Args} <- Requests],
+    [{error, {inetpy, bad_request, _}} = inetpy_request:open(Op, Args) || Op <- [connect, listen], Args <- [[], {1, 2}]],
+    _ = logger:set_primary_config(level, notice),
+    ok = gen_tcp:send(C, "still there").
+
+application_stops(_Config) ->
+    {C, _} = pair([{active, true}], [{active, false}]),
+    #{os_pid := OsPid} = inetpy:info(),
+    ok = inetpy:stop(),
+    {tcp_error, C, inetpy_down} = next(),
+    {tcp_closed, C} = next(),
+    true = until(fun() -> not filelib:is_dir("/proc/" ++ integer_to_list(OsPid)) end),
+    {error, {inetpy, not_started, _}} = gen_tcp:connect({127, 0, 0, 1}, 1, ?PASSIVE),
+    not_started = inetpy:info(),
+    ok = inetpy:start(),
+    works().
+
+%% A Python that is not there, or is not ours, is a readable error.
+wrong_python(_Config) ->
+    ok = inetpy:stop(),
+    Before = os:getenv("INETPY_PYTHON", ""),
+    _ = logger:set_primary_config(level, emergency),
+    true = os:putenv("INETPY_PYTHON", "/no/such/python"),
+    {error, {inetpy_python, "INETPY_PYTHON names no program: /no/such/python"}} = inetpy:start(),
+    true = os:putenv("INETPY_PYTHON", "/bin/true"),
+    {error, {inetpy_python, {exit_status, 0}}} = inetpy:start(),
+    _ = logger:set_primary_config(level, notice),
+    case Before of
+        "" -> os:unsetenv("INETPY_PYTHON");
+        _ -> os:putenv("INETPY_PYTHON", Before)
+    end,
+    ok = inetpy:start(),
+    works().
+
+%% gen_tcp takes the first option that names a module: ours must come first.
+options_order(_Config) ->
+    {ok, Stock} = gen_tcp:listen(0, [inet, {tcp_module, inetpy_tcp}]),
+    true = is_port(Stock),
+    {ok, Ours} = gen_tcp:listen(0, [{tcp_module, inetpy_tcp}, inet]),
+    {'$inet', inetpy_tcp, _} = Ours,
+    {ok, Helped} = gen_tcp:listen(0, inetpy:tcp_options([inet])),
+    {'$inet', inetpy_tcp, _} = Helped,
+    {ok, Six} = gen_tcp:listen(0, inetpy:tcp_options([inet6])),
+    {ok, {{0, 0, 0, 0, 0, 0, 0, 0}, _}} = inet:sockname(Six).
+
+%% Opening and closing leaves nothing behind, on either side.
+no_leaks(_Config) ->
+    works(),
+    #{os_pid := OsPid, bridge := Bridge} = inetpy:info(),
+    Descriptors = fun() -> length(filelib:wildcard("/proc/" ++ integer_to_list(OsPid) ++ "/fd/*")) end,
+    Before = Descriptors(),
+    [works() || _ <- lists:seq(1, 200)],
+    [spawn_wait(fun() -> _ = pair([{active, true}], [{active, false}]) end) || _ <- lists:seq(1, 50)],
+    true = until(fun() -> inetpy:which_sockets() =:= [] end),
+    true = until(fun() -> Descriptors() =< Before end),
+    State = sys:get_state(Bridge),
+    [] = [Size || Map <- tuple_to_list(State), is_map(Map), Size <- [map_size(Map)], Size =/= 0].
+
+%% --- tools -----------------------------------------------------------------
+
+kill_python() ->
+    #{os_pid := OsPid, bridge := Bridge} = inetpy:info(),
+    Ref = erlang:monitor(process, Bridge),
+    _ = logger:set_primary_config(level, emergency),
+    [] = os:cmd("kill -9 " ++ integer_to_list(OsPid)),
+    receive {'DOWN', Ref, _, _, _} -> ok after 5000 -> ct:fail(bridge_did_not_notice) end,
+    _ = logger:set_primary_config(level, notice),
+    ok.
+
+%% A process that prepares, and then makes one call that waits.
+waiting(Prepare) ->
+    Parent = self(),
+    spawn_link(fun() ->
+        Call = Prepare(),
+        Result = Call(),
+        Parent ! {result, self(), {Result, erlang:monotonic_time(millisecond)}}
+    end).
+
+await(Pid) ->
+    receive
+        {result, Pid, Result} -> Result
+    after 10000 -> ct:fail({still_waiting, Pid})
+    end.
+
+hammer(Socket) ->
+    case inet:getopts(Socket, [nodelay]) of
+        {ok, _} -> hammer(Socket);
+        {error, einval} -> {error, closed}
+    end.
+
+works() ->
+    {C, A} = pair([{active, false}], [{active, false}]),
+    ok = gen_tcp:send(C, "works"),
+    {ok, <<"works">>} = gen_tcp:recv(A, 5, 5000),
+    ok = gen_tcp:close(C),
+    ok = gen_tcp:close(A).
+
+pair(ConnectOptions, AcceptOptions) ->
+    {ok, L} = gen_tcp:listen(0, ?INETPY ++ AcceptOptions),
+    {ok, Port} = inet:port(L),
+    {ok, C} = gen_tcp:connect({127, 0, 0, 1}, Port, ?INETPY ++ ConnectOptions),
+    {ok, A} = gen_tcp:accept(L),
+    ok = gen_tcp:close(L),
+    {C, A}.
+
+echo(Socket) ->
+    case gen_tcp:recv(Socket, 0) of
+        {ok, Data} -> ok = gen_tcp:send(Socket, Data), echo(Socket);
+        {error, closed} -> ok
+    end.
+
+next() -> next(5000).
+
+next(Timeout) ->
+    receive
+        Message -> Message
+    after Timeout -> nothing
+    end.
+
+spawn_wait(Fun) ->
+    {Pid, Ref} = spawn_monitor(Fun),
+    receive {'DOWN', Ref, process, Pid, normal} -> ok end.
+
+until(Fun) -> until(Fun, 500).
+
+until(_, 0) -> false;
+until(Fun, N) ->
+    case Fun() of
+        true -> true;
+        false -> timer:sleep(10), until(Fun, N - 1)
+    end.

@@ -1,0 +1,35 @@
+"""The scenarios of erl/test/xc_*.erl: inetpy behaves as inet does."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from conftest import TOP, erl
+
+GROUPS = sorted(path.stem for path in (TOP / "erl" / "test").glob("xc_*.erl"))
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_group(group: str, tmp_path: Path) -> None:
+    """Every scenario is observed the same on both backends."""
+    out = tmp_path / "rows.json"
+    with erl(
+        "-run", "inetpy_xc", "main", str(out), group, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as node:
+        said, _ = node.communicate(timeout=200)
+    assert node.returncode == 0, said.decode()
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert rows
+    different = [row for row in rows if not row["equal"]]
+    assert not different, "\n\n".join(map(_show, different))
+
+
+def _show(row: dict[str, object]) -> str:
+    observations = row["observations"]
+    assert isinstance(observations, dict)
+    lines = [f"{row['group']}:{row['name']}: {row['statement']}"]
+    return "\n".join(lines + [f"  {backend}: {text}" for backend, text in observations.items()])

@@ -1,0 +1,68 @@
+"""Deaths and nonsense: the Common Test suite, and ends of the processes from outside."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from conftest import EBIN, TEST_EBIN, TOP, erl
+
+
+def test_failure_suite(tmp_path: Path) -> None:
+    """erl/test/inetpy_failure_SUITE.erl: Python dies, frames are malformed, nothing leaks."""
+    command = ["ct_run", "-noshell", "-pa", str(EBIN), str(TEST_EBIN), "-dir", str(TEST_EBIN)]
+    command += ["-suite", "inetpy_failure_SUITE", "-logdir", str(tmp_path)]
+    result = subprocess.run(
+        command, check=False, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    cases = re.search(r"TEST COMPLETE, (\d+) ok, (\d+) failed of (\d+)", result.stdout)
+    assert cases is not None, result.stdout + result.stderr
+    assert cases[2] == "0", _failures(tmp_path) + result.stdout
+    assert cases[1] == cases[3] != "0"
+
+
+def _failures(logs: Path) -> str:
+    """The pages of the suite's log that tell of failures, as text."""
+    pages = list(logs.rglob("suite.log"))
+    return "\n".join(line for page in pages for line in page.read_text().splitlines() if "fail" in line)
+
+
+START = """
+ok = inetpy:start(),
+{ok, L} = gen_tcp:listen(0, [{tcp_module, inetpy_tcp}, binary, {active, false}]),
+{ok, P} = inet:port(L),
+Busy = fun F() -> {ok, _} = inet:getopts(L, [active]), F() end,
+[spawn(Busy) || _ <- lists:seq(1, 4)],
+{ok, _} = gen_tcp:connect({127,0,0,1}, P, [{tcp_module, inetpy_tcp}]),
+#{os_pid := Pid} = inetpy:info(),
+io:format("~b~n", [Pid]).
+"""
+
+
+def test_python_goes_when_the_node_is_killed() -> None:
+    """kill -9 of the emulator, while it keeps Python busy: Python is gone within a second."""
+    # The beams find their Python through the tree that they stand in.
+    assert (TOP / ".venv" / "bin" / "python").exists()
+    with erl("-noshell", "-eval", START, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as node:
+        assert node.stdout is not None
+        python = int(node.stdout.readline())
+        assert _alive(python)
+        node.send_signal(signal.SIGKILL)
+        node.wait(10)
+        killed = time.monotonic()
+        while _alive(python) and time.monotonic() < killed + 10:
+            time.sleep(0.02)
+        assert time.monotonic() - killed < 1.5  # half a second for a machine that is slow
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return stat[0] != "Z"

@@ -1,0 +1,59 @@
+"""Frames out of a stream, however it is cut."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, strategies as st
+
+from inetpy.framing import FrameReader, FramingError, frame_header
+
+
+def drain(reader: FrameReader) -> list[bytes]:
+    return list(iter(reader.next_frame, None))
+
+
+@given(frames=st.lists(st.binary(max_size=50), max_size=10), cuts=st.lists(st.integers(1, 30), min_size=1))
+def test_frames_come_out_as_they_went_in(frames: list[bytes], cuts: list[int]) -> None:
+    """All frames, whole and in order."""
+    stream = b"".join(frame_header(len(frame)) + frame for frame in frames)
+    reader = FrameReader()
+    out: list[bytes] = []
+    turn = 0
+    while stream:
+        cut = cuts[turn % len(cuts)]
+        turn += 1
+        reader.feed(stream[:cut])
+        out += drain(reader)
+        stream = stream[cut:]
+    assert out == frames
+
+
+def test_byte_by_byte() -> None:
+    """Every byte on its own."""
+    reader = FrameReader()
+    out: list[bytes] = []
+    for byte in b"\0\0\0\2hi\0\0\0\0\0\0\0\1x":
+        reader.feed(bytes((byte,)))
+        out += drain(reader)
+    assert out == [b"hi", b"", b"x"]
+
+
+def test_limit() -> None:
+    """A frame of the limit is taken, one more is refused before it is there."""
+    reader = FrameReader(limit=4)
+    reader.feed(b"\0\0\0\4four")
+    assert drain(reader) == [b"four"]
+    reader.feed(b"\0\0\0\5")
+    with pytest.raises(FramingError):
+        reader.next_frame()
+
+
+def test_work_is_linear() -> None:
+    """A large frame in many pieces is joined once."""
+    reader = FrameReader()
+    piece = bytes(1000)
+    reader.feed(frame_header(20_000_000))
+    for _ in range(20_000):
+        assert reader.next_frame() is None
+        reader.feed(piece)
+    assert reader.next_frame() == bytes(20_000_000)
