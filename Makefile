@@ -9,7 +9,7 @@ ERLC    := erlc -Werror -Wall +debug_info
 ERL_SOURCES  := $(wildcard erl/src/*.erl)
 TEST_SOURCES := $(wildcard erl/test/*.erl)
 
-.PHONY: build demo test test-python lint bench crosscheck dialyzer xref format clean
+.PHONY: build demo test test-python lint bench bench-codec crosscheck dialyzer xref format clean
 
 build: $(VENV)/.tools erl/ebin/inetpy.app
 
@@ -44,7 +44,10 @@ dialyzer: _build/otp.plt erl/ebin/inetpy.app
 	@dialyzer --quiet --plt $< -Wunmatched_returns -Werror_handling erl/ebin
 
 bench: build
-	@$(VENV)/bin/inetpy bench
+	@$(VENV)/bin/inetpy bench --output _build/bench.json
+
+bench-codec: $(VENV)/.test
+	@$(PY) tests/bench_codec.py
 
 crosscheck: build erl/test/ebin/.built
 	@$(PY) tests/crosscheck.py
@@ -80,7 +83,7 @@ $(VENV)/.test: $(VENV)/.tools
 erl/ebin/inetpy.app: $(ERL_SOURCES) erl/src/inetpy.app.src | $(VENV)/.base
 	@echo "== Erlang =="
 	@mkdir -p erl/ebin
-	@$(ERLC) +warn_missing_spec_all -o erl/ebin $(ERL_SOURCES)
+	@$(ERLC) +warn_missing_spec -o erl/ebin $(ERL_SOURCES)
 	@escript scripts/app.escript erl/src erl/ebin
 
 erl/test/ebin/.built: $(TEST_SOURCES) erl/ebin/inetpy.app

@@ -54,6 +54,10 @@ class Oracle:
         answer = self.ask(b"D" + data)
         return answer[5:] if answer[:1] == b"+" else None
 
+    def evaluate(self, expression: str) -> bytes:
+        """The value of an Erlang expression, as the emulator writes it."""
+        return self.ask(b"V" + expression.encode())
+
     def used(self, data: bytes) -> int:
         return int.from_bytes(self.ask(b"D" + data)[1:5], "big")
 

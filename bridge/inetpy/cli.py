@@ -31,6 +31,11 @@ def _parser() -> argparse.ArgumentParser:
     bridge.set_defaults(run=_bridge)
     ebin = verbs.add_parser("ebin", help="print the folder of the beams, for erl -pa")
     ebin.set_defaults(run=_ebin)
+    bench = verbs.add_parser("bench", help="measure, as ratios to inet_drv and to a bare echo port")
+    bench.add_argument("--rounds", type=int, default=5, help="repetitions of each job (default 5)")
+    bench.add_argument("--json", action="store_true", help="print JSON in place of the table")
+    bench.add_argument("--output", type=Path, help="write the JSON to this file too")
+    bench.set_defaults(run=_bench)
     return parser
 
 
@@ -45,10 +50,21 @@ def ebin_folder() -> Path | None:
     return next((place for place in _PLACES if (place / "inetpy.app").is_file()), None)
 
 
-def _ebin(_arguments: argparse.Namespace) -> int:
+def _required_ebin() -> Path:
     folder = ebin_folder()
     if folder is None:
-        print("inetpy: the Erlang side is not compiled; run `make build`", file=sys.stderr)
-        return 1
-    print(folder)
+        sys.exit("inetpy: the Erlang side is not compiled; run `make build`")
+    return folder
+
+
+def _ebin(_arguments: argparse.Namespace) -> int:
+    print(_required_ebin())
     return 0
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    try:
+        from . import bench
+    except ModuleNotFoundError as error:
+        sys.exit(f"inetpy: bench needs {error.name}; run `pip install inetpy[tools]`")
+    return bench.run(_required_ebin(), arguments.rounds, arguments.json, arguments.output)

@@ -5,6 +5,7 @@
 %%                              <<ByteSize:32, Default/binary, Version2/binary>>,
 %%                              written with the default options and with minor_version 2
 %%   <<"D", Bytes/binary>>      <<"+", Used:32, Version2/binary>> of the term in Bytes, or <<"-">>
+%%   <<"V", Text/binary>>       the term of an Erlang expression, written with the default options
 %%   <<"P", Bytes/binary>>      Bytes is a term {Type, Data, Options}; the answer is the
 %%                              term erlang:decode_packet(Type, Data, Options), or badarg
 -module(etf_oracle).
@@ -36,6 +37,11 @@ answer(<<"D", Bytes/binary>>) ->
     catch
         error:badarg -> <<"-">>
     end;
+answer(<<"V", Text/binary>>) ->
+    {ok, Tokens, _} = erl_scan:string(unicode:characters_to_list(Text) ++ "."),
+    {ok, Expressions} = erl_parse:parse_exprs(Tokens),
+    {value, Value, _} = erl_eval:exprs(Expressions, []),
+    term_to_binary(Value);
 answer(<<"P", Bytes/binary>>) ->
     {Type, Data, Options} = binary_to_term(Bytes),
     Result =

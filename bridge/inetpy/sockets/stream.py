@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["Stream"]
 
 MAX_RECV = 0x4000000  # TCP_MAX_PACKET_SIZE
+MAX_READ = 1 << 17  # of one recv(2), where the rest can be read next: see READ_SIZE in stdio
 CLOSE_WAIT = 180_000  # ms that close waits for a queue that gets shorter
 CLOSE_CHECK = 5_000  # ms in which it must get shorter
 _LARGE = 16 * 1024  # from here on a copy costs more than a second buffer
@@ -232,7 +233,8 @@ class Stream(Handle):
         inbox = self.inbox
         wanted, length = inbox.demand(request, self.buffer, self.packet, self.packet_size)
         while wanted > 0:
-            chunk = self._read(wanted)
+            asked = min(wanted, MAX_READ) if inbox.missing else wanted
+            chunk = self._read(asked)
             if not chunk:
                 return chunk is None
             if self.packet is RAW and not inbox.data and len(chunk) >= inbox.missing:
@@ -241,7 +243,6 @@ class Stream(Handle):
                 self.count_received(len(chunk))
                 self._hand_out(chunk)
                 return True
-            asked = wanted
             wanted, length = inbox.fill(chunk, self.packet, self.packet_size)
             if wanted > 0 and len(chunk) < asked:
                 return True  # there was no more

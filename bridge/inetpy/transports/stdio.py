@@ -35,7 +35,7 @@ __all__ = ["ProtocolError", "StdioTransport", "private_pipes", "run"]
 log = logging.getLogger(__name__)
 
 PIPE_SIZE = 1 << 20
-READ_SIZE = 1 << 18
+READ_SIZE = 1 << 17  # a larger buffer for each read costs ten times a small read: malloc maps it
 HIGH_WATER = 1 << 22  # bytes of output that wait: above, sockets are not read
 LOW_WATER = 1 << 20
 JOIN_LIMIT = 1 << 16

@@ -1,0 +1,238 @@
+%% The jobs that the demo and the benchmark run on a backend: gen_tcp in and out,
+%% integrity checked. A backend is a fun that adds its options.
+-module(inetpy_jobs).
+
+-export([backend/1, download/4, echo_clients/4]).
+-export([calls/2, ping_pong/3, bulk/5, connections/2, idle/2]).
+
+-type backend() :: fun((list()) -> list()).
+-export_type([backend/0]).
+
+-define(LOOPBACK, {127, 0, 0, 1}).
+-define(CHUNK, 65536).
+
+-spec backend(inet | inetpy) -> backend().
+backend(inet) -> fun(Options) -> Options end;
+backend(inetpy) -> fun inetpy:tcp_options/1.
+
+%% --- for the demo ----------------------------------------------------------
+
+%% Downloads a file by HTTP/1.1, streaming. Progress is called with the bytes so
+%% far and in all. The result is the SHA-256 of the body and its size.
+-spec download(backend(), inet:port_number(), string(), fun((integer(), integer()) -> term())) ->
+    {Sha256 :: binary(), Size :: integer()}.
+download(Backend, Port, Path, Progress) ->
+    Options = [binary, {active, false}, {packet, line}, {buffer, ?CHUNK}, {recbuf, 4 * ?CHUNK}],
+    {ok, Socket} = gen_tcp:connect("localhost", Port, Backend(Options), 5000),
+    Request = ["GET ", Path, " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"],
+    ok = gen_tcp:send(Socket, Request),
+    {ok, <<"HTTP/1.", _, " 200 ", _/binary>>} = gen_tcp:recv(Socket, 0, 10000),
+    Size = content_length(Socket, unknown),
+    ok = inet:setopts(Socket, [{packet, raw}]),
+    Hash = body(Socket, 0, Size, crypto:hash_init(sha256), Progress),
+    {ok, _} = {ok, gen_tcp:close(Socket)},
+    {crypto:hash_final(Hash), Size}.
+
+content_length(Socket, Length) ->
+    {ok, Line} = gen_tcp:recv(Socket, 0, 10000),
+    case string:lowercase(string:trim(Line)) of
+        <<>> -> Length;
+        <<"content-length:", Value/binary>> -> content_length(Socket, binary_to_integer(string:trim(Value)));
+        _ -> content_length(Socket, Length)
+    end.
+
+body(_, Size, Size, Hash, Progress) ->
+    _ = Progress(Size, Size),
+    Hash;
+body(Socket, Got, Size, Hash, Progress) ->
+    {ok, Data} = gen_tcp:recv(Socket, 0, 10000),
+    Now = Got + byte_size(Data),
+    _ = Progress(Now, Size),
+    body(Socket, Now, Size, crypto:hash_update(Hash, Data), Progress).
+
+%% An echo server, and Count clients at once that send Size bytes each in chunks
+%% of random sizes and check what comes back. The result is the bytes echoed.
+-spec echo_clients(backend(), pos_integer(), pos_integer(), fun((integer(), integer()) -> term())) ->
+    integer().
+echo_clients(Backend, Count, Size, Progress) ->
+    Options = [binary, {active, false}, {backlog, 1024}, {reuseaddr, true}],
+    {ok, Listener} = gen_tcp:listen(0, Backend([{ip, ?LOOPBACK} | Options])),
+    {ok, Port} = inet:port(Listener),
+    Server = spawn_link(fun() -> accept_echo(Listener) end),
+    Parent = self(),
+    Clients = [
+        spawn_link(fun() -> Parent ! {done, self(), echo_client(Backend, Port, Size)} end)
+     || _ <- lists:seq(1, Count)
+    ],
+    Echoed = wait_for(Clients, 0, Count, 0, Progress),
+    true = unlink(Server),
+    true = exit(Server, kill),
+    ok = gen_tcp:close(Listener),
+    Echoed.
+
+wait_for([], Done, Count, Bytes, Progress) ->
+    _ = Progress(Done, Count),
+    Bytes;
+wait_for([Client | Clients], Done, Count, Bytes, Progress) ->
+    _ = Progress(Done, Count),
+    receive
+        {done, Client, Size} -> wait_for(Clients, Done + 1, Count, Bytes + Size, Progress)
+    end.
+
+accept_echo(Listener) ->
+    case gen_tcp:accept(Listener) of
+        {ok, Socket} ->
+            Worker = spawn(fun() -> receive go -> echo(Socket) end end),
+            ok = gen_tcp:controlling_process(Socket, Worker),
+            Worker ! go,
+            accept_echo(Listener);
+        {error, closed} ->
+            ok
+    end.
+
+echo(Socket) ->
+    case gen_tcp:recv(Socket, 0) of
+        {ok, Data} ->
+            ok = gen_tcp:send(Socket, Data),
+            echo(Socket);
+        {error, closed} ->
+            gen_tcp:close(Socket)
+    end.
+
+echo_client(Backend, Port, Size) ->
+    {ok, Socket} = gen_tcp:connect(?LOOPBACK, Port, Backend([binary, {active, false}]), 30000),
+    Data = rand:bytes(Size),
+    ok = echo_chunks(Socket, Data),
+    ok = gen_tcp:close(Socket),
+    Size.
+
+echo_chunks(_, <<>>) ->
+    ok;
+echo_chunks(Socket, Data) ->
+    Size = min(rand:uniform(8192), byte_size(Data)),
+    <<Chunk:Size/binary, Rest/binary>> = Data,
+    ok = gen_tcp:send(Socket, Chunk),
+    {ok, Chunk} = gen_tcp:recv(Socket, Size, 30000),
+    echo_chunks(Socket, Rest).
+
+%% --- for the benchmark -----------------------------------------------------
+
+%% Count calls of inet:port/1: microseconds each.
+-spec calls(backend(), pos_integer()) -> float().
+calls(Backend, Count) ->
+    {ok, Listener} = gen_tcp:listen(0, Backend([{ip, ?LOOPBACK}])),
+    Time = timed(fun() -> repeat(Count, fun() -> {ok, _} = inet:port(Listener) end) end),
+    ok = gen_tcp:close(Listener),
+    Time / Count.
+
+%% Count round trips of Size bytes, both ends on the backend: microseconds each.
+-spec ping_pong(backend(), pos_integer(), pos_integer()) -> float().
+ping_pong(Backend, Size, Count) ->
+    {Client, Server} = pair(Backend, [{nodelay, true}]),
+    Echo = spawn_link(fun() -> receive go -> echo_exactly(Server, Size) end end),
+    ok = gen_tcp:controlling_process(Server, Echo),
+    Echo ! go,
+    Data = rand:bytes(Size),
+    Trip = fun() ->
+        ok = gen_tcp:send(Client, Data),
+        {ok, Data} = gen_tcp:recv(Client, Size)
+    end,
+    repeat(Count div 10 + 1, Trip),
+    Time = timed(fun() -> repeat(Count, Trip) end),
+    ok = gen_tcp:close(Client),
+    Time / Count.
+
+echo_exactly(Socket, Size) ->
+    case gen_tcp:recv(Socket, Size) of
+        {ok, Data} ->
+            ok = gen_tcp:send(Socket, Data),
+            echo_exactly(Socket, Size);
+        {error, _} ->
+            ok
+    end.
+
+%% Count chunks of Size bytes from a sender to a receiver, each on a backend of
+%% its own: megabytes a second. The receiver checks how much came and its sum.
+-spec bulk(backend(), backend(), pos_integer(), pos_integer(), passive | active) -> float().
+bulk(Sender, Receiver, Size, Count, Mode) ->
+    Options = [binary, {active, false}, {buffer, Size}, {recbuf, 4 * Size}, {sndbuf, 4 * Size}],
+    {ok, Listener} = gen_tcp:listen(0, Receiver([{ip, ?LOOPBACK} | Options])),
+    {ok, Port} = inet:port(Listener),
+    Parent = self(),
+    Chunk = rand:bytes(Size),
+    _ = spawn_link(fun() ->
+        {ok, Socket} = gen_tcp:connect(?LOOPBACK, Port, Sender(Options)),
+        receive go -> ok end,
+        repeat(Count, fun() -> ok = gen_tcp:send(Socket, Chunk) end),
+        ok = gen_tcp:close(Socket),
+        Parent ! sent
+    end) ! go,
+    {ok, Socket} = gen_tcp:accept(Listener),
+    Time = timed(fun() ->
+        case Mode of
+            passive ->
+                repeat(Count, fun() -> {ok, Chunk} = gen_tcp:recv(Socket, Size) end),
+                {error, closed} = gen_tcp:recv(Socket, 0);
+            active ->
+                ok = inet:setopts(Socket, [{active, true}]),
+                ok = drain(Socket, Size * Count)
+        end
+    end),
+    receive sent -> ok end,
+    ok = gen_tcp:close(Socket),
+    ok = gen_tcp:close(Listener),
+    Size * Count / Time.
+
+drain(Socket, Left) ->
+    receive
+        {tcp, Socket, Data} -> drain(Socket, Left - byte_size(Data));
+        {tcp_closed, Socket} when Left =:= 0 -> ok
+    end.
+
+%% Count connections opened, accepted and closed, one after the other: a second.
+-spec connections(backend(), pos_integer()) -> float().
+connections(Backend, Count) ->
+    {ok, Listener} = gen_tcp:listen(0, Backend([{ip, ?LOOPBACK}, {active, false}])),
+    {ok, Port} = inet:port(Listener),
+    Time = timed(fun() ->
+        repeat(Count, fun() ->
+            {ok, Client} = gen_tcp:connect(?LOOPBACK, Port, Backend([{active, false}])),
+            {ok, Server} = gen_tcp:accept(Listener),
+            ok = gen_tcp:close(Client),
+            ok = gen_tcp:close(Server)
+        end)
+    end),
+    ok = gen_tcp:close(Listener),
+    1.0e6 * Count / Time.
+
+%% Opens Count connections; Measure is called before and while they are idle. The
+%% result is the difference.
+-spec idle(pos_integer(), fun(() -> number())) -> number().
+idle(Count, Measure) ->
+    Backend = backend(inetpy),
+    Before = Measure(),
+    Pairs = [pair(Backend, [{active, true}]) || _ <- lists:seq(1, Count)],
+    Measured = Measure() - Before,
+    lists:foreach(fun({C, S}) -> ok = gen_tcp:close(C), ok = gen_tcp:close(S) end, Pairs),
+    Measured.
+
+pair(Backend, Options) ->
+    All = [binary, {active, false} | Options],
+    {ok, Listener} = gen_tcp:listen(0, Backend([{ip, ?LOOPBACK} | All])),
+    {ok, Port} = inet:port(Listener),
+    {ok, Client} = gen_tcp:connect(?LOOPBACK, Port, Backend(All)),
+    {ok, Server} = gen_tcp:accept(Listener),
+    ok = gen_tcp:close(Listener),
+    {Client, Server}.
+
+-spec repeat(non_neg_integer(), fun(() -> term())) -> ok.
+repeat(0, _) ->
+    ok;
+repeat(Count, Fun) ->
+    _ = Fun(),
+    repeat(Count - 1, Fun).
+
+-spec timed(fun(() -> term())) -> pos_integer().
+timed(Fun) ->
+    {Time, _} = timer:tc(Fun),
+    max(1, Time).

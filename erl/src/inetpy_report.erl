@@ -1,0 +1,126 @@
+%% Runs the jobs of the demo and of the benchmark, and reports on standard output,
+%% a line of words each, for a program that shows them: bridge/inetpy/report.py.
+%%
+%%   progress JOB DONE ALL        result JOB NUMBER [TEXT]
+-module(inetpy_report).
+
+-export([demo/1, bench/1]).
+
+-define(ECHO_CLIENTS, 200).
+-define(ECHO_SIZE, 40000).
+
+%% PORT and PATH of the file to download, and its SHA-256 in hexadecimal.
+-spec demo([string()]) -> no_return().
+demo([Port, Path, Sha256]) ->
+    started(),
+    Expected = binary:decode_hex(list_to_binary(Sha256)),
+    lists:foreach(
+        fun(Name) ->
+            Backend = inetpy_jobs:backend(Name),
+            job(download, Name, fun(Progress) ->
+                {Expected, Size} = inetpy_jobs:download(Backend, list_to_integer(Port), Path, Progress),
+                Size
+            end),
+            job(echo, Name, fun(Progress) ->
+                inetpy_jobs:echo_clients(Backend, ?ECHO_CLIENTS, ?ECHO_SIZE, Progress)
+            end)
+        end,
+        [inetpy, inet]
+    ),
+    halt(0).
+
+job(Job, Name, Fun) ->
+    Label = label(Job, Name),
+    Parent = self(),
+    put(shown, -1),
+    Progress = fun(Done, All) ->
+        Percent = 100 * Done div max(1, All),
+        case self() =:= Parent andalso get(shown) =/= Percent of
+            true ->
+                put(shown, Percent),
+                say("progress ~s ~b ~b", [Label, Done, All]);
+            false ->
+                ok
+        end
+    end,
+    {Time, Amount} = timer:tc(fun() -> Fun(Progress) end),
+    say("result ~s ~b ~b", [Label, Time, Amount]).
+
+%% Rounds of all benchmark jobs; what each means is in bench.py.
+-spec bench([string()]) -> no_return().
+bench([Rounds, Python, EchoProgram]) ->
+    started(),
+    Jobs = jobs(Python, EchoProgram),
+    All = list_to_integer(Rounds) * length(Jobs),
+    lists:foldl(
+        fun({Round, {Name, Fun}}, Done) ->
+            %% The first run of each job warms up what it uses, and does not count.
+            Result = Fun(),
+            _ = [say("result ~s ~.3f", [Name, Result]) || Round > 0],
+            say("progress bench ~b ~b", [Done + 1, All + length(Jobs)]),
+            Done + 1
+        end,
+        0,
+        [{Round, Job} || Round <- lists:seq(0, list_to_integer(Rounds)), Job <- Jobs]
+    ),
+    halt(0).
+
+jobs(Python, EchoProgram) ->
+    Inet = inetpy_jobs:backend(inet),
+    Ours = inetpy_jobs:backend(inetpy),
+    [
+        {"floor", fun() -> echo_port(Python, EchoProgram, 64, 5000) end},
+        {"call", fun() -> inetpy_jobs:calls(Ours, 5000) end},
+        {"echo.inet", fun() -> inetpy_jobs:ping_pong(Inet, 64, 3000) end},
+        {"echo.inetpy", fun() -> inetpy_jobs:ping_pong(Ours, 64, 3000) end},
+        {"receive.inet", fun() -> inetpy_jobs:bulk(Inet, Inet, 65536, 3000, passive) end},
+        {"receive.inetpy", fun() -> inetpy_jobs:bulk(Inet, Ours, 65536, 3000, passive) end},
+        {"active.inet", fun() -> inetpy_jobs:bulk(Inet, Inet, 65536, 3000, active) end},
+        {"active.inetpy", fun() -> inetpy_jobs:bulk(Inet, Ours, 65536, 3000, active) end},
+        {"send.inetpy", fun() -> inetpy_jobs:bulk(Ours, Inet, 65536, 3000, passive) end},
+        {"both.inetpy", fun() -> inetpy_jobs:bulk(Ours, Ours, 65536, 3000, passive) end},
+        {"connections.inet", fun() -> inetpy_jobs:connections(Inet, 500) end},
+        {"connections.inetpy", fun() -> inetpy_jobs:connections(Ours, 500) end},
+        {"idle", fun() -> idle(1000) end}
+    ].
+
+%% Kilobytes for each of the sockets of Count connections, both ends of them, in a
+%% Python process that has just started: later it has memory to use again.
+idle(Count) ->
+    ok = inetpy:stop(),
+    started(),
+    #{os_pid := OsPid} = inetpy:info(),
+    inetpy_jobs:idle(Count, fun() -> resident(OsPid) end) / (2 * Count).
+
+%% The floor: a port program that gives every frame back.
+echo_port(Python, Program, Size, Count) ->
+    Port = open_port({spawn_executable, Python}, [{args, ["-S", "-E", Program]}, {packet, 4}, binary]),
+    Data = rand:bytes(Size),
+    Trip = fun() ->
+        true = port_command(Port, Data),
+        receive {Port, {data, Data}} -> ok end
+    end,
+    lists:foreach(fun(_) -> Trip() end, lists:seq(1, Count div 10)),
+    {Time, ok} = timer:tc(fun() -> lists:foreach(fun(_) -> Trip() end, lists:seq(1, Count)) end),
+    true = port_close(Port),
+    Time / Count.
+
+%% Kilobytes that a process has in memory.
+resident(OsPid) ->
+    {ok, Status} = file:read_file("/proc/" ++ integer_to_list(OsPid) ++ "/status"),
+    {match, [Size]} = re:run(Status, "VmRSS:\\s+(\\d+)", [{capture, [1], list}]),
+    list_to_integer(Size).
+
+started() ->
+    case inetpy:start() of
+        ok ->
+            ok;
+        {error, Reason} ->
+            io:format(standard_error, "inetpy does not start: ~tp~n", [Reason]),
+            halt(1)
+    end.
+
+label(Job, Name) -> atom_to_list(Job) ++ "." ++ atom_to_list(Name).
+
+say(Format, Arguments) ->
+    io:format(Format ++ "~n", Arguments).
