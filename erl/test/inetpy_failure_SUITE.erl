@@ -8,8 +8,6 @@
     application_stops/1, wrong_python/1, options_order/1, no_leaks/1
 ]).
 
--include_lib("common_test/include/ct.hrl").
-
 -define(INETPY, [{tcp_module, inetpy_tcp}, binary]).
 -define(PASSIVE, [{active, false} | ?INETPY]).
 
