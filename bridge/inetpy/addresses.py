@@ -3,23 +3,26 @@
     {127,0,0,1} or any or loopback, with a port     ("127.0.0.1", port)
     {0,0,0,0,0,0,0,1}, with a port                  ("::1", port, 0, 0)
     #{family, addr, port [, flowinfo, scope_id]}    the same, with all four fields
+    {local, Path}, a binary or a string             the path in bytes; abstract with a NUL first
 
 `parse_x` takes a term and raises ValueError; `build_x` gives a term.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from .terms import Atom
+from .terms import Atom, Charlist
 
-__all__ = ["FAMILIES", "Sockaddr", "build_address", "is_ip", "parse_address", "parse_sockaddr"]
+__all__ = ["FAMILIES", "Sockaddr", "build_address", "is_ip", "parse_address", "parse_local", "parse_sockaddr"]
 
-Sockaddr: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
+Sockaddr: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | bytes | str
 
-FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
+FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6, "local": socket.AF_UNIX}
 
 # family -> (fields of an ip tuple, largest field, any, loopback)
 _SHAPES: dict[int, tuple[int, int, str, str]] = {
@@ -32,6 +35,9 @@ _PORT = Atom("port")
 _FAMILY = Atom("family")
 _FLOWINFO = Atom("flowinfo")
 _SCOPE_ID = Atom("scope_id")
+_LOCAL = Atom("local")
+
+MAX_PATH = 107  # of sockaddr_un, less its last NUL
 
 
 def is_ip(term: object, family: int) -> bool:
@@ -44,7 +50,7 @@ def is_ip(term: object, family: int) -> bool:
     )
 
 
-def parse_address(term: object, port: object, family: int) -> Sockaddr:
+def parse_address(term: object, port: object, family: int) -> tuple[str, int] | tuple[str, int, int, int]:
     """The socket address of an ip tuple (or `any`, `loopback`) and a port."""
     _, _, unspecified, loopback = _SHAPES[family]
     if type(port) is not int or not 0 <= port <= 0xFFFF:
@@ -72,8 +78,22 @@ def parse_sockaddr(term: Mapping[object, object], family: int) -> Sockaddr:
     return (plain[0], plain[1], flowinfo, scope_id)
 
 
-def build_address(address: Sockaddr) -> tuple[tuple[int, ...], int]:
-    """`{Ip, Port}` of a socket address."""
+def parse_local(term: object) -> bytes:
+    """The path of `{local, Path}`. Raises OSError (EINVAL) for a path that cannot be one."""
+    if not (isinstance(term, tuple) and len(term) == 2 and term[0] == _LOCAL):
+        raise ValueError(f"bad address {term!r}")
+    path = term[1]
+    if isinstance(path, (Charlist, list)):
+        path = "".join(map(chr, path)).encode()
+    if type(path) is not bytes or len(path) > MAX_PATH:
+        raise OSError(errno.EINVAL, f"bad path {path!r}")
+    return path
+
+
+def build_address(address: Sockaddr) -> tuple[object, object]:
+    """`{Ip, Port}` or `{local, Path}` of a socket address."""
+    if isinstance(address, (str, bytes)):
+        return _LOCAL, os.fsencode(address)
     host = address[0].partition("%")[0]
     if len(address) == 2:
         return tuple(socket.inet_pton(socket.AF_INET, host)), address[1]

@@ -30,9 +30,10 @@ from __future__ import annotations
 
 from functools import cache
 from struct import Struct
+from typing import Any
 
 from .etf import encode_body
-from .terms import Atom, Charlist, Pid, Port
+from .terms import Atom, Charlist, ImproperList, Pid, Port
 
 __all__ = [
     "CAPABILITIES",
@@ -50,6 +51,8 @@ __all__ = [
     "build_ok",
     "build_open",
     "build_owner",
+    "build_port_data",
+    "build_record",
     "build_socket",
     "build_watch",
 ]
@@ -89,9 +92,21 @@ def build_failure(kind: str, text: str) -> bytes:
     return encode_body((Atom("error"), (Atom("inetpy"), Atom(kind), text)))
 
 
-def build_data(data: bytes, as_list: bool) -> bytes:
-    """Received data as the option `mode` has it."""
-    return encode_body(Charlist(data)) if as_list else b"m" + _U32(len(data)) + data
+def build_data(data: bytes, as_list: bool, header: int = 0) -> bytes:
+    """Received data as the options `mode` and `header` have it.
+
+    With a header, its bytes are a list whose tail is the rest as a binary.
+    """
+    if as_list or header > len(data):
+        return encode_body(Charlist(data))
+    if header:
+        return encode_body(ImproperList(data[:header], data[header:]))
+    return b"m" + _U32(len(data)) + data
+
+
+def build_port_data(socket: bytes) -> bytes:
+    """`{Socket, {data, ...}}` without its last element: the option `deliver` is `port`."""
+    return _TUPLE2 + socket + _TUPLE2 + _tag("data")
 
 
 def build_socket(bridge: Pid, out: Port | Pid, module: Atom, ident: int) -> bytes:
@@ -109,6 +124,12 @@ def build_event(name: str, socket: bytes, body: bytes | None = None) -> bytes:
     if body is None:
         return _TUPLE2 + _tag(name) + socket
     return _TUPLE3 + _tag(name) + socket + body
+
+
+def build_record(socket: bytes, record: Any) -> bytes:
+    """`{ssl_tls, Socket, Type, Version, Data}` of the last three."""
+    kind, version, data = record
+    return b"h\5" + _tag("ssl_tls") + socket + b"".join(map(encode_body, (kind, version, data)))
 
 
 def build_hello() -> bytes:

@@ -20,11 +20,12 @@ import socket
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import active
 from .packet import PACKET_TYPES, RAW
-from .terms import Atom
+from .terms import Atom, Charlist
 
 if TYPE_CHECKING:
     from .sockets.handle import Handle
@@ -113,6 +114,25 @@ def _parse_active(term: object) -> tuple[int, int]:
     return active.MULTI, term
 
 
+def _parse_device(term: object) -> bytes:
+    if type(term) is not bytes:
+        raise ValueError(term)
+    return term + b"\0"
+
+
+def _parse_path(term: object) -> bytes:
+    """A file name: a binary, or a list of characters."""
+    if type(term) is bytes:
+        return term
+    if isinstance(term, (Charlist, list)):
+        return "".join(map(chr, term)).encode()
+    raise ValueError(term)
+
+
+def _refuse(term: object) -> object:
+    raise ValueError(term)
+
+
 def _identity(value: object) -> object:
     return value
 
@@ -135,6 +155,10 @@ TIME = Kind(_parse_time, lambda value: INFINITY if value is None else value)
 LINGER = Kind(_parse_linger, _build_linger)
 ACTIVE_MODE = Kind(_parse_active, _identity)
 MODE = _enum({Atom("list"): True, Atom("binary"): False})
+DELIVER = _enum({Atom("term"): False, Atom("port"): True})
+DEVICE = Kind(_parse_device, lambda value: value.split(b"\0", 1)[0])
+PATH = Kind(_parse_path, _identity)
+NOTHING = Kind(_refuse, _identity)
 PACKET = _enum(PACKET_TYPES, lambda value: value.value)
 
 
@@ -163,6 +187,11 @@ def _after_recbuf(handle: Handle, value: Any) -> None:
         handle.buffer = max(handle.buffer, value)
 
 
+def _mark(handle: Handle, _value: Any) -> None:
+    """The priority is not what it was: Linux does not hand it on to accepted sockets."""
+    handle.marked = True
+
+
 def _set_high_watermark(handle: Handle, value: Any) -> None:
     handle.high_watermark = max(value, 0)
     handle.low_watermark = min(handle.low_watermark, handle.high_watermark)
@@ -173,16 +202,85 @@ def _set_low_watermark(handle: Handle, value: Any) -> None:
     handle.high_watermark = max(handle.high_watermark, handle.low_watermark)
 
 
+def _set_message_limit(attribute: str) -> Callable[[Handle, Any], None]:
+    """Limits of the emulator's queue of messages to a port: at least 1."""
+
+    def set_limit(handle: Handle, value: Any) -> None:
+        if value < 1:
+            raise OptionError(f"{attribute} is less than 1")
+        setattr(handle, attribute, value)
+
+    return set_limit
+
+
+def _set_line_delimiter(handle: Handle, value: Any) -> None:
+    handle.line_delimiter = value & 0xFF
+
+
+def _ignore(_handle: Handle, _value: Any) -> None:
+    """Without effect in OTP too, on this system or this kind of socket."""
+
+
+def _absent(_handle: Handle) -> object:
+    """getopts leaves it out, as OTP does."""
+    raise OSError("not of this kind of socket")
+
+
+def _get_netns(handle: Handle) -> object:
+    if handle.netns is None:
+        raise OSError("not set")
+    text = handle.netns.decode(errors="surrogateescape")
+    return Charlist(handle.netns) if text.isascii() else [ord(character) for character in text]
+
+
+# Of linux/in.h and in6.h, where Python has no names for them.
+IP_RECVTTL, IP_PKTOPTIONS, IPV6_2292PKTOPTIONS = 12, 9, 6
+
+# (level, type of a control message) -> the option that it is about
+_CONTROL = {
+    (socket.IPPROTO_IP, socket.IP_TOS): Atom("tos"),
+    (socket.IPPROTO_IP, socket.IP_TTL): Atom("ttl"),
+    (socket.IPPROTO_IPV6, socket.IPV6_TCLASS): Atom("tclass"),
+}
+
+
+def _get_pktoptions(handle: Handle) -> object:
+    """The options of the last packets, as far as recvtos and the like ask for them."""
+    six = handle.family() == socket.AF_INET6
+    place = (IPV6, IPV6_2292PKTOPTIONS) if six else (IP, IP_PKTOPTIONS)
+    data = handle.get_system_option(*place, 1024)
+    return parse_control(data)  # type: ignore[arg-type]
+
+
+def parse_control(data: bytes) -> list[tuple[Atom, int]]:
+    """The values in a buffer of control messages (cmsg(3)) that are options of ours."""
+    found = []
+    at = 0
+    while at + 16 <= len(data):
+        size, level, kind = struct.unpack_from("Nii", data, at)
+        if size < 16:
+            break
+        name = _CONTROL.get((level, kind))
+        if name is not None:
+            value = data[at + 16 : at + size]
+            found.append((name, int.from_bytes(value[: 4 if len(value) >= 4 else 1], "little")))
+        at += (size + 7) & ~7
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option. Exactly one of `constant` and `attribute` says where it lives.
+    """One option. It lives in the system (`constant`) or in our socket (`attribute`).
 
     places: where it may stand.
-    level, constant: for setsockopt(2) and getsockopt(2).
+    level, constant, size: for setsockopt(2) and getsockopt(2); a size for bytes.
+    reported: whether the system's refusal is einval, or nothing.
     attribute, default: of our socket, and its value on a new one.
     set, get: in place of plain assignment and reading.
     after: called after the system has taken the value, or refused it.
     inherited: an accepted socket starts with the listener's value.
+    since: the edition of OTP whose documentation has it first (17: or before).
+    note: what a user should know.
     """
 
     name: str
@@ -190,16 +288,21 @@ class Option:
     places: frozenset[str] = EVERYWHERE
     level: int = socket.SOL_SOCKET
     constant: int | None = None
+    size: int = 0
+    reported: bool = False
     attribute: str = ""
     default: object = None
-    set: Callable[[Handle, object], None] | None = None
+    set: Callable[[Handle, Any], None] | None = None
     get: Callable[[Handle], object] | None = None
-    after: Callable[[Handle, object], None] | None = None
+    after: Callable[[Handle, Any], None] | None = None
     inherited: bool = True
+    since: int = 17
+    note: str = ""
 
     def apply(self, handle: Handle, value: Any) -> None:
         if self.constant is not None:
-            handle.set_system_option(self.level, self.constant, value)
+            if not handle.set_system_option(self.level, self.constant, value) and self.reported:
+                raise OptionError(f"the system refuses {self.name}")
             if self.after is not None:
                 self.after(handle, value)
         elif self.set is not None:
@@ -210,41 +313,82 @@ class Option:
     def read(self, handle: Handle) -> object:
         """The value as a term. Raises OSError where the system has none."""
         if self.constant is not None:
-            size = 8 if self.kind is LINGER else 0
-            return self.kind.build(handle.get_system_option(self.level, self.constant, size))
+            return self.kind.build(handle.get_system_option(self.level, self.constant, self.size))
         if self.get is not None:
             return self.get(handle)
         return self.kind.build(getattr(handle, self.attribute))
 
 
+IP, IPV6, TCP = socket.IPPROTO_IP, socket.IPPROTO_IPV6, socket.IPPROTO_TCP
+
+# Where options may stand. The lists are those of inet:connect_options/0 and
+# listen_options/0; what is not in them can still be set on an open socket.
+OPENED = frozenset((SET, GET))
+ON_LISTEN = OPENED | {LISTEN}
+
 _ROWS = (
     Option("active", ACTIVE_MODE, attribute="active", default=active.PASSIVE,
            set=_set_active, get=_get_active, inherited=False),
+    Option("bind_to_device", DEVICE, constant=socket.SO_BINDTODEVICE, size=16, reported=True, since=25),
+    Option("broadcast", BOOL, OPENED, constant=socket.SO_BROADCAST),
     Option("buffer", INT, attribute="buffer", default=1460, set=_set_buffer),
+    Option("delay_send", BOOL, attribute="delay_send", default=False),
+    Option("deliver", DELIVER, attribute="as_port", default=False),
+    Option("dontroute", BOOL, OPENED, constant=socket.SO_DONTROUTE),
+    Option("exclusiveaddruse", BOOL, attribute="exclusiveaddruse", default=False,
+           set=_ignore, since=28, note="Windows only: elsewhere accepted and always false, as in OTP"),
     Option("exit_on_close", BOOL, attribute="exit_on_close", default=True),
-    Option("high_watermark", INT, attribute="high_watermark", default=8192,
-           set=_set_high_watermark),
+    Option("header", UINT, attribute="header", default=0),
+    Option("high_msgq_watermark", INT, attribute="high_msgq_watermark", default=8192,
+           set=_set_message_limit("high_msgq_watermark"),
+           note="kept, but there is no queue of messages to a port to limit"),
+    Option("high_watermark", INT, attribute="high_watermark", default=8192, set=_set_high_watermark),
+    Option("ipv6_v6only", BOOL, ON_LISTEN, level=IPV6, constant=socket.IPV6_V6ONLY, reported=True),
     Option("keepalive", BOOL, constant=socket.SO_KEEPALIVE),
-    Option("linger", LINGER, constant=socket.SO_LINGER),
-    Option("low_watermark", INT, attribute="low_watermark", default=4096,
-           set=_set_low_watermark),
+    Option("keepcnt", INT, level=TCP, constant=socket.TCP_KEEPCNT, since=28),
+    Option("keepidle", INT, level=TCP, constant=socket.TCP_KEEPIDLE, since=28),
+    Option("keepintvl", INT, level=TCP, constant=socket.TCP_KEEPINTVL, since=28),
+    Option("line_delimiter", INT, frozenset((CONNECT, SET)), attribute="line_delimiter", default=10,
+           set=_set_line_delimiter, inherited=False, since=25),
+    Option("linger", LINGER, constant=socket.SO_LINGER, size=8),
+    Option("low_msgq_watermark", INT, attribute="low_msgq_watermark", default=4096,
+           set=_set_message_limit("low_msgq_watermark"), note="as high_msgq_watermark"),
+    Option("low_watermark", INT, attribute="low_watermark", default=4096, set=_set_low_watermark),
     Option("mode", MODE, attribute="as_list", default=True),
-    Option("nodelay", BOOL, level=socket.IPPROTO_TCP, constant=socket.TCP_NODELAY),
+    Option("netns", PATH, attribute="netns", default=None, get=_get_netns, inherited=False,
+           note="for the opening of a socket; setting it later changes only what getopts says"),
+    Option("nodelay", BOOL, level=TCP, constant=socket.TCP_NODELAY),
+    Option("nopush", BOOL, OPENED, level=TCP, constant=socket.TCP_CORK, since=25),
     Option("packet", PACKET, attribute="packet", default=RAW),
     Option("packet_size", UINT, attribute="packet_size", default=0),
+    Option("pktoptions", NOTHING, frozenset((GET,)), get=_get_pktoptions, since=28),
+    Option("priority", INT, constant=socket.SO_PRIORITY, reported=True, after=_mark),
+    Option("raw", NOTHING, note="raw, with a level, an option and a value: any option of the system"),
+    Option("read_ahead", BOOL, attribute="read_ahead", default=True, since=28),
+    Option("read_packets", UINT, frozenset((SET, GET)), set=_ignore, get=_absent,
+           note="of datagram sockets; without effect on a connection, as in OTP"),
     Option("recbuf", INT, constant=socket.SO_RCVBUF, after=_after_recbuf),
+    Option("recvtclass", BOOL, level=IPV6, constant=socket.IPV6_RECVTCLASS, reported=True, since=25),
+    Option("recvtos", BOOL, level=IP, constant=socket.IP_RECVTOS, reported=True, since=25),
+    Option("recvttl", BOOL, level=IP, constant=IP_RECVTTL, reported=True, since=25),
     Option("reuseaddr", BOOL, constant=socket.SO_REUSEADDR),
+    Option("reuseport", BOOL, constant=socket.SO_REUSEPORT, since=28),
+    Option("reuseport_lb", BOOL, constant=socket.SO_REUSEPORT, since=28),
     Option("send_timeout", TIME, attribute="send_timeout", default=None),
     Option("send_timeout_close", BOOL, attribute="send_timeout_close", default=False),
     Option("show_econnreset", BOOL, attribute="show_econnreset", default=False),
     Option("sndbuf", INT, constant=socket.SO_SNDBUF),
+    Option("tclass", INT, level=IPV6, constant=socket.IPV6_TCLASS, reported=True, since=25),
+    Option("tos", INT, level=IP, constant=socket.IP_TOS, reported=True, after=_mark),
+    Option("ttl", INT, level=IP, constant=socket.IP_TTL, reported=True, since=25),
+    Option("user_timeout", UINT, level=TCP, constant=socket.TCP_USER_TIMEOUT, reported=True, since=28),
 )  # fmt: skip
 
 OPTIONS: dict[str, Option] = {row.name: row for row in _ROWS}
 
 # The attributes of a new socket, and those that an accepted one takes from its listener.
 DEFAULTS = {row.attribute: row.default for row in _ROWS if row.attribute}
-INHERITED = tuple(row.attribute for row in _ROWS if row.attribute and row.inherited)
+INHERITED = frozenset(row.attribute for row in _ROWS if row.attribute and row.inherited)
 
 Settings = list[tuple[Option, object]]
 
@@ -254,12 +398,15 @@ class OpenOptions:
     """The options of connect or listen, taken apart.
 
     address: an ip tuple, `any`, `loopback`, a sockaddr map, or None.
+    descriptor: the value of `fd`.
     """
 
     settings: Settings = field(default_factory=list)
     address: object = None
     port: object = 0
     backlog: object = 5
+    netns: bytes | None = None
+    descriptor: object = None
 
 
 def parse_settings(terms: object, place: str = SET) -> Settings:
@@ -270,6 +417,9 @@ def parse_settings(terms: object, place: str = SET) -> Settings:
 
 
 def _parse_setting(term: object, place: str) -> tuple[Option, object]:
+    raw = _raw_parts(term)
+    if raw is not None:
+        return _parse_raw(*raw)
     if isinstance(term, Atom) and term.name in ("list", "binary"):
         name, value = "mode", term
     elif isinstance(term, tuple) and len(term) == 2 and isinstance(term[0], Atom):
@@ -283,6 +433,39 @@ def _parse_setting(term: object, place: str) -> tuple[Option, object]:
         return row, row.kind.parse(value)
     except (KeyError, TypeError, ValueError):
         raise OptionError(f"bad value for {name}: {value!r}") from None
+
+
+def _raw_parts(term: object) -> tuple[object, object, object] | None:
+    """(level, option, value) of `{raw, L, O, V}` or `{raw, {L, O, V}}`."""
+    match term:
+        case (Atom(name="raw"), level, option, value):
+            return level, option, value
+        case (Atom(name="raw"), (level, option, value)):
+            return level, option, value
+    return None
+
+
+def _parse_raw(level: object, option: object, value: object) -> tuple[Option, object]:
+    if type(level) is not int or type(option) is not int or type(value) is not bytes:
+        raise OptionError("raw takes two integers and a binary")
+    row = Option("raw", NOTHING, level=_parse_int(level), constant=_parse_int(option))
+    return row, value
+
+
+def _parse_raw_request(level: object, option: object, value: object) -> tuple[int, int, int]:
+    """(level, option, size) of a raw option in getopts: the value is a size, or a binary of it."""
+    if type(level) is not int or type(option) is not int:
+        raise OptionError("raw takes two integers")
+    if type(value) is bytes:
+        return level, option, len(value)
+    if type(value) is int and value >= 0:
+        return level, option, value
+    raise OptionError("raw takes a size or a binary")
+
+
+def _read_raw(handle: Handle, level: int, option: int, size: int) -> object:
+    data = handle.get_system_option(level, option, size) if size else b""
+    return Atom("raw"), level, option, data
 
 
 _ADDRESS_NAMES = ("ip", "ifaddr")
@@ -313,8 +496,13 @@ def parse_open(given: object, preset: object, place: str) -> OpenOptions:
                 result.port = term[1]
         elif name == "backlog" and place == LISTEN:
             result.backlog = term[1]
+        elif name == "fd":
+            result.descriptor = term[1]
         else:
             _add(byname, term, place)
+    netns = byname.get("netns")
+    if netns is not None:
+        result.netns = netns[1]  # type: ignore[assignment]
     result.settings = list(byname.values())
     return result
 
@@ -332,8 +520,10 @@ def _merge_address(current: object, name: str, value: object) -> object:
 
 def _add(byname: dict[str, tuple[Option, object]], term: object, place: str) -> None:
     row, value = _parse_setting(term, place)
-    byname.pop(row.name, None)
-    byname[row.name] = (row, value)
+    # raw stands for many options, so none takes the place of another
+    name = f"raw {len(byname)}" if row.name == "raw" else row.name
+    byname.pop(name, None)
+    byname[name] = (row, value)
 
 
 def apply(handle: Handle, settings: Settings) -> None:
@@ -342,20 +532,25 @@ def apply(handle: Handle, settings: Settings) -> None:
         row.apply(handle, value)
 
 
-def get(handle: Handle, names: object) -> list[tuple[Atom, object]]:
+def get(handle: Handle, names: object) -> list[object]:
     """What getopts answers: an option that the system refuses is left out."""
     if not isinstance(names, list):
         raise OptionError(f"not a list: {names!r}")
-    rows = []
-    for name in names:
-        row = OPTIONS.get(name.name) if isinstance(name, Atom) else None
-        if row is None or GET not in row.places:
-            raise OptionError(f"unknown option: {name!r}")
-        rows.append((name, row))
+    readers = [_reader(handle, name) for name in names]
     answer = []
-    for name, row in rows:
+    for reader in readers:
         try:
-            answer.append((name, row.read(handle)))
+            answer.append(reader())
         except OSError:
             continue
     return answer
+
+
+def _reader(handle: Handle, name: object) -> Callable[[], object]:
+    raw = _raw_parts(name)
+    if raw is not None:
+        return partial(_read_raw, handle, *_parse_raw_request(*raw))
+    row = OPTIONS.get(name.name) if isinstance(name, Atom) else None
+    if row is None or GET not in row.places or row.name == "raw":
+        raise OptionError(f"unknown option: {name!r}")
+    return lambda: (name, row.read(handle))

@@ -15,6 +15,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Callable
+from socket import AF_UNIX
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from . import addresses, messages, options
@@ -131,12 +132,17 @@ class Session:
                 raise ValueError("a sockaddr to bind to goes with a sockaddr to connect to")
         except ValueError:
             return self.reply(ref, build_raise("exit", "badarg"))
+        except OSError as error:
+            return self.reply(ref, build_error(posix_name(error)))
         try:
-            if isinstance(address, dict):
+            remote: addresses.Sockaddr
+            if family == AF_UNIX:
+                remote = addresses.parse_local(address)
+            elif isinstance(address, dict):
                 remote = addresses.parse_sockaddr(address, family)
             else:
                 remote = addresses.parse_address(address, port, family)
-        except ValueError:
+        except (OSError, ValueError):
             return self.reply(ref, build_error("einval"))
         stream = self._open(Stream, ref, module, family, owner, opening, local)
         if stream is not None:
@@ -151,6 +157,8 @@ class Session:
             local = self._local_address(opening, family, always=True)
         except ValueError:
             return self.reply(ref, build_raise("exit", "badarg"))
+        except OSError as error:
+            return self.reply(ref, build_error(posix_name(error)))
         if type(opening.backlog) is not int:
             return self.reply(ref, build_raise("error", "function_clause"))
         listener = self._open(Listener, ref, module, family, owner, opening, local)
@@ -168,6 +176,10 @@ class Session:
         self, opening: options.OpenOptions, family: int, always: bool
     ) -> addresses.Sockaddr | None:
         """Where to bind. None: a connecting socket leaves it to the system."""
+        if family == AF_UNIX:
+            if opening.port != 0:
+                raise ValueError("a local address has no port")
+            return None if opening.address is None else addresses.parse_local(opening.address)
         if isinstance(opening.address, dict):
             return addresses.parse_sockaddr(opening.address, family)
         if opening.address is None or opening.address == Atom("undefined"):
@@ -186,8 +198,12 @@ class Session:
         local: addresses.Sockaddr | None,
     ) -> S | None:
         """A socket with its options set, and bound; or None, and `ref` has the error."""
+        if type(opening.descriptor) is int:
+            # A descriptor of the node is none of ours.
+            self.reply(ref, build_error("enotsup"))
+            return None
         try:
-            sock = self.syscalls.open_socket(family)
+            sock = self.syscalls.open_socket(family, opening.netns)
         except OSError as error:
             self.reply(ref, build_error(posix_name(error)))
             return None

@@ -9,9 +9,11 @@ function itself, with no Python frame in between.
 from __future__ import annotations
 
 import asyncio
+import os
 import select
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import perf_counter
 from typing import Protocol
 
@@ -22,6 +24,8 @@ WRITE = select.EPOLLOUT
 
 TURN = 0.002  # seconds after which the loop gets its turn: timers, threads
 MAX_EVENTS = 256
+
+CLONE_NEWNET = 0x40000000
 
 
 class Waiter(Protocol):
@@ -34,8 +38,12 @@ class Waiter(Protocol):
 class Syscalls:
     """The real thing."""
 
-    def open_socket(self, family: int, kind: int = socket.SOCK_STREAM) -> socket.socket:
-        return socket.socket(family, kind | socket.SOCK_NONBLOCK)
+    def open_socket(self, family: int, netns: bytes | None = None) -> socket.socket:
+        """A stream socket; in the network namespace that the file `netns` stands for."""
+        if netns is None:
+            return socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        with _network_namespace(netns):
+            return socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
 
     def accept(self, sock: socket.socket) -> socket.socket:
         accepted, _ = sock.accept()
@@ -54,6 +62,33 @@ class Syscalls:
     setsockopt = staticmethod(socket.socket.setsockopt)
     getsockname = staticmethod(socket.socket.getsockname)
     getpeername = staticmethod(socket.socket.getpeername)
+
+
+@contextmanager
+def _network_namespace(path: bytes) -> Iterator[None]:
+    """This thread in another network namespace (setns(2)), and back again."""
+    import ctypes  # takes milliseconds, and few need it
+
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def enter(descriptor: int) -> None:
+        if libc.setns(descriptor, CLONE_NEWNET):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        away = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            enter(away)
+            try:
+                yield
+            finally:
+                enter(home)
+        finally:
+            os.close(away)
+    finally:
+        os.close(home)
 
 
 class Poller:

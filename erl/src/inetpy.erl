@@ -44,14 +44,16 @@ which_sockets() ->
 %% `local` do; so the module must stand before them.
 -spec tcp_options(list()) -> list().
 tcp_options(Options) ->
-    Module =
-        case lists:member(inet6, Options) of
-            true -> inetpy6_tcp;
-            false -> inetpy_tcp
-        end,
-    [{tcp_module, Module} | [Option || Option <- Options, not names_module(Option)]].
+    [{tcp_module, tcp_module(Options)} | [Option || Option <- Options, not names_module(Option)]].
+
+tcp_module([inet6 | _]) -> inetpy6_tcp;
+tcp_module([local | _]) -> inetpy_local_tcp;
+tcp_module([{Name, {local, _}} | _]) when Name =:= ip; Name =:= ifaddr -> inetpy_local_tcp;
+tcp_module([_ | Options]) -> tcp_module(Options);
+tcp_module([]) -> inetpy_tcp.
 
 names_module(inet) -> true;
+names_module(local) -> true;
 names_module(inet6) -> true;
 names_module({tcp_module, _}) -> true;
 names_module(_) -> false.

@@ -14,7 +14,7 @@
 -export([accept/1, accept/2, send/2, send/3, recv/2, recv/3, unrecv/2, shutdown/2, close/1]).
 -export([controlling_process/2, setopts/2, getopts/2, sockname/1, peername/1, socknames/1]).
 -export([getstat/2, monitor/1, cancel_monitor/1, info/1, socket_to_list/1, sendfile/4]).
-%% for inetpy6_tcp
+%% for inetpy6_tcp and inetpy_local_tcp
 -export([open_connect/5, open_listen/3]).
 
 -type socket() :: {'$inet', module(), inetpy_bridge:handle()}.
@@ -83,14 +83,14 @@ listen(Port, Opts) ->
 fdopen(Fd, _Opts) when is_integer(Fd) ->
     {error, enotsup}.
 
--spec open_connect(inet | inet6, term(), 0..65535, list(), timeout()) ->
+-spec open_connect(inet | inet6 | local, term(), 0..65535, list(), timeout()) ->
     {ok, socket()} | {error, term()}.
 open_connect(Family, Address, Port, Opts, Timeout) ->
     Preset = preset(inet_default_connect_options),
     Args = {?MODULE, Family, self(), Address, Port, Opts, Preset, milliseconds(Timeout)},
     inetpy_request:open(connect, Args).
 
--spec open_listen(inet | inet6, term(), list()) -> {ok, socket()} | {error, term()}.
+-spec open_listen(inet | inet6 | local, term(), list()) -> {ok, socket()} | {error, term()}.
 open_listen(Family, Port, Opts) ->
     Preset = preset(inet_default_listen_options),
     inetpy_request:open(listen, {?MODULE, Family, self(), Port, Opts, Preset}).

@@ -32,7 +32,7 @@ backends() ->
 groups() ->
     [
         xc_connect, xc_listen, xc_accept, xc_recv, xc_packet, xc_active, xc_send,
-        xc_close, xc_owner, xc_options, xc_inet
+        xc_close, xc_owner, xc_options, xc_inet, xc_local, xc_sockopts, xc_types
     ].
 
 -spec scenarios(module()) -> [scenario()].

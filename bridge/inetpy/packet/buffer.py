@@ -7,7 +7,7 @@ that the option `buffer` has then; it is dropped when it has been emptied.
 
 from __future__ import annotations
 
-from . import PacketType
+from . import RAW, Settings
 
 __all__ = ["InputBuffer"]
 
@@ -30,7 +30,7 @@ class InputBuffer:
         self.size = 0
         self.missing = 0
 
-    def demand(self, request: int, size: int, packet: PacketType, packet_size: int) -> tuple[int, int]:
+    def demand(self, request: int, size: int, settings: Settings) -> tuple[int, int]:
         """What comes next. `request`: the bytes that a caller wants, 0 for a packet.
 
         `size` is that of a new buffer.
@@ -40,7 +40,9 @@ class InputBuffer:
             self.data = bytearray()
             self.size = request or size
             self.missing = request
-            return self.size, 0
+            if request or settings.read_ahead:
+                return self.size, 0
+            return self._just_enough(settings), 0
         if request:
             have = len(data)
             if have >= request:
@@ -50,22 +52,22 @@ class InputBuffer:
             return self.missing, 0
         if self.missing:
             return self.missing, 0
-        return self.look(packet, packet_size)
+        return self.look(settings)
 
-    def fill(self, chunk: bytes, packet: PacketType, packet_size: int) -> tuple[int, int]:
+    def fill(self, chunk: bytes, settings: Settings) -> tuple[int, int]:
         """Adds what was read, and says what comes next."""
         assert self.data is not None
         self.data += chunk
         if self.missing:
             self.missing -= len(chunk)
             return (self.missing, 0) if self.missing else (0, len(self.data))
-        return self.look(packet, packet_size)
+        return self.look(settings)
 
-    def look(self, packet: PacketType, packet_size: int) -> tuple[int, int]:
+    def look(self, settings: Settings) -> tuple[int, int]:
         """Looks for a packet at the start, and says what comes next."""
         assert self.data is not None
         have = len(self.data)
-        length = packet.length(self.data, packet_size, self.size)
+        length = settings.packet.length(self.data, settings, self.size)
         if length > have:
             self.size = max(self.size, length)
             self.missing = length - have
@@ -74,12 +76,20 @@ class InputBuffer:
             return 0, length
         if length < 0:
             return -1, 0
+        if not settings.read_ahead and settings.packet is not RAW:
+            return self._just_enough(settings), 0
         if self.size > have:
             return self.size - have, 0
-        if packet_size > have:
-            self.size = packet_size
+        if settings.packet_size > have:
+            self.size = settings.packet_size
             return self.size - have, 0
         return -1, 0
+
+    def _just_enough(self, settings: Settings) -> int:
+        """The bytes to read when none beyond the packet may be (packet_header_length)."""
+        if settings.packet is RAW:
+            return self.size
+        return max(1, settings.packet.smallest - len(self.data or b""))
 
     def take(self, length: int) -> bytes:
         """The first `length` bytes."""

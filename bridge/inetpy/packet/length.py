@@ -9,10 +9,10 @@ __all__ = ["build_header", "length_prefixed"]
 _MAX_INT = 0x7FFFFFFF
 
 
-def length_prefixed(width: int) -> Callable[[bytearray, int, int], int]:
-    """A `packet_length` function for a header of `width` bytes."""
+def length_prefixed(width: int) -> Callable[[bytearray, int], int]:
+    """A function of the data and packet_size, for a header of `width` bytes."""
 
-    def packet_length(data: bytearray, packet_size: int, _limit: int) -> int:
+    def packet_length(data: bytearray, packet_size: int) -> int:
         if len(data) < width:
             return 0
         size = int.from_bytes(data[:width], "big")

@@ -46,9 +46,10 @@ class Handle:
     __slots__ = (
         "__weakref__", "session", "syscalls", "ident", "module", "name", "owner", "sock", "state",
         "interest", "active", "active_count", "as_list", "buffer", "buffer_set", "exit_on_close",
-        "high_watermark", "low_watermark", "packet", "packet_size", "send_timeout",
-        "send_timeout_close", "show_econnreset", "recv_oct", "recv_cnt", "recv_max", "recv_avg",
-        "recv_dvi", "send_oct", "send_cnt", "send_max", "send_avg",
+        "high_watermark", "low_watermark", "high_msgq_watermark", "low_msgq_watermark", "as_port",
+        "delay_send", "header", "line_delimiter", "netns", "marked", "read_ahead", "exclusiveaddruse",
+        "packet", "packet_size", "send_timeout", "send_timeout_close", "show_econnreset", "recv_oct",
+        "recv_cnt", "recv_max", "recv_avg", "recv_dvi", "send_oct", "send_cnt", "send_max", "send_avg",
     )  # fmt: skip
 
     kind: ClassVar[str]
@@ -58,6 +59,12 @@ class Handle:
     as_list: bool
     buffer: int
     exit_on_close: bool
+    as_port: bool
+    delay_send: bool
+    header: int
+    line_delimiter: int
+    netns: bytes | None
+    read_ahead: bool
     high_watermark: int
     low_watermark: int
     packet: PacketType
@@ -82,11 +89,13 @@ class Handle:
             for attribute, value in options.DEFAULTS.items():
                 setattr(self, attribute, value)
         else:
-            self.active = PASSIVE
-            for attribute in options.INHERITED:
-                setattr(self, attribute, getattr(like, attribute))
+            for attribute, value in options.DEFAULTS.items():
+                setattr(
+                    self, attribute, getattr(like, attribute) if attribute in options.INHERITED else value
+                )
         self.active_count = 0
         self.buffer_set = False
+        self.marked = False
         self.recv_oct = self.recv_cnt = self.recv_max = 0
         self.send_oct = self.send_cnt = self.send_max = 0
         self.recv_avg = self.recv_dvi = self.send_avg = 0.0
@@ -120,13 +129,20 @@ class Handle:
 
     # --- options ---
 
-    def set_system_option(self, level: int, constant: int, value: int | bytes) -> None:
-        """setsockopt(2); what the system says to it is nobody's business (inet_set_opts)."""
+    def set_system_option(self, level: int, constant: int, value: int | bytes) -> bool:
+        """setsockopt(2). False when the system refuses; a closed descriptor takes all."""
         if self.sock is not None:
             try:
                 self.syscalls.setsockopt(self.sock, level, constant, value)
             except OSError:
-                pass
+                return False
+        return True
+
+    def family(self) -> int:
+        """AF_INET, AF_INET6 or AF_UNIX. Raises OSError on a closed descriptor."""
+        if self.sock is None:
+            raise OSError("closed")
+        return self.sock.family
 
     def get_system_option(self, level: int, constant: int, size: int) -> object:
         """getsockopt(2): an int, or `size` bytes where a size is given. Raises OSError."""

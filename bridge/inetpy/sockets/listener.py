@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from socket import SO_PRIORITY, SOL_SOCKET
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import posix_name
@@ -111,8 +112,11 @@ class Listener(Handle):
         stream.state = CONNECTED
         self.session.enter(stream)
         self.session.reply(ref, build_ok(stream.name))
-        # Where inet_drv's Erlang side gives the listener's mode to the new socket
-        # (prim_inet:accept_opts); the system's options came with the descriptor.
+        # Here inet_drv's Erlang side gives some options of the listener to the new
+        # socket (prim_inet:accept_opts); most of the system's came with the descriptor.
+        if self.marked:
+            priority = self.get_system_option(SOL_SOCKET, SO_PRIORITY, 0)
+            stream.set_system_option(SOL_SOCKET, SO_PRIORITY, priority)  # type: ignore[arg-type]
         stream.set_active(self.active, self.active_count)
         stream.settle(0, stream.packet)
 

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..active import MULTI, ONCE, PASSIVE, after_delivery
 from ..errors import posix_name
 from ..etf import encode_body
-from ..messages import OK, build_data, build_error, build_event, build_ok
+from ..messages import OK, build_data, build_error, build_event, build_ok, build_port_data, build_record
 from ..packet import RAW, PacketType, build_header
 from ..packet.buffer import InputBuffer
 from ..syscalls import READ, WRITE
@@ -59,7 +59,7 @@ class Stream(Handle):
         "inbox", "reading", "recv_ref", "recv_timer",
         "outbox", "busy_ref", "send_timer", "suspended", "shutting", "shut",
         "connect_ref", "connect_timer", "closers",
-        "closed_send", "closed_recv", "closed_told", "reset_hidden", "tcp_head",
+        "closed_send", "closed_recv", "closed_told", "reset_hidden", "tcp_head", "in_headers",
     )  # fmt: skip
 
     kind: ClassVar[str] = "stream"
@@ -85,6 +85,7 @@ class Stream(Handle):
         self.reset_hidden = False
         self.closers: list[_Closer] | None = None
         self.closed_told = False
+        self.in_headers = False
         self.tcp_head = build_event("tcp", self.name, b"")
 
     # --- connecting ---
@@ -231,7 +232,7 @@ class Stream(Handle):
         the connection failed on it.
         """
         inbox = self.inbox
-        wanted, length = inbox.demand(request, self.buffer, self.packet, self.packet_size)
+        wanted, length = inbox.demand(request, self.buffer, self)
         while wanted > 0:
             asked = min(wanted, MAX_READ) if inbox.missing else wanted
             chunk = self._read(asked)
@@ -243,7 +244,7 @@ class Stream(Handle):
                 self.count_received(len(chunk))
                 self._hand_out(chunk)
                 return True
-            wanted, length = inbox.fill(chunk, self.packet, self.packet_size)
+            wanted, length = inbox.fill(chunk, self)
             if wanted > 0 and len(chunk) < asked:
                 return True  # there was no more
         if wanted < 0:
@@ -277,26 +278,62 @@ class Stream(Handle):
         while length > 0:
             self.count_received(length)
             packet = inbox.take(length)
-            self._hand_out(packet[self.packet.header :] if self.packet.header else packet)
+            self._hand_out(packet)
             if self.active == PASSIVE or inbox.data is None:
                 return
-            _, length = inbox.look(self.packet, self.packet_size)
+            _, length = inbox.look(self)
 
     def _deliver_buffered(self) -> None:
         """Hands out what is whole in the buffer, without reading (tcp_deliver with 0)."""
         inbox = self.inbox
         if inbox.data is not None and not inbox.missing:
-            self._deliver(inbox.look(self.packet, self.packet_size)[1])
+            self._deliver(inbox.look(self)[1])
 
     def _hand_out(self, packet: bytes) -> None:
-        if len(packet) >= _LARGE and not self.as_list:
+        """A packet goes to who waits in recv, or to the owner (tcp_reply_data)."""
+        kind = self.packet
+        if kind.header:
+            packet = packet[kind.header :]
+        elif kind.body is not None:
+            packet = kind.body(packet)
+        if self.as_port:
+            # As inet_drv: also when somebody waits in recv, who then waits on.
+            self.session.send(self.owner.raw, build_port_data(self.name) + self._data(packet))
+            return self._after_delivery()
+        if kind.parse is not None:
+            term, self.in_headers = kind.parse(packet, self.in_headers)
+            return self._deliver_term(kind, term)
+        if len(packet) >= _LARGE and not self.as_list and not self.header:
             body, tail = b"m" + len(packet).to_bytes(4, "big"), packet
         else:
-            body, tail = build_data(packet, self.as_list), b""
+            body, tail = self._data(packet), b""
         if self.active == PASSIVE:
             self._stop_reading()
             return self._answer_recv(build_ok(body), tail)
         self.session.send(self.owner.raw, self.tcp_head + body, tail)
+        self._after_delivery()
+
+    def _data(self, packet: bytes) -> bytes:
+        return build_data(packet, self.as_list, self.header)
+
+    def _deliver_term(self, kind: PacketType, term: object) -> None:
+        """A packet that is a term: of http `{http, S, Term}`, of ssl `{ssl_tls, S, ...}`."""
+        if kind.is_record:
+            answer = message = build_record(self.name, term)
+        else:
+            answer = encode_body(term)
+            message = build_event("http", self.name, answer)
+        if self.active == PASSIVE:
+            self._stop_reading()
+            return self._answer_recv(build_ok(answer))
+        self.session.send(self.owner.raw, message)
+        self._after_delivery()
+
+    def _after_delivery(self) -> None:
+        """What a message does to the active mode."""
+        if self.active == PASSIVE:
+            self._stop_reading()
+            return self._cancel_recv_timer()
         if self.active >= ONCE:
             mode, count = after_delivery(self.active, self.active_count)
             was = self.active
@@ -401,7 +438,11 @@ class Stream(Handle):
         self.count_sent(len(data))
         if self.outbox is not None:
             return self._send_behind(ref, data)
-        if data:
+        if data and self.delay_send:
+            self.outbox = Outbox()
+            self.outbox.add(data)
+            self.session.soon(self._write)
+        elif data:
             assert self.sock is not None
             try:
                 sent = self.syscalls.send(self.sock, data)
@@ -466,12 +507,14 @@ class Stream(Handle):
     def _write(self) -> None:
         """Sends what waits, as long as the system takes it."""
         outbox = self.outbox
-        while outbox is not None and outbox.size:
+        if outbox is None:
+            return  # all is said: it was closed meanwhile
+        while outbox.size:
             assert self.sock is not None
             try:
                 outbox.sent(self.syscalls.sendmsg(self.sock, outbox.vector()))
             except (BlockingIOError, InterruptedError):
-                return
+                return self.want(self.interest | WRITE)
             except OSError as error:
                 return self._write_failed(error)
             if outbox.size <= self.low_watermark and self.busy_ref is not None:
@@ -589,7 +632,7 @@ class Stream(Handle):
         closers, self.closers = self.closers, None
         for closer in closers or ():
             closer.answer()
-        if self.outbox is not None and self.interest & WRITE and not self.lingers_not():
+        if self.outbox is not None and not self.lingers_not():
             self.state = OPEN  # only flushes what is queued, then closes
             self.want(WRITE)
         else:

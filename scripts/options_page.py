@@ -1,0 +1,45 @@
+"""Writes docs/options.md from the table of options: python scripts/options_page.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from inetpy import options
+
+PAGE = Path(__file__).parent.parent / "docs" / "options.md"
+
+HEAD = """# Socket options
+
+Made from the table in `bridge/inetpy/options.py` by `scripts/options_page.py`; a test
+holds it to be true. All behave as `inet_drv` does on TCP sockets, except where a note
+says otherwise. *Since* is the edition of OTP whose documentation has the option first
+(17: or before): those of a later edition than the node's work on its inetpy sockets too.
+
+| option | connect | listen | setopts | getopts | inherited | since | note |
+|---|---|---|---|---|---|---|---|
+"""
+
+TAIL = """
+Besides: `list` and `binary` are short for `mode`; `ip`, `ifaddr`, `port`, `inet`, `inet6`,
+`local`, `tcp_module`, and for listen `backlog`, are for opening. `{fd, N}` answers `enotsup`: a
+descriptor of the node means nothing to another process. `debug` of OTP 25 is refused.
+"""
+
+
+def page() -> str:
+    """The page as it should be."""
+    return (
+        HEAD
+        + "".join(_line(row) for row in sorted(options.OPTIONS.values(), key=lambda row: row.name))
+        + TAIL
+    )
+
+
+def _line(row: options.Option) -> str:
+    marks = ["yes" if place in row.places else "" for place in ("connect", "listen", "setopts", "getopts")]
+    cells = [f"`{row.name}`", *marks, "yes" if row.inherited else "", str(row.since), row.note]
+    return "| " + " | ".join(cells) + " |\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
