@@ -28,16 +28,15 @@ descriptor of the node means nothing to another process. `debug` of OTP 25 is re
 
 def page() -> str:
     """The page as it should be."""
-    return (
-        HEAD
-        + "".join(_line(row) for row in sorted(options.OPTIONS.values(), key=lambda row: row.name))
-        + TAIL
-    )
+    rows = sorted(options.OPTIONS.values(), key=lambda row: row.name)
+    return HEAD + "".join(map(_line, rows)) + TAIL
 
 
 def _line(row: options.Option) -> str:
     marks = ["yes" if place in row.places else "" for place in ("connect", "listen", "setopts", "getopts")]
-    cells = [f"`{row.name}`", *marks, "yes" if row.inherited else "", str(row.since), row.note]
+    # Accepted sockets get `active` by a rule of its own, see Listener.
+    inherited = "yes" if row.inherited or row.name == "active" else ""
+    cells = [f"`{row.name}`", *marks, inherited, str(row.since), row.note]
     return "| " + " | ".join(cells) + " |\n"
 
 
