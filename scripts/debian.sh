@@ -9,7 +9,7 @@ build=(erl=erlang-base erlc=erlang-base escript=erlang-base)
 test=(dialyzer=erlang-dialyzer ct_run=erlang-common-test elixir=elixir)
 # Erlang applications, which have no program of their own
 build_applications=(crypto)
-test_applications=(tools common_test runtime_tools ssl inets)
+test_applications=(tools common_test runtime_tools public_key ssl inets ssh)
 
 missing=()
 want() { case " ${missing[*]-} " in *" $1 "*) ;; *) missing+=("$1") ;; esac; }

@@ -1,4 +1,4 @@
-"""Deaths and nonsense: the Common Test suite, and ends of the processes from outside."""
+"""The suites of Common Test, and ends of the processes from outside."""
 
 from __future__ import annotations
 
@@ -9,13 +9,22 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
 from conftest import EBIN, TEST_EBIN, TOP, erl
 
 
-def test_failure_suite(tmp_path: Path) -> None:
-    """erl/test/inetpy_failure_SUITE.erl: Python dies, frames are malformed, nothing leaks."""
+SUITES = {
+    "inetpy_failure_SUITE": "Python dies, frames are malformed, nothing leaks",
+    "inetpy_otp_SUITE": "ssl, httpc, httpd and ssh on inetpy sockets",
+    "inetpy_tcp_SUITE": "what the stock driver of this node cannot be asked for",
+}
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_suite(suite: str, tmp_path: Path) -> None:
+    """The suites of Common Test in erl/test."""
     command = ["ct_run", "-noshell", "-pa", str(EBIN), str(TEST_EBIN), "-dir", str(TEST_EBIN)]
-    command += ["-suite", "inetpy_failure_SUITE", "-logdir", str(tmp_path)]
+    command += ["-suite", suite, "-logdir", str(tmp_path)]
     result = subprocess.run(
         command, check=False, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True
     )

@@ -1,0 +1,177 @@
+%% What inetpy does on TCP sockets that the stock driver of this node cannot be asked for.
+-module(inetpy_tcp_SUITE).
+
+-export([suite/0, all/0, init_per_suite/1, end_per_suite/1]).
+-export([newer_options/1, newer_options_inherited/1, reuseport/1, no_read_ahead/1, descriptors/1]).
+-export([network_namespace/1, out_of_descriptors/1, flood_and_quiet/1, logs_reach_the_logger/1]).
+-export([log/2]).
+
+-define(INETPY, [{tcp_module, inetpy_tcp}, binary, {active, false}]).
+
+suite() -> [{timetrap, {minutes, 2}}].
+
+all() ->
+    [
+        newer_options, newer_options_inherited, reuseport, no_read_ahead, descriptors,
+        network_namespace, out_of_descriptors, flood_and_quiet, logs_reach_the_logger
+    ].
+
+init_per_suite(Config) ->
+    ok = inetpy:start(),
+    Config.
+
+end_per_suite(_Config) ->
+    inetpy:stop().
+
+%% Options of OTP 28, as documented, on whatever OTP this is. The kernel is asked
+%% through raw options, whose numbers are those of linux/tcp.h.
+newer_options(_Config) ->
+    {C, _} = pair([{keepcnt, 3}, {keepidle, 11}, {keepintvl, 7}, {user_timeout, 1500}, {read_ahead, false}]),
+    {ok, [{keepcnt, 3}, {keepidle, 11}, {keepintvl, 7}, {user_timeout, 1500}, {read_ahead, false}]} =
+        inet:getopts(C, [keepcnt, keepidle, keepintvl, user_timeout, read_ahead]),
+    Kernel = [<<N:32/native>> || N <- [3, 11, 7, 1500]],
+    {ok, Raw} = inet:getopts(C, [{raw, 6, Option, 4} || Option <- [6, 4, 5, 18]]),
+    Kernel = [Value || {raw, _, _, Value} <- Raw],
+    ok = inet:setopts(C, [{keepcnt, 4}, {exclusiveaddruse, true}]),
+    {ok, [{keepcnt, 4}, {exclusiveaddruse, false}]} = inet:getopts(C, [keepcnt, exclusiveaddruse]),
+    [{error, einval} = inet:setopts(C, [Bad]) || Bad <- [{keepcnt, x}, {user_timeout, -1}, {read_ahead, 1}, {reuseport, 1}]].
+
+newer_options_inherited(_Config) ->
+    {ok, L} = gen_tcp:listen(0, ?INETPY ++ [{keepidle, 22}, {user_timeout, 99}, {read_ahead, false}]),
+    {ok, Port} = inet:port(L),
+    {ok, _} = gen_tcp:connect({127, 0, 0, 1}, Port, []),
+    {ok, A} = gen_tcp:accept(L, 5000),
+    {ok, [{keepidle, 22}, {user_timeout, 99}, {read_ahead, false}]} =
+        inet:getopts(A, [keepidle, user_timeout, read_ahead]).
+
+%% Several sockets listen on one port.
+reuseport(_Config) ->
+    [
+        begin
+            {ok, L} = gen_tcp:listen(0, ?INETPY ++ [{Option, true}]),
+            {ok, Port} = inet:port(L),
+            {ok, Other} = gen_tcp:listen(Port, ?INETPY ++ [{Option, true}]),
+            {error, eaddrinuse} = gen_tcp:listen(Port, ?INETPY),
+            ok = gen_tcp:close(L),
+            ok = gen_tcp:close(Other)
+        end
+     || Option <- [reuseport, reuseport_lb]
+    ].
+
+%% Without reading ahead nothing beyond the packet leaves the kernel, so that what
+%% follows can be read by somebody else.
+no_read_ahead(_Config) ->
+    {C, A} = pair([{read_ahead, false}, {packet, 2}]),
+    ok = gen_tcp:send(A, <<3:16, "abc", "not yet">>),
+    {ok, <<"abc">>} = gen_tcp:recv(C, 0, 5000),
+    %% FIONREAD is not to be had; a socket that is closed with unread bytes resets.
+    ok = inet:setopts(A, [{show_econnreset, true}]),
+    ok = gen_tcp:close(C),
+    {error, econnreset} = gen_tcp:recv(A, 0, 5000).
+
+%% A descriptor of this node means nothing to Python: a clear error.
+descriptors(_Config) ->
+    {error, enotsup} = gen_tcp:fdopen(0, [{tcp_module, inetpy_tcp}]),
+    {error, enotsup} = gen_tcp:listen(0, ?INETPY ++ [{fd, 0}]),
+    {error, enotsup} = gen_tcp:connect({127, 0, 0, 1}, 1, ?INETPY ++ [{fd, 0}]).
+
+%% A socket in a namespace of its own does not see the listeners of ours. The
+%% namespace is that of a process that runs in one, and goes with it.
+network_namespace(_Config) ->
+    Port = open_port({spawn, "unshare --net sh -c 'echo $$; cat'"}, [{line, 80}]),
+    receive
+        {Port, {data, {eol, Pid}}} ->
+            Namespace = "/proc/" ++ Pid ++ "/ns/net",
+            {ok, L} = gen_tcp:listen(0, ?INETPY ++ [{netns, Namespace}]),
+            {ok, [{netns, Namespace}]} = inet:getopts(L, [netns]),
+            {ok, Number} = inet:port(L),
+            {error, econnrefused} = gen_tcp:connect({127, 0, 0, 1}, Number, ?INETPY),
+            %% its loopback interface is down, and ours is not
+            {error, Unreachable} = gen_tcp:connect({127, 0, 0, 1}, Number, ?INETPY ++ [{netns, Namespace}]),
+            true = lists:member(Unreachable, [enetunreach, ehostunreach]),
+            {error, enoent} = gen_tcp:listen(0, ?INETPY ++ [{netns, "/no/such/file"}]),
+            {error, einval} = gen_tcp:listen(0, ?INETPY ++ [{netns, "/proc/self/ns/uts"}]),
+            {ok, Ours} = gen_tcp:listen(0, ?INETPY),
+            {ok, OurPort} = inet:port(Ours),
+            {ok, _} = gen_tcp:connect({127, 0, 0, 1}, OurPort, ?INETPY),
+            true = port_close(Port);
+        {Port, {data, Other}} ->
+            {skip, {no_namespaces_here, Other}}
+    after 5000 ->
+        {skip, no_namespaces_here}
+    end.
+
+%% accept answers emfile when Python has no descriptor left, and goes on when it has.
+out_of_descriptors(_Config) ->
+    {ok, L} = gen_tcp:listen(0, ?INETPY ++ [{backlog, 50}]),
+    {ok, Number} = inet:port(L),
+    #{os_pid := OsPid} = inetpy:info(),
+    Used = length(filelib:wildcard("/proc/" ++ integer_to_list(OsPid) ++ "/fd/*")),
+    Peers = [begin {ok, P} = gen_tcp:connect({127, 0, 0, 1}, Number, []), P end || _ <- lists:seq(1, 5)],
+    limit(OsPid, Used + 2),
+    {ok, A1} = gen_tcp:accept(L, 5000),
+    Answers = [gen_tcp:accept(L, 200) || _ <- lists:seq(1, 4)],
+    true = lists:member({error, emfile}, Answers),
+    {error, emfile} = gen_tcp:connect({127, 0, 0, 1}, Number, ?INETPY),
+    limit(OsPid, 1000),
+    Left = [gen_tcp:accept(L, 5000) || _ <- Peers, not lists:all(fun({R, _}) -> R =:= ok end, Answers)],
+    true = lists:any(fun({R, _}) -> R =:= ok end, Left),
+    ok = gen_tcp:close(A1).
+
+limit(OsPid, Number) ->
+    [] = os:cmd(io_lib:format("prlimit --pid ~b --nofile=~b:", [OsPid, Number])).
+
+%% A hundred quiet connections are served while one floods.
+flood_and_quiet(_Config) ->
+    {F, Flooder} = pair([{active, true}, {buffer, 65536}]),
+    Chunk = binary:copy(<<"flood">>, 13107),
+    Flood = spawn_link(fun() -> flood(Flooder, Chunk) end),
+    ok = gen_tcp:controlling_process(Flooder, Flood),
+    Sink = spawn_link(fun Sink() -> receive {tcp, _, _} -> Sink(); stop -> ok end end),
+    ok = gen_tcp:controlling_process(F, Sink),
+    Quiet = [pair([]) || _ <- lists:seq(1, 100)],
+    [
+        begin
+            ok = gen_tcp:send(A, "ping"),
+            {ok, <<"ping">>} = gen_tcp:recv(C, 4, 5000)
+        end
+     || _ <- lists:seq(1, 3), {C, A} <- Quiet
+    ],
+    unlink(Flood),
+    exit(Flood, kill),
+    Sink ! stop.
+
+flood(Socket, Chunk) ->
+    case gen_tcp:send(Socket, Chunk) of
+        ok -> flood(Socket, Chunk);
+        {error, _} -> ok
+    end.
+
+%% What Python logs comes to the logger of this node, as of the domain inetpy.
+logs_reach_the_logger(_Config) ->
+    true = register(inetpy_log_listener, self()),
+    ok = logger:add_handler(inetpy_test, ?MODULE, #{}),
+    {ok, _, Out} = inetpy_bridge:where(),
+    true = port_command(Out, term_to_binary({not_a, request})),
+    receive
+        {logged, #{level := warning, meta := #{domain := [inetpy]}, msg := {"~ts", [Text]}}} ->
+            <<"not a request", _/binary>> = Text
+    after 5000 -> ct:fail(no_log)
+    end,
+    ok = logger:remove_handler(inetpy_test),
+    true = unregister(inetpy_log_listener).
+
+%% A handler of logger.
+log(Event, _Config) ->
+    case whereis(inetpy_log_listener) of
+        undefined -> ok;
+        Pid -> Pid ! {logged, Event}
+    end.
+
+pair(Options) ->
+    {ok, L} = gen_tcp:listen(0, [binary, {active, false}]),
+    {ok, Port} = inet:port(L),
+    {ok, C} = gen_tcp:connect({127, 0, 0, 1}, Port, ?INETPY ++ Options),
+    {ok, A} = gen_tcp:accept(L),
+    ok = gen_tcp:close(L),
+    {C, A}.
