@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import subprocess
 from pathlib import Path
 
@@ -26,6 +28,15 @@ def test_group(group: str, tmp_path: Path) -> None:
     assert rows
     different = [row for row in rows if not row["equal"]]
     assert not different, "\n\n".join(map(_show, different))
+
+
+def test_random_sequences() -> None:
+    """Random operations on a pair of sockets are observed the same; a difference is shrunk."""
+    seed = os.environ.get("INETPY_SEED", str(random.randrange(1 << 30)))
+    with erl("-run", "inetpy_xc_random", "main", "150", seed, stdout=subprocess.PIPE) as node:
+        said, _ = node.communicate(timeout=280)
+    assert node.returncode == 0, f"INETPY_SEED={seed}\n{said.decode()}"
+    assert b"150 sequences" in said
 
 
 def _show(row: dict[str, object]) -> str:

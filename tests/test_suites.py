@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import EBIN, TEST_EBIN, TOP, erl
 
+from conftest import EBIN, TEST_EBIN, TOP, erl
 
 SUITES = {
     "inetpy_failure_SUITE": "Python dies, frames are malformed, nothing leaks",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULTS",
+    "Ended",
     "INHERITED",
     "OPTIONS",
     "OpenOptions",
@@ -49,6 +50,10 @@ INFINITY = Atom("infinity")
 
 CONNECT, LISTEN, SET, GET = "connect", "listen", "setopts", "getopts"
 EVERYWHERE = frozenset((CONNECT, LISTEN, SET, GET))
+
+
+class Ended(Exception):  # noqa: N818
+    """Setting an option has ended the socket: what is left of the list is void."""
 
 
 class OptionError(ValueError):
@@ -528,8 +533,11 @@ def _add(byname: dict[str, tuple[Option, object]], term: object, place: str) -> 
 
 def apply(handle: Handle, settings: Settings) -> None:
     """Sets them on `handle`, the last first. Raises OptionError where one fails."""
-    for row, value in reversed(settings):
-        row.apply(handle, value)
+    try:
+        for row, value in reversed(settings):
+            row.apply(handle, value)
+    except Ended:
+        pass
 
 
 def get(handle: Handle, names: object) -> list[object]:

@@ -6,7 +6,7 @@
 %% equal first; everything else must be equal.
 -module(inetpy_xc).
 
--export([main/1, run/2, groups/0, scenarios/1, backends/0]).
+-export([main/1, run/2, groups/0, scenarios/1, backends/0, normalise/1]).
 
 -type scenario() :: {Name :: atom(), Statement :: string(), fun((xc:backend()) -> term())}.
 -type observation() :: {Result :: term(), Mailbox :: [term()]}.
@@ -132,6 +132,7 @@ leftovers() ->
 
 %% Sockets, processes and references become numbers in the order of their
 %% appearance; a stack trace is dropped.
+-spec normalise(term()) -> term().
 normalise(Term) ->
     {Result, _} = normalise(Term, #{}),
     Result.

@@ -277,7 +277,10 @@ class Handle:
         self.session.note(messages.build_owner(self.ident, owner.raw))
         if mode != PASSIVE:
             old = self.active
-            self.set_active(mode, count)
+            try:
+                self.set_active(mode, count)
+            except options.Ended:
+                pass
             self.settle(old, self.packet)
         self.session.reply(ref, OK)
 

@@ -26,6 +26,7 @@ import socket
 from collections import deque
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from .. import options
 from ..active import MULTI, ONCE, PASSIVE, after_delivery
 from ..errors import posix_name
 from ..etf import encode_body
@@ -226,7 +227,7 @@ class Stream(Handle):
             self.recv_timer = None
 
     def _receive(self, request: int) -> bool:
-        """Reads until a packet is whole or nothing is left, and delivers.
+        """Reads, and delivers what is whole.
 
         `request`: the bytes that a recv asked for, 0 for a packet. False when
         the connection failed on it.
@@ -235,6 +236,7 @@ class Stream(Handle):
         wanted, length = inbox.demand(request, self.buffer, self)
         while wanted > 0:
             asked = min(wanted, MAX_READ) if inbox.missing else wanted
+            capped = asked < wanted
             chunk = self._read(asked)
             if not chunk:
                 return chunk is None
@@ -245,8 +247,10 @@ class Stream(Handle):
                 self._hand_out(chunk)
                 return True
             wanted, length = inbox.fill(chunk, self)
-            if wanted > 0 and len(chunk) < asked:
-                return True  # there was no more
+            # One read at a time, as inet_drv; but what was asked for in parts, or header
+            # and body apart, counts as one.
+            if wanted > 0 and (len(chunk) < asked or (self.read_ahead and not capped)):
+                return True
         if wanted < 0:
             return self._receive_error("emsgsize")
         self._deliver(length)
@@ -400,6 +404,7 @@ class Stream(Handle):
             self.reset_hidden = False
             if self.exit_on_close:
                 self.terminate()
+                raise options.Ended
 
     def settle(self, old_active: int, old_packet: PacketType) -> None:
         if self.state != CONNECTED:

@@ -1,0 +1,162 @@
+%% Random sequences of operations on a pair of sockets, the same on every backend,
+%% with equal observations. A difference is shrunk to its shortest form.
+%%
+%% One end is the backend's, the other a socket of inet. After every operation the
+%% messages that it brings are collected until there is quiet, so that what is
+%% observed does not depend on who is faster. A sequence that differs is run
+%% again, more slowly: what then agrees was a matter of time.
+-module(inetpy_xc_random).
+
+-export([main/1, run/2]).
+
+
+-type operation() :: tuple().
+-type sequence() :: {Options :: list(), [operation()]}.
+-type difference() :: {sequence(), [{atom(), term()}]}.
+
+-define(LENGTH, 14).
+-define(PARALLEL, 6).
+
+%% From the shell: COUNT sequences from SEED on. Prints what differs, and halts with 1.
+-spec main([string()]) -> no_return().
+main([Count, Seed]) ->
+    ok = inetpy:start(),
+    Differences = run(list_to_integer(Count), list_to_integer(Seed)),
+    [io:format("seed ~b:~n~p~n", [S, D]) || {S, D} <- Differences],
+    io:format("~s sequences from seed ~s, ~b different~n", [Count, Seed, length(Differences)]),
+    halt(min(1, length(Differences))).
+
+-spec run(pos_integer(), non_neg_integer()) -> [{integer(), difference()}].
+run(Count, Seed) ->
+    Seeds = lists:seq(Seed, Seed + Count - 1),
+    Suspects = lists:append(parallel(fun(S) -> [S || differs(sequence(S), 12)] end, Seeds)),
+    [{S, shrink(sequence(S))} || S <- Suspects, differs(sequence(S), 60), differs(sequence(S), 150)].
+
+parallel(Fun, Items) ->
+    Parent = self(),
+    Lanes = [[I || I <- Items, I rem ?PARALLEL =:= Lane] || Lane <- lists:seq(0, ?PARALLEL - 1)],
+    Workers = [spawn_link(fun() -> Parent ! {self(), [Fun(I) || I <- Lane]} end) || Lane <- Lanes],
+    lists:append([receive {Worker, Results} -> Results end || Worker <- Workers]).
+
+differs(Sequence, Quiet) ->
+    length(lists:usort([O || {_, O} <- observations(Sequence, Quiet)])) > 1.
+
+observations(Sequence, Quiet) ->
+    [{Name, observe(Backend, Sequence, Quiet)} || #{name := Name} = Backend <- inetpy_xc:backends()].
+
+%% Leaves out each operation and option in turn, where the difference stays without it.
+shrink({Options, Operations}) ->
+    FewerOperations = fewer(Operations, fun(Some) -> {Options, Some} end),
+    FewerOptions = fewer(Options, fun(Some) -> {Some, FewerOperations} end),
+    Shortest = {FewerOptions, FewerOperations},
+    {Shortest, observations(Shortest, 30)}.
+
+fewer(List, Sequence) ->
+    lists:foldl(
+        fun(N, Kept) ->
+            Tried = without(N, Kept),
+            case differs(Sequence(Tried), 30) of
+                true -> Tried;
+                false -> Kept
+            end
+        end,
+        List,
+        lists:seq(length(List), 1, -1)
+    ).
+
+without(N, List) ->
+    {Before, [_ | After]} = lists:split(N - 1, List),
+    Before ++ After.
+
+%% --- sequences -------------------------------------------------------------
+
+-spec sequence(integer()) -> sequence().
+sequence(Seed) ->
+    _ = rand:seed(exsss, Seed),
+    Options = [pick([packet(), option(), option()]) || _ <- lists:seq(1, rand:uniform(4) - 1)],
+    {Options, [operation() || _ <- lists:seq(1, ?LENGTH)]}.
+
+operation() ->
+    case rand:uniform(20) of
+        N when N =< 5 -> {peer_sends, data()};
+        N when N =< 7 -> {send, data()};
+        N when N =< 11 -> {recv, pick([0, 0, 0, 1, 3, 10]), pick([0, 0, 15])};
+        N when N =< 15 -> {setopts, [option() || _ <- lists:seq(1, rand:uniform(2))]};
+        16 -> {getopts, [active, packet, mode, packet_size, buffer, exit_on_close, header]};
+        17 -> {getstat};
+        18 -> {unrecv, data()};
+        19 -> pick([{peer_shuts}, {peer_closes}, {peer_resets}]);
+        20 -> pick([{shutdown, read}, {shutdown, write}, {close}, {sockname}, {peername}, {give_away}])
+    end.
+
+%% Only from the start: OTP 25 crashes when the type changes after a recv of fewer
+%% bytes than the new type's header has timed out with 0, and then bytes come.
+packet() ->
+    {packet, pick([raw, 1, 2, 4, line, http_bin, httph, sunrm, tpkt, asn1])}.
+
+option() ->
+    case rand:uniform(8) of
+        N when N =< 4 -> {active, pick([true, false, once, once, 2, 1, 0, -1])};
+        5 -> {mode, pick([list, binary])};
+        6 -> {header, pick([0, 2])};
+        7 -> pick([{packet_size, 12}, {packet_size, 0}, {buffer, 20}, {line_delimiter, $;}]);
+        8 -> pick([{exit_on_close, false}, {show_econnreset, true}, {nodelay, true}, {delay_send, true}])
+    end.
+
+data() ->
+    pick([
+        <<"x">>, <<"hello\nworld\n">>, <<0, 3, "abc">>, <<3, "abc">>, <<0, 0, 0, 2, "ab">>,
+        <<"a;b\n">>, <<"GET / HTTP/1.1\r\nHost: h\r\n\r\n">>, xc:fill(50), <<3, 0, 0, 7, "tpk">>, <<48, 2, "as">>, <<>>
+    ]).
+
+pick(List) -> lists:nth(rand:uniform(length(List)), List).
+
+%% --- running ---------------------------------------------------------------
+
+observe(Backend, {Options, Operations}, Quiet) ->
+    {Pid, Ref} = spawn_monitor(fun() ->
+        {S, P} = xc:pair(Backend, Options),
+        ok = inet:setopts(P, [{nodelay, true}, {linger, {false, 0}}]),
+        First = quiet(Quiet),
+        Seen = [{Operation, perform(Operation, S, P), quiet(Quiet)} || Operation <- Operations],
+        exit({observed, inetpy_xc:normalise({First, Seen})})
+    end),
+    receive
+        {'DOWN', Ref, process, Pid, {observed, Observed}} -> Observed;
+        {'DOWN', Ref, process, Pid, Reason} -> {died, inetpy_xc:normalise(Reason)}
+    after 5000 ->
+        exit(Pid, kill),
+        stuck
+    end.
+
+quiet(Quiet) ->
+    receive
+        Message -> [Message | quiet(Quiet)]
+    after Quiet -> []
+    end.
+
+perform({peer_sends, Data}, _, P) -> gen_tcp:send(P, Data);
+perform({peer_shuts}, _, P) -> gen_tcp:shutdown(P, write);
+perform({peer_closes}, _, P) -> gen_tcp:close(P);
+perform({peer_resets}, _, P) -> _ = inet:setopts(P, [{linger, {true, 0}}]), gen_tcp:close(P);
+perform({send, Data}, S, _) -> gen_tcp:send(S, Data);
+perform({recv, Length, Timeout}, S, _) -> gen_tcp:recv(S, Length, Timeout);
+perform({setopts, Options}, S, _) -> inet:setopts(S, Options);
+perform({getopts, Names}, S, _) -> inet:getopts(S, Names);
+perform({getstat}, S, _) -> inet:getstat(S, [recv_oct, recv_cnt, send_oct, send_cnt, send_pend]);
+perform({unrecv, Data}, S, _) -> gen_tcp:unrecv(S, Data);
+perform({shutdown, How}, S, _) -> gen_tcp:shutdown(S, How);
+perform({close}, S, _) -> gen_tcp:close(S);
+perform({sockname}, S, _) -> element(1, inet:sockname(S));
+perform({peername}, S, _) -> element(1, inet:peername(S));
+perform({give_away}, S, _) ->
+    Self = self(),
+    Heir = spawn(fun() -> relay(Self) end),
+    gen_tcp:controlling_process(S, Heir).
+
+relay(To) ->
+    receive
+        Message ->
+            To ! {heir, Message},
+            relay(To)
+    end.
