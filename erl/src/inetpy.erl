@@ -1,7 +1,7 @@
 %% The public functions of inetpy.
 -module(inetpy).
 
--export([start/0, stop/0, info/0, which_sockets/0, tcp_options/1]).
+-export([start/0, start/1, stop/0, info/0, which_sockets/0, i/0, tcp_options/1]).
 
 %% Starts the application: one Python process, ready for sockets.
 -spec start() -> ok | {error, term()}.
@@ -10,6 +10,18 @@ start() ->
         {ok, _} -> ok;
         {error, {inetpy, {{shutdown, {failed_to_start_child, _, Reason}}, _}}} -> {error, Reason};
         {error, _} = Error -> Error
+    end.
+
+%% As start/0, with options: `python`, the program to start as Python.
+-spec start(#{python => file:filename()}) -> ok | {error, term()}.
+start(Options) ->
+    case maps:keys(maps:without([python], Options)) of
+        [] ->
+            _ = application:load(inetpy),
+            _ = [ok = application:set_env(inetpy, Key, Value) || {Key, Value} <- maps:to_list(Options)],
+            start();
+        Unknown ->
+            {error, {unknown_options, Unknown}}
     end.
 
 %% Stops it. Open sockets are closed, and their owners told.
@@ -37,6 +49,39 @@ which_sockets() ->
         {ok, Bridge, _} -> inetpy_bridge:sockets(Bridge);
         {error, _} -> []
     end.
+
+%% Prints the open sockets, as inet:i/0 does those of the stock driver.
+-spec i() -> ok.
+i() ->
+    Head = ["Socket", "Owner", "Local Address", "Foreign Address", "State", "Recv", "Sent"],
+    Rows = [Head | [row(Socket) || Socket <- which_sockets()]],
+    Widths = [lists:max([length(lists:nth(N, Row)) || Row <- Rows]) || N <- lists:seq(1, length(Head))],
+    lists:foreach(
+        fun(Row) ->
+            Cells = [string:pad(Cell, Width) || {Cell, Width} <- lists:zip(Row, Widths)],
+            io:format("~ts~n", [string:trim(lists:flatten(lists:join(" ", Cells)), trailing)])
+        end,
+        Rows
+    ).
+
+row(Socket) ->
+    case inetpy_tcp:info(Socket) of
+        #{owner := Owner, states := States, counters := #{recv_oct := Received, send_oct := Sent}} ->
+            [
+                inetpy_tcp:socket_to_list(Socket), pid_to_list(Owner),
+                address(inetpy_tcp:sockname(Socket)), address(inetpy_tcp:peername(Socket)),
+                state(States), integer_to_list(Received), integer_to_list(Sent)
+            ];
+        #{states := [closed]} ->
+            [inetpy_tcp:socket_to_list(Socket), "", "", "", "CLOSED", "", ""]
+    end.
+
+address({ok, {local, Path}}) -> "local:" ++ binary_to_list(Path);
+address({ok, {Ip, Port}}) -> inet:ntoa(Ip) ++ ":" ++ integer_to_list(Port);
+address({error, _}) -> "*:*".
+
+state([]) -> "CLOSED";
+state([State | _]) -> string:uppercase(atom_to_list(State)).
 
 %% Options for gen_tcp that lead through Python, whatever family they ask for.
 %%

@@ -173,11 +173,6 @@ handle_call(where, _From, State) ->
     {reply, {self(), State#state.port}, State};
 handle_call(sockets, _From, #state{sockets = Sockets} = State) ->
     {reply, [S#socket.name || S <- maps:values(Sockets)], State};
-handle_call({owner, Id}, _From, #state{sockets = Sockets} = State) ->
-    case Sockets of
-        #{Id := Socket} -> {reply, {ok, Socket#socket.owner}, State};
-        #{} -> {reply, error, State}
-    end;
 handle_call(os_pid, _From, State) ->
     {reply, State#state.os_pid, State};
 handle_call({monitor, Id, Ref, Pid, Name}, _From, State) ->

@@ -3,7 +3,7 @@
 -module(inetpy_jobs).
 
 -export([backend/1, download/4, echo_clients/4]).
--export([calls/2, ping_pong/3, bulk/5, connections/2, idle/2]).
+-export([calls/2, ping_pong/3, flooded/3, bulk/5, connections/2, idle/2]).
 
 -type backend() :: fun((list()) -> list()).
 -export_type([backend/0]).
@@ -141,6 +141,33 @@ ping_pong(Backend, Size, Count) ->
     Time = timed(fun() -> repeat(Count, Trip) end),
     ok = gen_tcp:close(Client),
     Time / Count.
+
+%% ping_pong, while another connection of the backend is flooded.
+-spec flooded(backend(), pos_integer(), pos_integer()) -> float().
+flooded(Backend, Size, Count) ->
+    {Source, Sink} = pair(Backend, [{buffer, ?CHUNK}]),
+    Chunk = rand:bytes(?CHUNK),
+    Sender = spawn_link(fun() -> receive go -> flood(Source, Chunk) end end),
+    ok = gen_tcp:controlling_process(Source, Sender),
+    Receiver = spawn_link(fun() -> receive go -> swallow(Sink) end end),
+    ok = gen_tcp:controlling_process(Sink, Receiver),
+    Sender ! go,
+    Receiver ! go,
+    Time = ping_pong(Backend, Size, Count),
+    _ = [begin true = unlink(Pid), exit(Pid, kill) end || Pid <- [Sender, Receiver]],
+    Time.
+
+flood(Socket, Chunk) ->
+    case gen_tcp:send(Socket, Chunk) of
+        ok -> flood(Socket, Chunk);
+        {error, _} -> ok
+    end.
+
+swallow(Socket) ->
+    case gen_tcp:recv(Socket, 0) of
+        {ok, _} -> swallow(Socket);
+        {error, _} -> ok
+    end.
 
 echo_exactly(Socket, Size) ->
     case gen_tcp:recv(Socket, Size) of

@@ -73,6 +73,8 @@ jobs(Python, EchoProgram) ->
         {"call", fun() -> inetpy_jobs:calls(Ours, 5000) end},
         {"echo.inet", fun() -> inetpy_jobs:ping_pong(Inet, 64, 3000) end},
         {"echo.inetpy", fun() -> inetpy_jobs:ping_pong(Ours, 64, 3000) end},
+        {"flooded.inet", fun() -> inetpy_jobs:flooded(Inet, 64, 500) end},
+        {"flooded.inetpy", fun() -> inetpy_jobs:flooded(Ours, 64, 500) end},
         {"receive.inet", fun() -> inetpy_jobs:bulk(Inet, Inet, 65536, 3000, passive) end},
         {"receive.inetpy", fun() -> inetpy_jobs:bulk(Inet, Ours, 65536, 3000, passive) end},
         {"active.inet", fun() -> inetpy_jobs:bulk(Inet, Inet, 65536, 3000, active) end},

@@ -234,13 +234,21 @@ cancel_monitor(Ref) ->
         {error, _} -> false
     end.
 
+%% The map of inet:info/1, as far as there is such a thing without a port.
 -spec info(socket()) -> map().
-info({'$inet', _, {Bridge, _, Id}} = Socket) ->
-    case getstat(Socket, inet:stats()) of
-        {ok, Counters} ->
-            {ok, [{active, Active}]} = getopts(Socket, [active]),
-            {ok, Owner} = gen_server:call(Bridge, {owner, Id}),
-            #{counters => maps:from_list(Counters), active => Active, owner => Owner};
+info(Socket) ->
+    case inetpy_request:call(Socket, info, []) of
+        {ok, {States, Owner}} ->
+            {ok, Counters} = getstat(Socket, inet:stats()),
+            #{
+                states => States,
+                owner => Owner,
+                counters => maps:from_list(Counters),
+                %% what came went past the port, as it goes past a stock socket's
+                input => 0,
+                output => proplists:get_value(send_oct, Counters),
+                links => []
+            };
         {error, _} ->
             #{states => [closed]}
     end.

@@ -136,6 +136,53 @@ scenarios() ->
             {S, P} = xc:pair(B, []),
             {inet:close(S), gen_tcp:recv(P, 0, 1000), gen_tcp:send(S, "x")}
         end},
+        {info_connected, "info of a connection.", fun(B) ->
+            {S, P} = xc:pair(B, []),
+            ok = gen_tcp:send(S, "four"),
+            ok = gen_tcp:send(P, "answer"),
+            {ok, _} = gen_tcp:recv(S, 6, 1000),
+            Info = inet:info(S),
+            {maps:with([states, owner, counters, input, output], Info), maps:get(owner, Info) =:= self()}
+        end},
+        {info_listening, "info of a listening socket, alone and with one in accept.", fun(B) ->
+            L = xc:listen(B, []),
+            Alone = maps:get(states, inet:info(L)),
+            _ = xc:spawn_call(fun() -> gen_tcp:accept(L, 300) end),
+            Waiting = xc:until(fun() -> lists:member(accepting, maps:get(states, inet:info(L))) end),
+            {Alone, Waiting, maps:get(states, inet:info(L)), xc:next()}
+        end},
+        {info_busy, "info of a socket whose sender waits.", fun(B) ->
+            {S, P} = xc:pair(B, []),
+            ok = gen_tcp:send(S, xc:fill(20000000)),
+            _ = xc:spawn_call(fun() -> gen_tcp:send(S, "x") end),
+            Busy = xc:until(fun() -> lists:member(busy, maps:get(states, inet:info(S))) end),
+            {Busy, maps:get(states, inet:info(S)), element(1, gen_tcp:recv(P, 20000001, 20000)), xc:next()}
+        end},
+        {info_descriptor_closed, "info of a socket whose descriptor is closed.", fun(B) ->
+            {S, P} = xc:pair(B, []),
+            ok = gen_tcp:close(P),
+            {error, closed} = gen_tcp:recv(S, 0, 1000),
+            maps:get(states, inet:info(S))
+        end},
+        {info_closed, "info of a closed socket.", fun(B) ->
+            {S, _} = xc:pair(B, []),
+            ok = gen_tcp:close(S),
+            inet:info(S)
+        end},
+        {sendfile_part, "file:sendfile/5 of a part, by the owner and by another.", fun(B) ->
+            {S, P} = xc:pair(B, []),
+            {ok, File} = file:open(code:which(gen_tcp), [read, raw, binary]),
+            Sent = file:sendfile(File, S, 100, 500, []),
+            {ok, Part} = file:pread(File, 100, 500),
+            Got = gen_tcp:recv(P, 500, 1000) =:= {ok, Part},
+            ok = file:close(File),
+            {Sent, Got}
+        end},
+        {sendfile_closed, "file:sendfile/2 on a closed socket.", fun(B) ->
+            {S, _} = xc:pair(B, []),
+            ok = gen_tcp:close(S),
+            element(1, file:sendfile(code:which(gen_tcp), S))
+        end},
         {sendfile, "file:sendfile/2.", fun(B) ->
             {S, P} = xc:pair(B, []),
             File = code:which(gen_tcp),

@@ -37,6 +37,14 @@ _STATISTICS = (
     "send_oct", "send_cnt", "send_max", "send_avg", "send_pend",
 )  # fmt: skip
 
+_STATES = {
+    CLOSED: (),
+    OPEN: ("open",),
+    CONNECTING: ("connecting", "open"),
+    CONNECTED: ("connected", "open"),
+    LISTENING: ("listen", "open"),
+}
+
 _LINGER_NOW = struct.pack("ii", 1, 0)
 
 
@@ -244,6 +252,14 @@ class Handle:
             self.send_max = size
         self.send_avg += (size - self.send_avg) / self.send_cnt
 
+    def op_info(self, ref: bytes, _args: Any) -> None:
+        """`{ok, {States, Owner}}`; the states are those of prim_inet:getstatus/1."""
+        states = [Atom(name) for name in self.states()]
+        self.session.reply(ref, build_ok(encode_body((states, self.owner))))
+
+    def states(self) -> tuple[str, ...]:
+        return _STATES[self.state]
+
     # --- the owner ---
 
     def tell(self, name: str, body: bytes | None = None) -> None:
@@ -322,6 +338,7 @@ Handle.ops = {
     "controlling_process": Handle.op_controlling_process,
     "getopts": Handle.op_getopts,
     "getstat": Handle.op_getstat,
+    "info": Handle.op_info,
     "peername": Handle.op_peername,
     "recv": Handle.op_not_connected,
     "send": Handle.op_not_connected,

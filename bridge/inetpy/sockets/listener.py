@@ -120,6 +120,10 @@ class Listener(Handle):
         stream.set_active(self.active, self.active_count)
         stream.settle(0, stream.packet)
 
+    def states(self) -> tuple[str, ...]:
+        waiting = ("accepting",) if self.acceptors else ()
+        return waiting + super().states()
+
     def drop(self, acceptor: Acceptor) -> None:
         self.acceptors.remove(acceptor)
         acceptor.release()

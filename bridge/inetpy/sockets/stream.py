@@ -423,6 +423,10 @@ class Stream(Handle):
 
     # --- sending ---
 
+    def states(self) -> tuple[str, ...]:
+        busy = ("busy",) if self.busy_ref is not None else ()
+        return busy + super().states()
+
     @property
     def send_pend(self) -> int:
         return 0 if self.outbox is None else self.outbox.size
