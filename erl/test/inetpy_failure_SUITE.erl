@@ -64,7 +64,7 @@ python_dies_under_load(_Config) ->
     ct:pal("~b callers told, the last after ~b ms", [length(Answers), Slowest]),
     true = Slowest < 1000,
     works(),
-    true = until(fun() -> length(processes()) =< Before + 2 end).
+    true = xc:until(fun() -> length(processes()) =< Before + 2 end).
 
 %% Owners get what a lost connection gives.
 owners_are_told(_Config) ->
@@ -173,7 +173,7 @@ application_stops(_Config) ->
     ok = inetpy:stop(),
     {tcp_error, C, inetpy_down} = next(),
     {tcp_closed, C} = next(),
-    true = until(fun() -> not filelib:is_dir("/proc/" ++ integer_to_list(OsPid)) end),
+    true = xc:until(fun() -> not filelib:is_dir("/proc/" ++ integer_to_list(OsPid)) end),
     {error, {inetpy, not_started, _}} = gen_tcp:connect({127, 0, 0, 1}, 1, ?PASSIVE),
     not_started = inetpy:info(),
     ok = inetpy:start(),
@@ -215,8 +215,8 @@ no_leaks(_Config) ->
     Before = Descriptors(),
     [works() || _ <- lists:seq(1, 200)],
     [spawn_wait(fun() -> _ = pair([{active, true}], [{active, false}]) end) || _ <- lists:seq(1, 50)],
-    true = until(fun() -> inetpy:which_sockets() =:= [] end),
-    true = until(fun() -> Descriptors() =< Before end),
+    true = xc:until(fun() -> inetpy:which_sockets() =:= [] end),
+    true = xc:until(fun() -> Descriptors() =< Before end),
     State = sys:get_state(Bridge),
     [] = [Size || Map <- tuple_to_list(State), is_map(Map), Size <- [map_size(Map)], Size =/= 0].
 
@@ -284,12 +284,3 @@ next(Timeout) ->
 spawn_wait(Fun) ->
     {Pid, Ref} = spawn_monitor(Fun),
     receive {'DOWN', Ref, process, Pid, normal} -> ok end.
-
-until(Fun) -> until(Fun, 500).
-
-until(_, 0) -> false;
-until(Fun, N) ->
-    case Fun() of
-        true -> true;
-        false -> timer:sleep(10), until(Fun, N - 1)
-    end.
