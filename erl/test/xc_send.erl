@@ -86,7 +86,7 @@ scenarios() ->
             Size = 5000000,
             ok = gen_tcp:send(S, xc:fill(Size)),
             Calls = [xc:spawn_call(fun() -> gen_tcp:send(S, [C]) end) || C <- "abcd"],
-            timer:sleep(50),
+            true = sent_count(S, 2),
             {ok, Data} = gen_tcp:recv(P, Size + 4, 20000),
             {[xc:await(Call) || Call <- Calls], lists:sort(binary_to_list(binary:part(Data, Size, 4)))}
         end},
@@ -100,6 +100,7 @@ scenarios() ->
             Size = 16000000,
             ok = gen_tcp:send(S, xc:fill(Size)),
             Call = xc:spawn_call(fun() -> gen_tcp:send(S, "x"), inet:getstat(S, [send_pend]) end),
+            true = sent_count(S, 2),
             {ok, _} = gen_tcp:recv(P, Size - 1000000, 20000),
             {ok, [{send_pend, Pending}]} = xc:await(Call),
             Pending =< 7000000
@@ -113,7 +114,7 @@ scenarios() ->
             {S, P} = xc:pair(B, [{linger, {true, 0}}]),
             ok = gen_tcp:send(S, xc:fill(20000000)),
             Call = xc:spawn_call(fun() -> gen_tcp:send(S, "x") end),
-            timer:sleep(50),
+            true = sent_count(S, 2),
             ok = gen_tcp:close(S),
             {element(1, result(Call)), gen_tcp:close(P)}
         end},
@@ -121,7 +122,7 @@ scenarios() ->
             {S, P} = xc:pair(B, []),
             ok = gen_tcp:send(S, xc:fill(20000000)),
             Call = xc:spawn_call(fun() -> gen_tcp:send(S, "x") end),
-            timer:sleep(50),
+            true = sent_count(S, 2),
             ok = xc:reset(P),
             {xc:await(Call), gen_tcp:send(S, "y"), gen_tcp:recv(S, 0, 100), gen_tcp:recv(S, 0, 100)}
         end},
@@ -129,7 +130,7 @@ scenarios() ->
             {S, P} = xc:pair(B, [{active, true}]),
             ok = gen_tcp:send(S, xc:fill(20000000)),
             Call = xc:spawn_call(fun() -> gen_tcp:send(S, "x") end),
-            timer:sleep(50),
+            true = sent_count(S, 2),
             ok = xc:reset(P),
             Blocked = result(Call),
             {Blocked, xc:next(), gen_tcp:send(S, "y")}
@@ -252,6 +253,10 @@ scenarios() ->
             {gen_tcp:send(S, Data), xc:await(Call)}
         end}
     ].
+
+%% Waits until so many sends have come to the socket.
+sent_count(S, Count) ->
+    xc:until(fun() -> inet:getstat(S, [send_cnt]) =:= {ok, [{send_cnt, Count}]} end).
 
 sent(B, Data) ->
     {S, P} = xc:pair(B, []),
