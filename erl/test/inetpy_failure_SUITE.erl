@@ -5,7 +5,7 @@
 -export([
     python_dies_under_load/1, owners_are_told/1, monitors_are_told/1, bridge_comes_back_often/1,
     calls_after_death/1, malformed_frames/1, unknown_requests/1, bad_arguments/1,
-    application_stops/1, wrong_python/1, options_order/1, no_leaks/1
+    application_stops/1, wrong_python/1, other_protocol/1, options_order/1, no_leaks/1
 ]).
 
 -define(INETPY, [{tcp_module, inetpy_tcp}, binary]).
@@ -17,7 +17,7 @@ all() ->
     [
         python_dies_under_load, owners_are_told, monitors_are_told, bridge_comes_back_often,
         calls_after_death, malformed_frames, unknown_requests, bad_arguments,
-        application_stops, wrong_python, options_order, no_leaks
+        application_stops, wrong_python, other_protocol, options_order, no_leaks
     ].
 
 init_per_testcase(_, Config) ->
@@ -55,10 +55,12 @@ python_dies_under_load(_Config) ->
         waiting(fun() -> fun() -> hammer(A) end end)
      || A <- Accepted
     ],
-    timer:sleep(300),
+    Waiting = Receivers ++ Acceptors ++ [Blocked] ++ Callers,
+    [receive {prepared, Pid} -> ok after 30000 -> ct:fail(not_prepared) end || Pid <- Waiting],
+    timer:sleep(100),
     Killed = erlang:monotonic_time(millisecond),
     kill_python(),
-    Answers = [await(Pid) || Pid <- Receivers ++ Acceptors ++ [Blocked] ++ Callers],
+    Answers = [await(Pid) || Pid <- Waiting],
     [{error, closed} = Answer || {Answer, _} <- Answers],
     Slowest = lists:max([At - Killed || {_, At} <- Answers]),
     ct:pal("~b callers told, the last after ~b ms", [length(Answers), Slowest]),
@@ -196,6 +198,25 @@ wrong_python(_Config) ->
     ok = inetpy:start(),
     works().
 
+%% A Python that speaks another version is a readable error.
+other_protocol(Config) ->
+    ok = inetpy:stop(),
+    Hello = term_to_binary({hello, 9, []}),
+    Octal = [io_lib:format("\\~3.8.0b", [Byte]) || <<Byte>> <= <<(byte_size(Hello)):32, Hello/binary>>],
+    Program = filename:join(proplists:get_value(priv_dir, Config), "python"),
+    ok = file:write_file(Program, ["#!/bin/sh\nprintf '", Octal, "'\ncat > /dev/null\n"]),
+    ok = file:change_mode(Program, 8#755),
+    Before = os:getenv("INETPY_PYTHON"),
+    _ = logger:set_primary_config(level, emergency),
+    true = os:putenv("INETPY_PYTHON", Program),
+    {error, {inetpy_protocol, Text}} = inetpy:start(),
+    _ = logger:set_primary_config(level, notice),
+    _ = [os:unsetenv("INETPY_PYTHON") || Before =:= false],
+    _ = [os:putenv("INETPY_PYTHON", Before) || Before =/= false],
+    "Python speaks protocol 9, this inetpy 1" ++ _ = Text,
+    ok = inetpy:start(),
+    works().
+
 %% gen_tcp takes the first option that names a module: ours must come first.
 options_order(_Config) ->
     {ok, Stock} = gen_tcp:listen(0, [inet, {tcp_module, inetpy_tcp}]),
@@ -236,6 +257,7 @@ waiting(Prepare) ->
     Parent = self(),
     spawn_link(fun() ->
         Call = Prepare(),
+        Parent ! {prepared, self()},
         Result = Call(),
         Parent ! {result, self(), {Result, erlang:monotonic_time(millisecond)}}
     end).
