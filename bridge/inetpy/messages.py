@@ -6,6 +6,9 @@ Every frame is one term. From Erlang:
     {Op, SocketId, Ref, Args}                      a request; SocketId 0 is the session
     {down, Pid}                                    a watched process has ended
 
+The capabilities of the Erlang side include `{otp_release, N}`, and `{buffer, N}` with the
+default of the stock driver, where they are known.
+
 Timeouts are in milliseconds, -1 for infinity. The arguments of an operation are
 at its `op_...` method.
 

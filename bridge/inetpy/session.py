@@ -62,7 +62,11 @@ class Watcher(Protocol):
 
 
 class Session:
-    """See the module. `bridge` and `out` name the peer's end in each socket's name."""
+    """See the module.
+
+    `bridge` and `out` name the peer's end in each socket's name; `capabilities` are those
+    of its greeting.
+    """
 
     def __init__(
         self,
@@ -72,7 +76,12 @@ class Session:
         poller: Poller,
         bridge: Pid,
         out: Port | Pid,
+        capabilities: list[object],
     ) -> None:
+        told = dict(pair for pair in capabilities if isinstance(pair, tuple) and len(pair) == 2)
+        # Where the stock driver changed between editions of OTP, the node's edition counts.
+        self.before_28 = told.get(Atom("otp_release"), 0) < 28
+        self.default_buffer = told.get(Atom("buffer"), options.DEFAULTS["buffer"])
         self.syscalls = syscalls
         self.poller = poller
         self.reply = transport.reply

@@ -127,7 +127,7 @@ init([]) ->
     end.
 
 greet(Port) ->
-    Hello = {hello, ?PROTOCOL, [tcp], self(), Port},
+    Hello = {hello, ?PROTOCOL, [tcp | stock()], self(), Port},
     true = port_command(Port, term_to_binary(Hello)),
     receive
         {Port, {data, Frame}} ->
@@ -154,6 +154,18 @@ greet(Port) ->
             {stop, {inetpy_python, Reason}}
     after ?GREETING_TIMEOUT ->
         {stop, {inetpy_python, "no greeting from Python"}}
+    end.
+
+%% What the stock driver of this node does differently in other editions of OTP.
+stock() ->
+    Release = list_to_integer(erlang:system_info(otp_release)),
+    case gen_tcp:listen(0, [{inet_backend, inet}, inet, {ip, {127, 0, 0, 1}}]) of
+        {ok, Socket} ->
+            {ok, [Buffer]} = inet:getopts(Socket, [buffer]),
+            ok = gen_tcp:close(Socket),
+            [{otp_release, Release}, Buffer];
+        {error, _} ->
+            [{otp_release, Release}]
     end.
 
 os_pid(Port) ->

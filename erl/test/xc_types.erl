@@ -150,7 +150,7 @@ others() ->
             true = xc:until(fun() -> inet:getstat(S, [recv_cnt]) =:= {ok, [{recv_cnt, 1}]} end),
             timer:sleep(20),
             Self = self(),
-            Heir = spawn(fun() -> Self ! {heir, xc:next()} end),
+            Heir = spawn(fun() -> Self ! {heir, xc:next()}, receive after 5000 -> ok end end),
             {gen_tcp:controlling_process(S, Heir), xc:next()}
         end},
         {line_delimiter, "Another end of lines.", fun(B) ->

@@ -96,6 +96,7 @@ class Handle:
         if like is None:
             for attribute, value in options.DEFAULTS.items():
                 setattr(self, attribute, value)
+            self.buffer = session.default_buffer
         else:
             for attribute, value in options.DEFAULTS.items():
                 setattr(

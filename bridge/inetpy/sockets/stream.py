@@ -15,7 +15,7 @@ say `closed` once, before `enotconn`.
 Where inet_drv surprises, it is followed: its users know it. A recv that waits
 while the socket is made active loses its timeout to the first message
 (`_hand_out`), and an unfinished packet keeps its length when the type of
-packets changes (`settle`).
+packets changes (`settle`), before OTP 28.
 """
 
 from __future__ import annotations
@@ -247,9 +247,10 @@ class Stream(Handle):
                 self._hand_out(chunk)
                 return True
             wanted, length = inbox.fill(chunk, self)
-            # One read at a time, as inet_drv; but what was asked for in parts, or header
-            # and body apart, counts as one.
-            if wanted > 0 and (len(chunk) < asked or (self.read_ahead and not capped)):
+            # Before OTP 28 inet_drv reads once and waits; what is asked for in parts, or
+            # header and body apart, counts as one.
+            once = self.session.before_28 and self.read_ahead and not capped
+            if wanted > 0 and (len(chunk) < asked or once):
                 return True
         if wanted < 0:
             return self._receive_error("emsgsize")
@@ -419,6 +420,8 @@ class Stream(Handle):
             else:
                 self._stop_reading()
         if self.active != PASSIVE and (old_active == PASSIVE or self.packet is not old_packet):
+            if old_active != PASSIVE and not self.session.before_28:
+                self.inbox.missing = 0  # the length was that of the old type
             self._deliver_buffered()
 
     # --- sending ---

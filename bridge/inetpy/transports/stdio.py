@@ -189,9 +189,15 @@ class StdioTransport:
 
     def _greeted(self, term: object) -> Session:
         match term:
-            case (Atom(name="hello"), int() as protocol, list(), Pid() as bridge, (Port() | Pid()) as out):
+            case (
+                Atom(name="hello"),
+                int() as protocol,
+                list() as able,
+                Pid() as bridge,
+                (Port() | Pid()) as out,
+            ):
                 if protocol == messages.PROTOCOL:
-                    return Session(self, self._syscalls, self._loop, self.poller, bridge, out)
+                    return Session(self, self._syscalls, self._loop, self.poller, bridge, out, able)
                 raise ProtocolError(
                     f"the Erlang side speaks protocol {protocol}, this inetpy {messages.PROTOCOL}: "
                     "install the same version of both"
