@@ -22,6 +22,7 @@ To Erlang:
     {active, Id, Bool}, {owner, Id, Pid}           what changed of it
     {closed, Id}                                   it is gone
     {log, Level, Text}                             for the logger
+    {refused, Text}                                why Python ends: the sides do not fit
 
 The last group lets the bridge process tell the owners when Python has died.
 

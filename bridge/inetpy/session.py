@@ -281,7 +281,10 @@ class Session:
 
     def _on_down(self, pid: Pid) -> None:
         for watcher in self._watchers.pop(pid, ()):
-            watcher.on_down(pid)
+            try:
+                watcher.on_down(pid)
+            except Exception:  # what else the process owned must end all the same
+                log.exception("the end of %r failed for %r", pid, watcher)
 
     # --- time and pressure ---
 

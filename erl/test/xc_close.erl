@@ -120,6 +120,21 @@ scenarios() ->
             Open = inet:getopts(S, [mode]),
             {Open, gen_tcp:close(S), inet:getopts(S, [mode])}
         end},
+        {end_with_queue, "An end that closes the descriptor drops what is queued.", fun(B) ->
+            {S, P} = xc:pair(B, []),
+            ok = gen_tcp:send(S, xc:fill(20000000)),
+            ok = gen_tcp:shutdown(P, write),
+            End = gen_tcp:recv(S, 0, 2000),
+            Pending = inet:getstat(S, [send_pend]),
+            {End, Pending, gen_tcp:close(S), inet:getopts(S, [mode])}
+        end},
+        {end_with_delayed, "The same with what delay_send holds back.", fun(B) ->
+            {S, P} = xc:pair(B, [{delay_send, true}]),
+            ok = gen_tcp:send(S, xc:fill(20000000)),
+            ok = gen_tcp:shutdown(P, write),
+            End = gen_tcp:recv(S, 0, 2000),
+            {End, inet:getstat(S, [send_pend]), gen_tcp:close(S), inet:getopts(S, [mode])}
+        end},
         {descriptor_closed_calls, "What answers when the descriptor is closed and the socket is not.", fun(B) ->
             {S, P} = xc:pair(B, []),
             ok = gen_tcp:close(P),

@@ -118,6 +118,22 @@ deaths() ->
             Sent = xc:await(Call),
             {Sent, gen_tcp:recv(P, byte_size(Data), 20000) =:= {ok, Data}, gen_tcp:recv(P, 0, 2000)}
         end},
+        {owner_dies_in_accept, "All that a process owned ends when it dies in accept.", fun(B) ->
+            Self = self(),
+            Owner = spawn(fun() ->
+                L = xc:listen(B, []),
+                Pairs = [xc:pair(B, []) || _ <- lists:seq(1, 8)],
+                [ok = gen_tcp:controlling_process(P, Self) || {_, P} <- Pairs],
+                Self ! {xc:listener_port(L), [P || {_, P} <- Pairs]},
+                gen_tcp:accept(L)
+            end),
+            {Port, Peers} = xc:next(),
+            timer:sleep(50),
+            exit(Owner, kill),
+            Ends = [gen_tcp:recv(P, 0, 2000) || P <- Peers],
+            Refused = fun() -> gen_tcp:connect({127, 0, 0, 1}, Port, []) =:= {error, econnrefused} end,
+            {Ends, xc:until(Refused)}
+        end},
         {listener_owner_dies, "A listening socket ends with its owner.", fun(B) ->
             Self = self(),
             Owner = spawn(fun() -> Self ! xc:listen(B, []), receive stop -> ok end end),

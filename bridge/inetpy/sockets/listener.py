@@ -125,8 +125,10 @@ class Listener(Handle):
         return waiting + super().states()
 
     def drop(self, acceptor: Acceptor) -> None:
-        self.acceptors.remove(acceptor)
-        acceptor.release()
+        # When its process owned the listener too, it may have been answered before.
+        if acceptor in self.acceptors:
+            self.acceptors.remove(acceptor)
+            acceptor.release()
 
     def settle(self, old_active: int, old_packet: PacketType) -> None:
         pass  # a listener receives nothing

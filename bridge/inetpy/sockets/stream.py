@@ -493,7 +493,6 @@ class Stream(Handle):
         if ref is not None:
             self.session.reply(ref, build_error("timeout"))
         if self.send_timeout_close:
-            self._drop_output()
             self.close_descriptor()
         self._resume_suspended()
 
@@ -543,8 +542,12 @@ class Stream(Handle):
     def _write_failed(self, error: OSError) -> None:
         if self.state == CONNECTED:
             return self._send_error(None, self._send_error_name(error))
-        self.outbox = None  # it only flushed after its end: nobody is left to be told
-        self.close_descriptor()
+        self.close_descriptor()  # it only flushed after its end: nobody is left to be told
+
+    def close_descriptor(self) -> None:
+        """Closes it, and drops what was to be sent through it (tcp_desc_close)."""
+        self._drop_output()
+        super().close_descriptor()
 
     def _drop_output(self) -> None:
         self.outbox = None
@@ -568,12 +571,10 @@ class Stream(Handle):
                 self.outbox = None
                 self.terminate()
             else:
-                self._drop_output()
                 self.close_descriptor()
             return
         self._answer_recv(build_error("closed"))
         self._answer_send(ref, answer)
-        self._drop_output()
         self.close_descriptor()
         self.closed_send = self.closed_send or not told
         self.closed_recv = True
