@@ -6,8 +6,9 @@ Every frame is one term. From Erlang:
     {Op, SocketId, Ref, Args}                      a request; SocketId 0 is the session
     {down, Pid}                                    a watched process has ended
 
-The capabilities of the Erlang side include `{otp_release, N}`, and `{buffer, N}` with the
-default of the stock driver, where they are known.
+The capabilities of the Erlang side include, where they are known, `{otp_release, N}`;
+`{buffer, N}`, the default of the stock driver; and `{os_pid, N}`, the process of a node on
+this host, whose descriptors can be borrowed.
 
 Timeouts are in milliseconds, -1 for infinity. The arguments of an operation are
 at its `op_...` method.

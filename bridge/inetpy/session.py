@@ -12,11 +12,12 @@ understood, and what goes wrong in here, is answered and logged.
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import logging
 from collections.abc import Callable
-from socket import AF_UNIX
-from typing import Any, ClassVar, Protocol, TypeVar
+from socket import AF_UNIX, SOCK_STREAM
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from . import addresses, messages, options
 from .errors import posix_name
@@ -28,6 +29,9 @@ from .sockets.stream import Stream
 from .syscalls import Poller, Syscalls
 from .terms import Atom, Pid, Port, Ref
 
+if TYPE_CHECKING:
+    import socket
+
 __all__ = ["Session", "Transport"]
 
 S = TypeVar("S", bound=Handle)
@@ -37,7 +41,8 @@ log = logging.getLogger(__name__)
 # What a socket that is gone answers, where it is not {error, closed}: what the
 # closed port of a stock socket answers.
 _GONE = dict.fromkeys(
-    ("setopts", "getopts", "sockname", "peername", "socknames", "getstat"), build_error("einval")
+    ("setopts", "getopts", "sockname", "peername", "socknames", "getstat", "sendfile"),
+    build_error("einval"),
 ) | {"close": OK}
 _CLOSED = build_error("closed")
 
@@ -82,6 +87,7 @@ class Session:
         # Where the stock driver changed between editions of OTP, the node's edition counts.
         self.before_28 = told.get(Atom("otp_release"), 0) < 28
         self.default_buffer = told.get(Atom("buffer"), options.DEFAULTS["buffer"])
+        self.node_process = told.get(Atom("os_pid"))
         self.syscalls = syscalls
         self.poller = poller
         self.reply = transport.reply
@@ -196,6 +202,12 @@ class Session:
             return bound if always or opening.port else None
         return addresses.parse_address(opening.address, opening.port, family)
 
+    def borrow(self, number: int) -> int:
+        """A copy of the node's descriptor `number`. Raises OSError."""
+        if self.node_process is None:
+            raise OSError(errno.EPERM, "the node is not on this host")
+        return self.syscalls.borrow(self.node_process, number)
+
     def _open(
         self,
         kind: type[S],
@@ -207,12 +219,13 @@ class Session:
         local: addresses.Sockaddr | None,
     ) -> S | None:
         """A socket with its options set, and bound; or None, and `ref` has the error."""
-        if type(opening.descriptor) is int:
-            # A descriptor of the node is none of ours.
-            self.reply(ref, build_error("enotsup"))
-            return None
+        number = opening.descriptor
         try:
-            sock = self.syscalls.open_socket(family, opening.netns)
+            if type(number) is int and number >= 0:
+                sock = self._adopt(number, family)
+                local = None if opening.address is None and not opening.port else local
+            else:
+                sock = self.syscalls.open_socket(family, SOCK_STREAM, opening.netns)
         except OSError as error:
             self.reply(ref, build_error(posix_name(error)))
             return None
@@ -231,6 +244,39 @@ class Session:
         handle.terminate()
         self.reply(ref, answer)
         return None
+
+    def _adopt(self, number: int, family: int) -> socket.socket:
+        """The socket that is the node's descriptor `number` (inet_ctl_fdopen). Raises OSError."""
+        try:
+            copy = self.borrow(number)
+        except PermissionError:
+            raise OSError(errno.ENOTSUP, "the descriptors of the node cannot be had") from None
+        try:
+            sock = self.syscalls.adopt_socket(copy)
+        except OSError:
+            self.syscalls.close_file(copy)
+            raise
+        if sock.family != family:
+            self.syscalls.close(sock)
+            raise OSError(errno.EINVAL, "a socket of another family")
+        return sock
+
+    def op_fdopen(self, ref: bytes, args: Any) -> None:
+        """{Module, Family, Owner, Number, Options}: a stream of a descriptor of the node."""
+        module, family_name, owner, number, given = args
+        try:
+            sock = self._adopt(number, addresses.FAMILIES[family_name.name])
+        except OSError as error:
+            return self.reply(ref, build_error(posix_name(error)))
+        stream = Stream(self, module, owner, sock)
+        self.enter(stream)
+        try:
+            options.apply(stream, options.parse_settings(given))
+        except options.OptionError:
+            stream.terminate()
+            return self.reply(ref, build_error("einval"))
+        stream.start()
+        self.reply(ref, build_ok(stream.name))
 
     def op_info(self, ref: bytes, _args: Any) -> None:
         """What `inetpy:info/0` shows of this side."""
@@ -313,6 +359,7 @@ class Session:
 
     ops: ClassVar[dict[str, Callable[[Session, bytes, Any], None]]] = {
         "connect": op_connect,
+        "fdopen": op_fdopen,
         "listen": op_listen,
         "info": op_info,
     }

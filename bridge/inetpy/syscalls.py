@@ -26,6 +26,7 @@ TURN = 0.002  # seconds after which the loop gets its turn: timers, threads
 MAX_EVENTS = 256
 
 CLONE_NEWNET = 0x40000000
+PIDFD_GETFD = 438  # the number of the system call, on all architectures
 
 
 class Waiter(Protocol):
@@ -38,12 +39,37 @@ class Waiter(Protocol):
 class Syscalls:
     """The real thing."""
 
-    def open_socket(self, family: int, netns: bytes | None = None) -> socket.socket:
-        """A stream socket; in the network namespace that the file `netns` stands for."""
+    def open_socket(self, family: int, kind: int, netns: bytes | None = None) -> socket.socket:
+        """A socket; in the network namespace that the file `netns` stands for."""
         if netns is None:
-            return socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            return socket.socket(family, kind | socket.SOCK_NONBLOCK)
         with _network_namespace(netns):
-            return socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            return socket.socket(family, kind | socket.SOCK_NONBLOCK)
+
+    def borrow(self, process: int, number: int) -> int:
+        """A copy of descriptor `number` of another process (pidfd_getfd(2)).
+
+        Raises OSError: EPERM where this user may not look into that process, ENOSYS
+        before Linux 5.6, EBADF for a number that is not open there.
+        """
+        import ctypes
+
+        handle = os.pidfd_open(process)
+        try:
+            libc = ctypes.CDLL(None, use_errno=True)
+            copy = int(libc.syscall(PIDFD_GETFD, handle, number, 0))
+        finally:
+            os.close(handle)
+        if copy < 0:
+            error = ctypes.get_errno()
+            raise OSError(error, os.strerror(error))
+        return copy
+
+    def adopt_socket(self, descriptor: int) -> socket.socket:
+        """The socket of a descriptor that is ours. Raises OSError when it is none."""
+        sock = socket.socket(fileno=descriptor)
+        sock.setblocking(False)
+        return sock
 
     def accept(self, sock: socket.socket) -> socket.socket:
         accepted, _ = sock.accept()
@@ -53,6 +79,8 @@ class Syscalls:
     recv = staticmethod(socket.socket.recv)
     send = staticmethod(socket.socket.send)
     sendmsg = staticmethod(socket.socket.sendmsg)
+    sendfile = staticmethod(os.sendfile)
+    close_file = staticmethod(os.close)
     bind = staticmethod(socket.socket.bind)
     listen = staticmethod(socket.socket.listen)
     connect = staticmethod(socket.socket.connect)

@@ -66,6 +66,5 @@ connect({A, B, C, D, E, F, G, H} = Address, Port, Opts, Timeout) when
 listen(Port, Opts) ->
     inetpy_tcp:open_listen(inet6, Port, Opts).
 
--spec fdopen(integer(), list()) -> {error, enotsup}.
-fdopen(Fd, Opts) ->
-    inetpy_tcp:fdopen(Fd, Opts).
+-spec fdopen(non_neg_integer(), list()) -> {ok, inetpy_tcp:socket()} | {error, term()}.
+fdopen(Fd, Opts) -> inetpy_tcp:open_descriptor(inet6, Fd, Opts).

@@ -127,7 +127,8 @@ init([]) ->
     end.
 
 greet(Port) ->
-    Hello = {hello, ?PROTOCOL, [tcp | stock()], self(), Port},
+    Here = {os_pid, list_to_integer(os:getpid())},
+    Hello = {hello, ?PROTOCOL, [tcp, Here | stock()], self(), Port},
     true = port_command(Port, term_to_binary(Hello)),
     receive
         {Port, {data, Frame}} ->

@@ -42,6 +42,5 @@ connect({local, _} = Address, 0, Opts, Timeout) when
 listen(0, Opts) ->
     inetpy_tcp:open_listen(local, 0, Opts).
 
--spec fdopen(integer(), list()) -> {error, enotsup}.
-fdopen(Fd, Opts) ->
-    inetpy_tcp:fdopen(Fd, Opts).
+-spec fdopen(non_neg_integer(), list()) -> {ok, inetpy_tcp:socket()} | {error, term()}.
+fdopen(Fd, Opts) -> inetpy_tcp:open_descriptor(local, Fd, Opts).

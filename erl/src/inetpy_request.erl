@@ -66,7 +66,7 @@ request(Out, Op, Ref, Frame) ->
 %% so itself.
 closed(Op) when
     Op =:= setopts; Op =:= getopts; Op =:= sockname;
-    Op =:= peername; Op =:= socknames; Op =:= getstat
+    Op =:= peername; Op =:= socknames; Op =:= getstat; Op =:= sendfile
 ->
     {error, einval};
 closed(close) ->

@@ -15,7 +15,7 @@
 -export([controlling_process/2, setopts/2, getopts/2, sockname/1, peername/1, socknames/1]).
 -export([getstat/2, monitor/1, cancel_monitor/1, info/1, socket_to_list/1, sendfile/4]).
 %% for inetpy6_tcp and inetpy_local_tcp
--export([open_connect/5, open_listen/3]).
+-export([open_connect/5, open_listen/3, open_descriptor/3]).
 
 -type socket() :: {'$inet', module(), inetpy_bridge:handle()}.
 -export_type([socket/0]).
@@ -78,22 +78,43 @@ connect({A, B, C, D} = Address, Port, Opts, Timeout) when
 listen(Port, Opts) ->
     open_listen(inet, Port, Opts).
 
-%% A descriptor of this node means nothing to another process.
--spec fdopen(integer(), list()) -> {error, enotsup}.
-fdopen(Fd, _Opts) when is_integer(Fd) ->
-    {error, enotsup}.
+-spec fdopen(non_neg_integer(), list()) -> {ok, socket()} | {error, term()}.
+fdopen(Fd, Opts) -> open_descriptor(inet, Fd, Opts).
+
+-spec open_descriptor(inet | inet6 | local, non_neg_integer(), list()) ->
+    {ok, socket()} | {error, term()}.
+open_descriptor(Family, Fd, Opts) when is_integer(Fd), 0 =< Fd ->
+    Result = inetpy_request:open(fdopen, {?MODULE, Family, self(), Fd, Opts}),
+    disown(Result, Family, Fd).
+
+%% Python has a copy of a descriptor that was given to it. Ours is closed then: who gives
+%% a descriptor to the stock driver gives it away too.
+disown({ok, _} = Result, Family, Fd) when is_integer(Fd), 0 =< Fd ->
+    case prim_inet:fdopen(tcp, Family, stream, Fd) of
+        {ok, Port} -> _ = prim_inet:close(Port), Result;
+        {error, _} -> Result
+    end;
+disown(Result, _, _) ->
+    Result.
+
+descriptor(Opts) ->
+    case [Fd || {fd, Fd} <- Opts] of
+        [] -> undefined;
+        Given -> lists:last(Given)
+    end.
 
 -spec open_connect(inet | inet6 | local, term(), 0..65535, list(), timeout()) ->
     {ok, socket()} | {error, term()}.
 open_connect(Family, Address, Port, Opts, Timeout) ->
     Preset = preset(inet_default_connect_options),
     Args = {?MODULE, Family, self(), Address, Port, Opts, Preset, milliseconds(Timeout)},
-    inetpy_request:open(connect, Args).
+    disown(inetpy_request:open(connect, Args), Family, descriptor(Opts)).
 
 -spec open_listen(inet | inet6 | local, term(), list()) -> {ok, socket()} | {error, term()}.
 open_listen(Family, Port, Opts) ->
     Preset = preset(inet_default_listen_options),
-    inetpy_request:open(listen, {?MODULE, Family, self(), Port, Opts, Preset}).
+    Result = inetpy_request:open(listen, {?MODULE, Family, self(), Port, Opts, Preset}),
+    disown(Result, Family, descriptor(Opts)).
 
 %% Options that the application environment of kernel puts before the caller's.
 preset(Variable) ->
@@ -257,7 +278,18 @@ info(Socket) ->
 socket_to_list({'$inet', _, {_, _, Id}}) ->
     "#InetPy<" ++ integer_to_list(Id) ++ ">".
 
-%% `enotsup` makes file:sendfile/5 read the file and send it.
--spec sendfile(socket(), term(), integer(), integer()) -> {error, enotsup}.
+%% For file:sendfile/5, which on `enotsup` reads the file itself and sends it. Python
+%% takes a copy of the file's descriptor; other files than plain ones have none.
+-spec sendfile(socket(), tuple(), integer(), integer()) ->
+    {ok, non_neg_integer()} | {error, term()}.
+sendfile(Socket, {file_descriptor, prim_file, _} = File, Offset, Bytes) ->
+    case prim_file:get_handle(File) of
+        <<Number:32/signed-native>> ->
+            inetpy_request:call(Socket, sendfile, {self(), Number, Offset, Bytes});
+        {error, _} ->
+            {error, badarg}
+    end;
+sendfile(Socket, {file_descriptor, raw_file_io_list, File}, Offset, Bytes) ->
+    sendfile(Socket, File, Offset, Bytes);
 sendfile(_Socket, _File, _Offset, _Bytes) ->
     {error, enotsup}.

@@ -2,7 +2,7 @@
 -module(inetpy_tcp_SUITE).
 
 -export([suite/0, all/0, init_per_suite/1, end_per_suite/1]).
--export([newer_options/1, newer_options_inherited/1, reuseport/1, no_read_ahead/1, descriptors/1]).
+-export([newer_options/1, newer_options_inherited/1, reuseport/1, no_read_ahead/1, sendfile/1]).
 -export([network_namespace/1, out_of_descriptors/1, flood_and_quiet/1, logs_reach_the_logger/1]).
 -export([log/2]).
 
@@ -12,7 +12,7 @@ suite() -> [{timetrap, {minutes, 2}}].
 
 all() ->
     [
-        newer_options, newer_options_inherited, reuseport, no_read_ahead, descriptors,
+        newer_options, newer_options_inherited, reuseport, no_read_ahead, sendfile,
         network_namespace, out_of_descriptors, flood_and_quiet, logs_reach_the_logger
     ].
 
@@ -69,11 +69,18 @@ no_read_ahead(_Config) ->
     ok = gen_tcp:close(C),
     {error, econnreset} = gen_tcp:recv(A, 0, 5000).
 
-%% A descriptor of this node means nothing to Python: a clear error.
-descriptors(_Config) ->
-    {error, enotsup} = gen_tcp:fdopen(0, [{tcp_module, inetpy_tcp}]),
-    {error, enotsup} = gen_tcp:listen(0, ?INETPY ++ [{fd, 0}]),
-    {error, enotsup} = gen_tcp:connect({127, 0, 0, 1}, 1, ?INETPY ++ [{fd, 0}]).
+%% Python sends a file itself, from a copy of the node's descriptor; when it cannot have
+%% one, OTP reads the file and sends it.
+sendfile(_Config) ->
+    {C, A} = pair([]),
+    Name = code:which(gen_tcp),
+    {ok, File} = file:open(Name, [read, raw, binary]),
+    {ok, Bytes} = file:read_file(Name),
+    Size = byte_size(Bytes),
+    {ok, Size} = inetpy_tcp:sendfile(C, File, 0, 0),
+    {ok, Bytes} = gen_tcp:recv(A, Size, 5000),
+    {error, enotsup} = inetpy_tcp:sendfile(C, {file_descriptor, some_other_module, #{}}, 0, 0),
+    ok = file:close(File).
 
 %% A socket in a namespace of its own does not see the listeners of ours. The
 %% namespace is that of a process that runs in one, and goes with it.

@@ -31,8 +31,8 @@ backends() ->
 -spec groups() -> [module()].
 groups() ->
     [
-        xc_connect, xc_listen, xc_accept, xc_recv, xc_packet, xc_active, xc_send,
-        xc_close, xc_owner, xc_options, xc_inet, xc_local, xc_sockopts, xc_types
+        xc_connect, xc_families, xc_listen, xc_accept, xc_recv, xc_packet, xc_active, xc_send,
+        xc_close, xc_sendfile, xc_owner, xc_options, xc_inet, xc_local, xc_sockopts, xc_types
     ].
 
 -spec scenarios(module()) -> [scenario()].

@@ -8,8 +8,8 @@
 
 -export([options/2, listen/2, listen/3, connect/4, connect/5, accept/1]).
 -export([pair/2, served/2, both/3, listener_port/1, dead_port/0]).
--export([next/0, next/1, messages/1, messages/2, received/2, spawn_call/1, await/1]).
--export([reset/1, attempt/1, fill/1, sizes/1, until/1]).
+-export([next/0, next/1, messages/1, messages/2, received/2, spawn_call/1, await/1, await/2]).
+-export([hand_over/2, reset/1, attempt/1, fill/1, sizes/1, until/1]).
 
 -type backend() :: #{name := atom(), options := fun((list()) -> list())}.
 -type socket() :: gen_tcp:socket().
@@ -126,12 +126,23 @@ spawn_call(Fun) ->
     spawn_monitor(fun() -> exit({result, Fun()}) end).
 
 -spec await({pid(), reference()}) -> term().
-await({Pid, Ref}) ->
+await(Call) -> await(Call, ?LONG).
+
+-spec await({pid(), reference()}, timeout()) -> term().
+await({Pid, Ref}, Timeout) ->
     receive
         {'DOWN', Ref, process, Pid, {result, Result}} -> Result;
         {'DOWN', Ref, process, Pid, Reason} -> {died, Reason}
-    after ?LONG -> no_result
+    after Timeout -> no_result
     end.
+
+%% Fun runs in a process of its own that owns the socket.
+-spec hand_over(socket(), fun(() -> term())) -> ok.
+hand_over(Socket, Fun) ->
+    Pid = spawn(fun() -> receive go -> Fun() end end),
+    ok = gen_tcp:controlling_process(Socket, Pid),
+    Pid ! go,
+    ok.
 
 %% Closes a connection with a reset.
 -spec reset(socket()) -> ok.

@@ -168,27 +168,5 @@ scenarios() ->
             {S, _} = xc:pair(B, []),
             ok = gen_tcp:close(S),
             inet:info(S)
-        end},
-        {sendfile_part, "file:sendfile/5 of a part, by the owner and by another.", fun(B) ->
-            {S, P} = xc:pair(B, []),
-            {ok, File} = file:open(code:which(gen_tcp), [read, raw, binary]),
-            Sent = file:sendfile(File, S, 100, 500, []),
-            {ok, Part} = file:pread(File, 100, 500),
-            Got = gen_tcp:recv(P, 500, 1000) =:= {ok, Part},
-            ok = file:close(File),
-            {Sent, Got}
-        end},
-        {sendfile_closed, "file:sendfile/2 on a closed socket.", fun(B) ->
-            {S, _} = xc:pair(B, []),
-            ok = gen_tcp:close(S),
-            element(1, file:sendfile(code:which(gen_tcp), S))
-        end},
-        {sendfile, "file:sendfile/2.", fun(B) ->
-            {S, P} = xc:pair(B, []),
-            File = code:which(gen_tcp),
-            Call = xc:spawn_call(fun() -> gen_tcp:recv(P, filelib:file_size(File), 5000) end),
-            Sent = file:sendfile(File, S),
-            {ok, Bytes} = file:read_file(File),
-            {Sent, xc:await(Call) =:= {ok, Bytes}}
         end}
     ].

@@ -343,6 +343,7 @@ Handle.ops = {
     "peername": Handle.op_peername,
     "recv": Handle.op_not_connected,
     "send": Handle.op_not_connected,
+    "sendfile": Handle.op_not_connected,
     "setopts": Handle.op_setopts,
     "shutdown": Handle.op_not_connected,
     "sockname": Handle.op_sockname,

@@ -36,7 +36,7 @@ from ..packet.buffer import InputBuffer
 from ..syscalls import READ, WRITE
 from ..terms import Atom, Pid
 from .handle import CLOSED, CONNECTED, CONNECTING, OPEN, Handle
-from .outbox import Outbox
+from .outbox import FileSend, Outbox
 
 if TYPE_CHECKING:
     from ..addresses import Sockaddr
@@ -48,6 +48,8 @@ MAX_RECV = 0x4000000  # TCP_MAX_PACKET_SIZE
 MAX_READ = 1 << 17  # of one recv(2), where the rest can be read next: see READ_SIZE in stdio
 CLOSE_WAIT = 180_000  # ms that close waits for a queue that gets shorter
 CLOSE_CHECK = 5_000  # ms in which it must get shorter
+FILE_CHUNK = 1 << 20  # of one sendfile(2): others get their turn between two
+MAX_OFFSET = (1 << 63) - 1
 _LARGE = 16 * 1024  # from here on a copy costs more than a second buffer
 
 _HOW = {"read": socket.SHUT_RD, "write": socket.SHUT_WR, "read_write": socket.SHUT_RDWR}
@@ -58,7 +60,7 @@ class Stream(Handle):
 
     __slots__ = (
         "inbox", "reading", "recv_ref", "recv_timer",
-        "outbox", "busy_ref", "send_timer", "suspended", "shutting", "shut",
+        "outbox", "file", "busy_ref", "send_timer", "suspended", "shutting", "shut",
         "connect_ref", "connect_timer", "closers",
         "closed_send", "closed_recv", "closed_told", "reset_hidden", "tcp_head", "in_headers",
     )  # fmt: skip
@@ -75,7 +77,8 @@ class Stream(Handle):
         self.recv_timer: asyncio.TimerHandle | None = None
         self.connect_ref: bytes | None = None
         self.connect_timer: asyncio.TimerHandle | None = None
-        self.outbox: Outbox | None = None
+        self.outbox: Outbox | None = None  # always there while a file is sent
+        self.file: FileSend | None = None
         self.busy_ref: bytes | None = None
         self.send_timer: asyncio.TimerHandle | None = None
         self.suspended: deque[tuple[bytes, bytes]] | None = None
@@ -88,6 +91,17 @@ class Stream(Handle):
         self.closed_told = False
         self.in_headers = False
         self.tcp_head = build_event("tcp", self.name, b"")
+
+    def start(self) -> None:
+        """For a descriptor that somebody else opened: goes on where that left off."""
+        assert self.sock is not None
+        try:
+            self.syscalls.getpeername(self.sock)
+        except OSError:
+            return
+        self.state = CONNECTED
+        if self.active != PASSIVE:
+            self._start_reading()
 
     # --- connecting ---
 
@@ -359,16 +373,20 @@ class Stream(Handle):
 
     def _receive_closed(self) -> bool:
         """The peer has closed (tcp_recv_closed)."""
+        if self.busy_ref is None and self.file is None:
+            self.closed_send = True
         if self.busy_ref is not None:
             self._end_busy(build_error("closed"), drop_queue=True)
-        else:
-            self.closed_send = True
+        if self.file is not None:
+            self._end_file(build_error("closed"))
         return self._end_receiving(None, build_error("closed"))
 
     def _receive_error(self, name: str) -> bool:
         """Reading failed (tcp_recv_error)."""
         if self.busy_ref is not None:
             self._end_busy(build_error("closed"), drop_queue=True)
+        if self.file is not None:
+            self._end_file(build_error(_file_error(name)))
         return self._end_receiving(name, build_error(name))
 
     def _end_receiving(self, error: str | None, answer: bytes) -> bool:
@@ -520,6 +538,8 @@ class Stream(Handle):
         outbox = self.outbox
         if outbox is None:
             return  # all is said: it was closed meanwhile
+        if self.file is not None and not self._write_file(self.file, outbox):
+            return
         while outbox.size:
             assert self.sock is not None
             try:
@@ -539,6 +559,60 @@ class Stream(Handle):
         if self.shutting is not None:
             self._shutdown_now()
 
+    def op_sendfile(self, ref: bytes, args: Any) -> None:
+        """{Caller, Number, Offset, Length}: of a file that the node has open; 0 is all of it.
+
+        Answers `enotsup` when the descriptor cannot be had: file:sendfile/5 then reads
+        the file itself.
+        """
+        caller, number, offset, length = args
+        if caller != self.owner:
+            return self.session.reply(ref, build_error("not_owner"))
+        length = length or MAX_OFFSET
+        if not (0 <= offset <= MAX_OFFSET and 0 <= length <= MAX_OFFSET):
+            return self.session.reply(ref, build_error("einval"))
+        if self.state != CONNECTED:
+            return self.session.reply(ref, build_error("enotconn"))
+        try:
+            descriptor = self.session.borrow(number)
+        except OSError:
+            return self.session.reply(ref, build_error("enotsup"))
+        if self.outbox is None:
+            self.outbox = Outbox()
+        self.file = FileSend(ref, descriptor, offset, length, self.outbox.size)
+        self._write()
+
+    def _write_file(self, file: FileSend, outbox: Outbox) -> bool:
+        """Sends what waits before the file, and a part of the file. True when it is done."""
+        assert self.sock is not None
+        try:
+            while file.ahead:
+                sent = self.syscalls.sendmsg(self.sock, outbox.vector_of(file.ahead))
+                outbox.sent(sent)
+                file.ahead -= sent
+            some = min(file.left, FILE_CHUNK)
+            sent = self.syscalls.sendfile(self.sock.fileno(), file.descriptor, file.offset, some)
+        except (BlockingIOError, InterruptedError):
+            self.want(self.interest | WRITE)
+            return False
+        except OSError as error:
+            self._end_file(build_error(_file_error(posix_name(error))))
+            self._send_error(None, self._send_error_name(error), told=True)
+            return False
+        if not file.advance(sent):
+            self.want(self.interest | WRITE)
+            return False
+        self._end_file(build_ok(encode_body(file.sent)))
+        if outbox.size <= self.low_watermark and self.busy_ref is not None:
+            self._end_busy(OK)
+        return True
+
+    def _end_file(self, answer: bytes) -> None:
+        assert self.file is not None
+        file, self.file = self.file, None
+        self.syscalls.close_file(file.descriptor)
+        self.session.reply(file.ref, answer)
+
     def _write_failed(self, error: OSError) -> None:
         if self.state == CONNECTED:
             return self._send_error(None, self._send_error_name(error))
@@ -551,6 +625,8 @@ class Stream(Handle):
 
     def _drop_output(self) -> None:
         self.outbox = None
+        if self.file is not None:
+            self._end_file(build_error("closed"))
         if self.closers:
             self.session.soon(self.terminate)
 
@@ -559,11 +635,14 @@ class Stream(Handle):
             return "econnreset"
         return posix_name(error)
 
-    def _send_error(self, ref: bytes | None, name: str) -> None:
-        """Sending failed; `ref` is who is to be told (tcp_send_or_shutdown_error)."""
+    def _send_error(self, ref: bytes | None, name: str, told: bool = False) -> None:
+        """Sending failed; `ref` is who is to be told (tcp_send_or_shutdown_error).
+
+        `told`: somebody has been told already.
+        """
         show = name == "econnreset" and self.show_econnreset
         answer = build_error("econnreset" if show else "closed")
-        told = ref is not None or self.busy_ref is not None
+        told = told or ref is not None or self.busy_ref is not None
         if self.active != PASSIVE:
             self._tell_closed(name if show else None)
             self._answer_send(ref, answer)
@@ -621,7 +700,7 @@ class Stream(Handle):
 
     def op_close(self, ref: bytes, _args: Any) -> None:
         """As prim_inet:close/1: waits for the queue, within limits."""
-        if self.outbox is not None and not self.lingers_not():
+        if self.outbox is not None and self.outbox.size and not self.lingers_not():
             if self.closers is None:
                 self.closers = []
             self.closers.append(_Closer(self, ref))
@@ -645,11 +724,17 @@ class Stream(Handle):
         closers, self.closers = self.closers, None
         for closer in closers or ():
             closer.answer()
+        if self.file is not None:
+            self._drop_output()  # half a file is of no use to anybody
         if self.outbox is not None and not self.lingers_not():
             self.state = OPEN  # only flushes what is queued, then closes
             self.want(WRITE)
         else:
             self.close_descriptor()
+
+
+def _file_error(name: str) -> str:
+    return "closed" if name in ("econnreset", "enotconn", "epipe") else name
 
 
 class _Closer:
@@ -693,6 +778,7 @@ Stream.ops = Handle.ops | {
     "peername": Stream.op_peername,
     "recv": Stream.op_recv,
     "send": Stream.op_send,
+    "sendfile": Stream.op_sendfile,
     "shutdown": Stream.op_shutdown,
     "unrecv": Stream.op_unrecv,
 }
