@@ -11,17 +11,17 @@ PAGE = Path(__file__).parent.parent / "docs" / "options.md"
 HEAD = """# Socket options
 
 Made from the table in `bridge/inetpy/options.py` by `scripts/options_page.py`; a test
-holds it to be true. All behave as `inet_drv` does on TCP sockets, except where a note
+holds it to be true. All behave as those of `inet_drv`, except where a note
 says otherwise. *Since* is the edition of OTP whose documentation has the option first
 (17: or before): those of a later edition than the node's work on its inetpy sockets too.
 
-| option | connect | listen | setopts | getopts | inherited | since | note |
-|---|---|---|---|---|---|---|---|
+| option | connect | listen | open (UDP) | setopts | getopts | inherited | since | note |
+|---|---|---|---|---|---|---|---|---|
 """
 
 TAIL = """
 Besides: `list` and `binary` are short for `mode`; `ip`, `ifaddr`, `port`, `inet`, `inet6`,
-`local`, `tcp_module`, and for listen `backlog`, are for opening. `{fd, N}` opens a
+`local`, `tcp_module`, `udp_module`, and for listen `backlog`, are for opening. `{fd, N}` opens a
 socket of the node's descriptor N. `debug` of OTP 25 is refused.
 """
 
@@ -33,7 +33,7 @@ def page() -> str:
 
 
 def _line(row: options.Option) -> str:
-    marks = ["yes" if place in row.places else "" for place in ("connect", "listen", "setopts", "getopts")]
+    marks = ["yes" if place in row.places else "" for place in options.PLACES]
     # Accepted sockets get `active` by a rule of its own, see Listener.
     inherited = "yes" if row.inherited or row.name == "active" else ""
     cells = [f"`{row.name}`", *marks, inherited, str(row.since), row.note]

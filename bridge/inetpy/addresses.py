@@ -13,16 +13,33 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import struct
 from collections.abc import Mapping
-from typing import TypeAlias
+from functools import lru_cache
+from typing import Any, TypeAlias
 
 from .terms import Atom, Charlist
 
-__all__ = ["FAMILIES", "Sockaddr", "build_address", "is_ip", "parse_address", "parse_local", "parse_sockaddr"]
+__all__ = [
+    "FAMILIES",
+    "FAMILY_NAMES",
+    "Sender",
+    "Sockaddr",
+    "build_address",
+    "is_ip",
+    "pack_address",
+    "parse_address",
+    "parse_destination",
+    "parse_local",
+    "parse_sockaddr",
+]
 
 Sockaddr: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | bytes | str
+Sender: TypeAlias = Sockaddr | None  # None: a unix socket without a path
 
 FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6, "local": socket.AF_UNIX}
+
+FAMILY_NAMES: dict[int, str] = {number: name for name, number in FAMILIES.items()}
 
 # family -> (fields of an ip tuple, largest field, any, loopback)
 _SHAPES: dict[int, tuple[int, int, str, str]] = {
@@ -36,6 +53,10 @@ _FAMILY = Atom("family")
 _FLOWINFO = Atom("flowinfo")
 _SCOPE_ID = Atom("scope_id")
 _LOCAL = Atom("local")
+
+# inet_drv's numbers of families
+_DRIVER_FAMILIES = {socket.AF_INET: 1, socket.AF_INET6: 2}
+_DRIVER_UNSPEC, _DRIVER_LOCAL = 0, 5
 
 MAX_PATH = 107  # of sockaddr_un, less its last NUL
 
@@ -53,7 +74,7 @@ def is_ip(term: object, family: int) -> bool:
 def parse_address(term: object, port: object, family: int) -> tuple[str, int] | tuple[str, int, int, int]:
     """The socket address of an ip tuple (or `any`, `loopback`) and a port."""
     _, _, unspecified, loopback = _SHAPES[family]
-    if type(port) is not int or not 0 <= port <= 0xFFFF:
+    if not _is_port(port):
         raise ValueError(f"bad port {port!r}")
     if isinstance(term, Atom) and term.name in ("any", "loopback"):
         host = unspecified if term.name == "any" else loopback
@@ -61,11 +82,20 @@ def parse_address(term: object, port: object, family: int) -> tuple[str, int] | 
         host = _host(term, family)  # type: ignore[arg-type]
     else:
         raise ValueError(f"bad address {term!r}")
-    return (host, port) if family == socket.AF_INET else (host, port, 0, 0)
+    return (host, port) if family == socket.AF_INET else (host, port, 0, 0)  # type: ignore[return-value]
+
+
+def _is_port(term: object) -> bool:
+    return type(term) is int and 0 <= term <= 0xFFFF
 
 
 def parse_sockaddr(term: Mapping[object, object], family: int) -> Sockaddr:
-    """The socket address of a sockaddr map; `family` is what the socket has."""
+    """The socket address of a sockaddr map; `family` is what the socket has.
+
+    Raises OSError (EINVAL) for a port that is none.
+    """
+    if not _is_port(term.get(_PORT, 0)):
+        raise OSError(errno.EINVAL, "bad port in a sockaddr")
     name = term.get(_FAMILY)
     if not isinstance(name, Atom) or FAMILIES.get(name.name) != family:
         raise ValueError(f"bad family {name!r}")
@@ -88,6 +118,46 @@ def parse_local(term: object) -> bytes:
     if type(path) is not bytes or len(path) > MAX_PATH:
         raise OSError(errno.EINVAL, f"bad path {path!r}")
     return path
+
+
+def parse_destination(term: object, family: int) -> Sockaddr:
+    """Where a datagram goes: `{Ip, Port}`, `{local, Path}`, a sockaddr map, or with the family
+    named `{Family, {Ip or loopback, Port}}`: what the clauses of send in inet_udp take.
+
+    Raises OSError for a path that cannot be one.
+    """
+    if isinstance(term, dict):
+        if not is_ip(term.get(_ADDR), family) or not _is_port(term.get(_PORT)):
+            raise ValueError(f"bad destination {term!r}")
+        return parse_sockaddr(term, family)
+    try:
+        return _parse_pair(term, family)
+    except TypeError:  # not hashable, or no pair
+        raise ValueError(f"bad destination {term!r}") from None
+
+
+@lru_cache(maxsize=1024)
+def _parse_pair(term: Any, family: int) -> Sockaddr:
+    if family == socket.AF_UNIX:
+        return parse_local(term)
+    address, port = term
+    if isinstance(address, Atom):
+        if FAMILIES.get(address.name) != family or port[0] == Atom("any"):
+            raise ValueError(f"bad destination {term!r}")
+        address, port = port
+    return parse_address(address, port, family)
+
+
+def pack_address(address: Sender) -> bytes:
+    """An address as inet_drv writes it in front of a datagram: family, port, address."""
+    if not address:
+        return bytes((_DRIVER_UNSPEC,))
+    if isinstance(address, (str, bytes)):
+        path = os.fsencode(address)
+        return bytes((_DRIVER_LOCAL, len(path))) + path
+    host = address[0].partition("%")[0]
+    family = socket.AF_INET if len(address) == 2 else socket.AF_INET6
+    return struct.pack(">BH", _DRIVER_FAMILIES[family], address[1]) + socket.inet_pton(family, host)
 
 
 def build_address(address: Sockaddr) -> tuple[object, object]:

@@ -5,6 +5,7 @@ Every frame is one term. From Erlang:
     {hello, Protocol, Capabilities, Bridge, Out}   first; the last two go into sockets' names
     {Op, SocketId, Ref, Args}                      a request; SocketId 0 is the session
     {down, Pid}                                    a watched process has ended
+    {ack, Count}                                   so many frames more have been passed on
 
 The capabilities of the Erlang side include, where they are known, `{otp_release, N}`;
 `{buffer, N}`, the default of the stock driver; and `{os_pid, N}`, the process of a node on
@@ -18,8 +19,9 @@ To Erlang:
     {hello, Protocol, Capabilities}                first
     {Ref, Reply}          sent on as it is to the alias Ref, where its caller waits
     {Pid, Message}        Message sent on to Pid
+    {deliver, Pid, Messages}                       all of them sent on to Pid
     {watch, Pid}, {unwatch, Pid}                   tell, or stop telling, of its end
-    {open, Id, Socket, Kind, Owner}                a socket is there; Kind is stream or listener
+    {open, Id, Socket, Kind, Owner}                a socket is there: stream, listener or datagram
     {active, Id, Bool}, {owner, Id, Pid}           what changed of it
     {closed, Id}                                   it is gone
     {log, Level, Text}                             for the logger
@@ -37,6 +39,8 @@ from functools import cache
 from struct import Struct
 from typing import Any
 
+from . import addresses
+from .addresses import Sender
 from .etf import encode_body
 from .terms import Atom, Charlist, ImproperList, Pid, Port
 
@@ -45,8 +49,10 @@ __all__ = [
     "OK",
     "PROTOCOL",
     "build_active",
+    "build_address",
     "build_closed",
     "build_data",
+    "build_deliver",
     "build_error",
     "build_event",
     "build_raise",
@@ -129,6 +135,24 @@ def build_event(name: str, socket: bytes, body: bytes | None = None) -> bytes:
     if body is None:
         return _TUPLE2 + _tag(name) + socket
     return _TUPLE3 + _tag(name) + socket + body
+
+
+def build_address(address: Sender) -> bytes:
+    """The address and the port of a datagram's sender: two elements, for a tuple of more."""
+    host: object
+    port: object
+    if not address:
+        host, port = (Atom("unspec"), b""), 0
+    elif isinstance(address, (str, bytes)):
+        host, port = addresses.build_address(address), 0
+    else:
+        host, port = addresses.build_address(address)
+    return encode_body(host) + encode_body(port)
+
+
+def build_deliver(pid: bytes, messages: list[bytes]) -> bytes:
+    """`{deliver, Pid, [Message]}`."""
+    return _TUPLE3 + _tag("deliver") + pid + b"l" + _U32(len(messages)) + b"".join(messages) + b"j"
 
 
 def build_record(socket: bytes, record: Any) -> bytes:

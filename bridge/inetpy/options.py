@@ -24,6 +24,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import active
+from .addresses import is_ip
 from .packet import PACKET_TYPES, RAW
 from .terms import Atom, Charlist
 
@@ -34,7 +35,9 @@ __all__ = [
     "DEFAULTS",
     "Ended",
     "INHERITED",
+    "MAX_DATAGRAM",
     "OPTIONS",
+    "PLACES",
     "OpenOptions",
     "Option",
     "OptionError",
@@ -44,12 +47,15 @@ __all__ = [
     "parse_settings",
 ]
 
+MAX_DATAGRAM = 1 << 16  # no datagram is larger
+
 TRUE = Atom("true")
 FALSE = Atom("false")
 INFINITY = Atom("infinity")
 
-CONNECT, LISTEN, SET, GET = "connect", "listen", "setopts", "getopts"
-EVERYWHERE = frozenset((CONNECT, LISTEN, SET, GET))
+CONNECT, LISTEN, OPEN, SET, GET = "connect", "listen", "open", "setopts", "getopts"
+PLACES = (CONNECT, LISTEN, OPEN, SET, GET)
+EVERYWHERE = frozenset(PLACES)
 
 
 class Ended(Exception):  # noqa: N818
@@ -167,6 +173,33 @@ NOTHING = Kind(_refuse, _identity)
 PACKET = _enum(PACKET_TYPES, lambda value: value.value)
 
 
+def _parse_interface(term: Any) -> bytes:
+    """The address of an interface, or its number, in the order of the network."""
+    if is_ip(term, socket.AF_INET):
+        return bytes(term)
+    return struct.pack(">i", _parse_int(term))
+
+
+def _parse_membership(term: Any) -> tuple[int, bytes]:
+    """(family, what setsockopt takes) of `{Group, Interface}` and `{Group, Interface, Index}`."""
+    if not isinstance(term, tuple) or len(term) not in (2, 3):
+        raise ValueError(term)
+    group, interface, *rest = term
+    if len(term) == 2 and is_ip(group, socket.AF_INET6):
+        words = b"".join(struct.pack(">H", word) for word in group)
+        return socket.AF_INET6, words + struct.pack("i", _parse_int(interface))
+    if interface == Atom("any"):
+        interface = (0, 0, 0, 0)
+    if not (is_ip(group, socket.AF_INET) and is_ip(interface, socket.AF_INET)):
+        raise ValueError(term)
+    index = _parse_int(rest[0]) if rest else 0
+    return socket.AF_INET, bytes(group) + bytes(interface) + struct.pack("i", index)
+
+
+INTERFACE = Kind(_parse_interface, _identity)
+MEMBERSHIP = Kind(_parse_membership, _identity)
+
+
 # --- setting an attribute where it is more than an assignment -----------------
 
 
@@ -188,7 +221,11 @@ def _set_buffer(handle: Handle, value: Any) -> None:
 
 def _after_recbuf(handle: Handle, value: Any) -> None:
     """A kernel buffer larger than ours enlarges ours, until `buffer` was set."""
-    if not handle.buffer_set:
+    if handle.buffer_set:
+        return
+    if handle.kind == "datagram" and value > MAX_DATAGRAM:
+        handle.buffer = MAX_DATAGRAM
+    else:
         handle.buffer = max(handle.buffer, value)
 
 
@@ -226,9 +263,58 @@ def _ignore(_handle: Handle, _value: Any) -> None:
     """Without effect in OTP too, on this system or this kind of socket."""
 
 
-def _absent(_handle: Handle) -> object:
-    """getopts leaves it out, as OTP does."""
-    raise OSError("not of this kind of socket")
+def _set_read_packets(handle: Handle, value: Any) -> None:
+    if handle.kind != "datagram":
+        return
+    if value == 0:
+        raise OptionError("read_packets is less than 1")
+    handle.read_packets = value
+
+
+def _get_read_packets(handle: Handle) -> object:
+    if handle.kind != "datagram":
+        raise OSError("not of this kind of socket")
+    return handle.read_packets
+
+
+def _set_multicast_if(handle: Handle, value: Any) -> None:
+    family = handle.family()
+    if family not in _MULTICAST_IF:
+        raise OptionError("no socket of the internet")
+    level, constant = _MULTICAST_IF[family]
+    handle.set_system_option(level, constant, value)
+
+
+def _get_multicast_if(handle: Handle) -> object:
+    family = handle.family()
+    if family not in _MULTICAST_IF:
+        raise OptionError("no socket of the internet")
+    if family == socket.AF_INET6:
+        return handle.get_system_option(IPV6, socket.IPV6_MULTICAST_IF, 0)
+    return tuple(handle.get_system_option(IP, socket.IP_MULTICAST_IF, 4))  # type: ignore[arg-type]
+
+
+_MULTICAST_IF: dict[int, tuple[int, int]] = {
+    socket.AF_INET: (socket.IPPROTO_IP, socket.IP_MULTICAST_IF),
+    socket.AF_INET6: (socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF),
+}
+_MEMBERSHIPS: dict[tuple[int, bool], tuple[int, int]] = {
+    (socket.AF_INET, True): (socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP),
+    (socket.AF_INET, False): (socket.IPPROTO_IP, socket.IP_DROP_MEMBERSHIP),
+    (socket.AF_INET6, True): (socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP),
+    (socket.AF_INET6, False): (socket.IPPROTO_IPV6, socket.IPV6_LEAVE_GROUP),
+}
+
+
+def _set_membership(join: bool) -> Callable[[Handle, Any], None]:
+    def set_membership(handle: Handle, value: Any) -> None:
+        family, request = value
+        if handle.family() != family:
+            raise OptionError("a group of another family")
+        level, constant = _MEMBERSHIPS[family, join]
+        handle.set_system_option(level, constant, request)
+
+    return set_membership
 
 
 def _get_netns(handle: Handle) -> object:
@@ -236,6 +322,15 @@ def _get_netns(handle: Handle) -> object:
         raise OSError("not set")
     text = handle.netns.decode(errors="surrogateescape")
     return Charlist(handle.netns) if text.isascii() else [ord(character) for character in text]
+
+
+def _track(bit: int) -> Callable[[Handle, Any], None]:
+    """Notes that datagrams come with control messages, or no longer."""
+
+    def track(handle: Handle, value: Any) -> None:
+        handle.controls = handle.controls | bit if value else handle.controls & ~bit
+
+    return track
 
 
 # Of linux/in.h and in6.h, where Python has no names for them.
@@ -247,6 +342,7 @@ _CONTROL = {
     (socket.IPPROTO_IP, socket.IP_TTL): Atom("ttl"),
     (socket.IPPROTO_IPV6, socket.IPV6_TCLASS): Atom("tclass"),
 }
+_CONTROL_PLACES = {option.name: place for place, option in _CONTROL.items()}
 
 
 def _get_pktoptions(handle: Handle) -> object:
@@ -265,12 +361,31 @@ def parse_control(data: bytes) -> list[tuple[Atom, int]]:
         size, level, kind = struct.unpack_from("Nii", data, at)
         if size < 16:
             break
-        name = _CONTROL.get((level, kind))
-        if name is not None:
-            value = data[at + 16 : at + size]
-            found.append((name, int.from_bytes(value[: 4 if len(value) >= 4 else 1], "little")))
+        found.append((level, kind, data[at + 16 : at + size]))
         at += (size + 7) & ~7
-    return found
+    return parse_messages(found)
+
+
+def parse_messages(control: list[tuple[int, int, bytes]]) -> list[tuple[Atom, int]]:
+    """The same, of what recvmsg(2) gives."""
+    return [
+        (_CONTROL[level, kind], int.from_bytes(data[: 4 if len(data) >= 4 else 1], "little"))
+        for level, kind, data in control
+        if (level, kind) in _CONTROL
+    ]
+
+
+def build_control(ancillary: object) -> list[tuple[int, int, bytes]]:
+    """`[{tos, N}, {ttl, N}, {tclass, N}]` for sendmsg(2). Raises ValueError."""
+    if not isinstance(ancillary, list):
+        raise ValueError(f"not a list: {ancillary!r}")
+    control = []
+    for row, value in parse_settings(ancillary):
+        place = _CONTROL_PLACES.get(row.name)
+        if place is None:
+            raise OptionError(f"no control message: {row.name}")
+        control.append((*place, struct.pack("i", value)))
+    return control
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +401,7 @@ class Option:
     inherited: an accepted socket starts with the listener's value.
     since: the edition of OTP whose documentation has it first (17: or before).
     note: what a user should know.
+    of_streams: on datagram sockets it is taken without effect, and getopts leaves it out.
     """
 
     name: str
@@ -303,8 +419,11 @@ class Option:
     inherited: bool = True
     since: int = 17
     note: str = ""
+    of_streams: bool = False
 
     def apply(self, handle: Handle, value: Any) -> None:
+        if self.of_streams and handle.kind == "datagram":
+            return
         if self.constant is not None:
             if not handle.set_system_option(self.level, self.constant, value) and self.reported:
                 raise OptionError(f"the system refuses {self.name}")
@@ -317,6 +436,8 @@ class Option:
 
     def read(self, handle: Handle) -> object:
         """The value as a term. Raises OSError where the system has none."""
+        if self.of_streams and handle.kind == "datagram":
+            raise OSError("not of datagram sockets")
         if self.constant is not None:
             return self.kind.build(handle.get_system_option(self.level, self.constant, self.size))
         if self.get is not None:
@@ -326,67 +447,83 @@ class Option:
 
 IP, IPV6, TCP = socket.IPPROTO_IP, socket.IPPROTO_IPV6, socket.IPPROTO_TCP
 
-# Where options may stand. The lists are those of inet:connect_options/0 and
-# listen_options/0; what is not in them can still be set on an open socket.
+# Where options may stand. The lists are those of inet:connect_options/0, listen_options/0
+# and udp_options/0; what is not in them can still be set on an open socket.
 OPENED = frozenset((SET, GET))
-ON_LISTEN = OPENED | {LISTEN}
+ON_TCP = OPENED | {CONNECT, LISTEN}
+ON_UDP = OPENED | {OPEN}
 
 _ROWS = (
     Option("active", ACTIVE_MODE, attribute="active", default=active.PASSIVE,
            set=_set_active, get=_get_active, inherited=False),
+    Option("add_membership", MEMBERSHIP, frozenset((OPEN, SET)), set=_set_membership(True), inherited=False,
+           note="the system's refusal is not reported, as in OTP"),
     Option("bind_to_device", DEVICE, constant=socket.SO_BINDTODEVICE, size=16, reported=True, since=25),
-    Option("broadcast", BOOL, OPENED, constant=socket.SO_BROADCAST),
+    Option("broadcast", BOOL, ON_UDP, constant=socket.SO_BROADCAST),
     Option("buffer", INT, attribute="buffer", default=1460, set=_set_buffer),
-    Option("delay_send", BOOL, attribute="delay_send", default=False),
+    Option("delay_send", BOOL, ON_TCP, of_streams=True, attribute="delay_send", default=False),
     Option("deliver", DELIVER, attribute="as_port", default=False),
-    Option("dontroute", BOOL, OPENED, constant=socket.SO_DONTROUTE),
+    Option("dontroute", BOOL, ON_UDP, constant=socket.SO_DONTROUTE),
+    Option("drop_membership", MEMBERSHIP, frozenset((OPEN, SET)), set=_set_membership(False), inherited=False,
+           note="as add_membership"),
     Option("exclusiveaddruse", BOOL, attribute="exclusiveaddruse", default=False,
            set=_ignore, since=28, note="Windows only: elsewhere accepted and always false, as in OTP"),
-    Option("exit_on_close", BOOL, attribute="exit_on_close", default=True),
+    Option("exit_on_close", BOOL, ON_TCP, attribute="exit_on_close", default=True),
     Option("header", UINT, attribute="header", default=0),
     Option("high_msgq_watermark", INT, attribute="high_msgq_watermark", default=8192,
            set=_set_message_limit("high_msgq_watermark"),
            note="kept, but there is no queue of messages to a port to limit"),
-    Option("high_watermark", INT, attribute="high_watermark", default=8192, set=_set_high_watermark),
-    Option("ipv6_v6only", BOOL, ON_LISTEN, level=IPV6, constant=socket.IPV6_V6ONLY, reported=True),
-    Option("keepalive", BOOL, constant=socket.SO_KEEPALIVE),
-    Option("keepcnt", INT, level=TCP, constant=socket.TCP_KEEPCNT, since=28),
-    Option("keepidle", INT, level=TCP, constant=socket.TCP_KEEPIDLE, since=28),
-    Option("keepintvl", INT, level=TCP, constant=socket.TCP_KEEPINTVL, since=28),
+    Option("high_watermark", INT, ON_TCP, of_streams=True, attribute="high_watermark", default=8192,
+           set=_set_high_watermark),
+    Option("ipv6_v6only", BOOL, OPENED | {LISTEN, OPEN}, level=IPV6,
+           constant=socket.IPV6_V6ONLY, reported=True),
+    Option("keepalive", BOOL, ON_TCP, constant=socket.SO_KEEPALIVE),
+    Option("keepcnt", INT, ON_TCP, level=TCP, constant=socket.TCP_KEEPCNT, since=28),
+    Option("keepidle", INT, ON_TCP, level=TCP, constant=socket.TCP_KEEPIDLE, since=28),
+    Option("keepintvl", INT, ON_TCP, level=TCP, constant=socket.TCP_KEEPINTVL, since=28),
     Option("line_delimiter", INT, frozenset((CONNECT, SET)), attribute="line_delimiter", default=10,
            set=_set_line_delimiter, inherited=False, since=25),
-    Option("linger", LINGER, constant=socket.SO_LINGER, size=8),
+    Option("linger", LINGER, ON_TCP, constant=socket.SO_LINGER, size=8),
     Option("low_msgq_watermark", INT, attribute="low_msgq_watermark", default=4096,
            set=_set_message_limit("low_msgq_watermark"), note="as high_msgq_watermark"),
-    Option("low_watermark", INT, attribute="low_watermark", default=4096, set=_set_low_watermark),
+    Option("low_watermark", INT, ON_TCP, of_streams=True, attribute="low_watermark", default=4096,
+           set=_set_low_watermark),
     Option("mode", MODE, attribute="as_list", default=True),
+    Option("multicast_if", INTERFACE, ON_UDP, inherited=False, set=_set_multicast_if, get=_get_multicast_if,
+           note="of IPv4 the address of an interface, of IPv6 its number"),
+    Option("multicast_loop", BOOL, ON_UDP, level=IP, constant=socket.IP_MULTICAST_LOOP, inherited=False),
+    Option("multicast_ttl", INT, ON_UDP, level=IP, constant=socket.IP_MULTICAST_TTL, inherited=False),
     Option("netns", PATH, attribute="netns", default=None, get=_get_netns, inherited=False,
            note="for the opening of a socket; setting it later changes only what getopts says"),
-    Option("nodelay", BOOL, level=TCP, constant=socket.TCP_NODELAY),
+    Option("nodelay", BOOL, ON_TCP, level=TCP, constant=socket.TCP_NODELAY),
     Option("nopush", BOOL, OPENED, level=TCP, constant=socket.TCP_CORK, since=25),
-    Option("packet", PACKET, attribute="packet", default=RAW),
-    Option("packet_size", UINT, attribute="packet_size", default=0),
+    Option("packet", PACKET, ON_TCP, attribute="packet", default=RAW),
+    Option("packet_size", UINT, ON_TCP, attribute="packet_size", default=0),
     Option("pktoptions", NOTHING, frozenset((GET,)), get=_get_pktoptions, since=28),
     Option("priority", INT, constant=socket.SO_PRIORITY, reported=True, after=_mark),
     Option("raw", NOTHING, note="raw, with a level, an option and a value: any option of the system"),
-    Option("read_ahead", BOOL, attribute="read_ahead", default=True, since=28),
-    Option("read_packets", UINT, frozenset((SET, GET)), set=_ignore, get=_absent,
+    Option("read_ahead", BOOL, ON_TCP, attribute="read_ahead", default=True, since=28),
+    Option("read_packets", UINT, ON_UDP, attribute="read_packets", default=5, inherited=False,
+           set=_set_read_packets, get=_get_read_packets,
            note="of datagram sockets; without effect on a connection, as in OTP"),
     Option("recbuf", INT, constant=socket.SO_RCVBUF, after=_after_recbuf),
-    Option("recvtclass", BOOL, level=IPV6, constant=socket.IPV6_RECVTCLASS, reported=True, since=25),
-    Option("recvtos", BOOL, level=IP, constant=socket.IP_RECVTOS, reported=True, since=25),
-    Option("recvttl", BOOL, level=IP, constant=IP_RECVTTL, reported=True, since=25),
+    Option("recvtclass", BOOL, level=IPV6, constant=socket.IPV6_RECVTCLASS, reported=True,
+           after=_track(1), since=25),
+    Option("recvtos", BOOL, level=IP, constant=socket.IP_RECVTOS, reported=True, after=_track(2), since=25),
+    Option("recvttl", BOOL, level=IP, constant=IP_RECVTTL, reported=True, after=_track(4), since=25),
     Option("reuseaddr", BOOL, constant=socket.SO_REUSEADDR),
     Option("reuseport", BOOL, constant=socket.SO_REUSEPORT, since=28),
     Option("reuseport_lb", BOOL, constant=socket.SO_REUSEPORT, since=28),
-    Option("send_timeout", TIME, attribute="send_timeout", default=None),
-    Option("send_timeout_close", BOOL, attribute="send_timeout_close", default=False),
-    Option("show_econnreset", BOOL, attribute="show_econnreset", default=False),
+    Option("send_timeout", TIME, ON_TCP, of_streams=True, attribute="send_timeout", default=None),
+    Option("send_timeout_close", BOOL, ON_TCP, of_streams=True, attribute="send_timeout_close",
+           default=False),
+    Option("show_econnreset", BOOL, ON_TCP, of_streams=True, attribute="show_econnreset", default=False),
     Option("sndbuf", INT, constant=socket.SO_SNDBUF),
     Option("tclass", INT, level=IPV6, constant=socket.IPV6_TCLASS, reported=True, since=25),
     Option("tos", INT, level=IP, constant=socket.IP_TOS, reported=True, after=_mark),
     Option("ttl", INT, level=IP, constant=socket.IP_TTL, reported=True, since=25),
-    Option("user_timeout", UINT, level=TCP, constant=socket.TCP_USER_TIMEOUT, reported=True, since=28),
+    Option("user_timeout", UINT, ON_TCP, level=TCP, constant=socket.TCP_USER_TIMEOUT, reported=True,
+           since=28),
 )  # fmt: skip
 
 OPTIONS: dict[str, Option] = {row.name: row for row in _ROWS}
@@ -525,8 +662,10 @@ def _merge_address(current: object, name: str, value: object) -> object:
 
 def _add(byname: dict[str, tuple[Option, object]], term: object, place: str) -> None:
     row, value = _parse_setting(term, place)
-    # raw stands for many options, so none takes the place of another
-    name = f"raw {len(byname)}" if row.name == "raw" else row.name
+    # raw stands for many options, so none takes the place of another; nor does a group
+    # of IPv4 in its short form (inet:udp_opt/3).
+    many = row.name == "raw" or (row.kind is MEMBERSHIP and len(term[1]) == 2 and len(term[1][0]) == 4)  # type: ignore[index]
+    name = f"{row.name} {len(byname)}" if many else row.name
     byname.pop(name, None)
     byname[name] = (row, value)
 

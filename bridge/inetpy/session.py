@@ -16,13 +16,14 @@ import errno
 import itertools
 import logging
 from collections.abc import Callable
-from socket import AF_UNIX, SOCK_STREAM
+from socket import AF_UNIX, SOCK_DGRAM, SOCK_STREAM
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from . import addresses, messages, options
 from .errors import posix_name
 from .etf import encode_body
 from .messages import OK, build_error, build_failure, build_ok, build_raise
+from .sockets.datagram import Datagram
 from .sockets.handle import Handle
 from .sockets.listener import Listener
 from .sockets.stream import Stream
@@ -47,6 +48,10 @@ _GONE = dict.fromkeys(
 _CLOSED = build_error("closed")
 
 
+class BadSockaddr(Exception):  # noqa: N818
+    """A sockaddr to bind to that is none: its caller fails otherwise than for a tuple."""
+
+
 class Transport(Protocol):
     """How a session reaches its peer. All terms are bodies: without a version byte."""
 
@@ -58,6 +63,9 @@ class Transport(Protocol):
 
     def note(self, body: bytes) -> None:
         """Tells the peer's end of the bridge what it must know to survive us."""
+
+    def acknowledged(self, count: int) -> None:
+        """The peer's end has passed on `count` frames more."""
 
 
 class Watcher(Protocol):
@@ -85,7 +93,9 @@ class Session:
     ) -> None:
         told = dict(pair for pair in capabilities if isinstance(pair, tuple) and len(pair) == 2)
         # Where the stock driver changed between editions of OTP, the node's edition counts.
-        self.before_28 = told.get(Atom("otp_release"), 0) < 28
+        release = told.get(Atom("otp_release"), 0)
+        self.before_27 = release < 27
+        self.before_28 = release < 28
         self.default_buffer = told.get(Atom("buffer"), options.DEFAULTS["buffer"])
         self.node_process = told.get(Atom("os_pid"))
         self.syscalls = syscalls
@@ -93,6 +103,7 @@ class Session:
         self.reply = transport.reply
         self.send = transport.send
         self.note = transport.note
+        self._acknowledged = transport.acknowledged
         self.congested = False
         self.sockets: dict[int, Handle] = {}
         self._loop = loop
@@ -100,7 +111,7 @@ class Session:
         self._out = out
         self._idents = itertools.count(1)
         self._watchers: dict[Pid, set[Watcher]] = {}
-        self._paused: list[Stream] = []
+        self._paused: list[Stream | Datagram] = []
 
     # --- requests ---
 
@@ -111,6 +122,8 @@ class Session:
                 self._request(op.name, ident, ref.raw, args)
             case (Atom(name="down"), Pid() as pid):
                 self._on_down(pid)
+            case (Atom(name="ack"), int() as count):
+                self._acknowledged(count)
             case _:
                 log.warning("not a request: %.200r", term)
 
@@ -147,6 +160,8 @@ class Session:
                 raise ValueError("a sockaddr to bind to goes with a sockaddr to connect to")
         except ValueError:
             return self.reply(ref, build_raise("exit", "badarg"))
+        except BadSockaddr:
+            return self.reply(ref, build_raise("error", "badarg"))
         except OSError as error:
             return self.reply(ref, build_error(posix_name(error)))
         try:
@@ -159,7 +174,7 @@ class Session:
                 remote = addresses.parse_address(address, port, family)
         except (OSError, ValueError):
             return self.reply(ref, build_error("einval"))
-        stream = self._open(Stream, ref, module, family, owner, opening, local)
+        stream = self._open(Stream, SOCK_STREAM, ref, module, family, owner, opening, local)
         if stream is not None:
             stream.connect(ref, remote, timeout)
 
@@ -172,11 +187,13 @@ class Session:
             local = self._local_address(opening, family, always=True)
         except ValueError:
             return self.reply(ref, build_raise("exit", "badarg"))
+        except BadSockaddr:
+            return self.reply(ref, build_raise("error", "badarg"))
         except OSError as error:
             return self.reply(ref, build_error(posix_name(error)))
         if type(opening.backlog) is not int:
             return self.reply(ref, build_raise("error", "function_clause"))
-        listener = self._open(Listener, ref, module, family, owner, opening, local)
+        listener = self._open(Listener, SOCK_STREAM, ref, module, family, owner, opening, local)
         if listener is None:
             return
         try:
@@ -187,6 +204,24 @@ class Session:
             return self.reply(ref, build_error(posix_name(error)))
         self.reply(ref, build_ok(listener.name))
 
+    def op_open(self, ref: bytes, args: Any) -> None:
+        """{Module, Family, Owner, Port, Options}: a datagram socket."""
+        module, family_name, owner, port, given = args
+        family = addresses.FAMILIES[family_name.name]
+        try:
+            opening = options.parse_open([(Atom("port"), port), *given], [], options.OPEN)
+            local = self._local_address(opening, family, always=True)
+        except ValueError:
+            return self.reply(ref, build_raise("exit", "badarg"))
+        except BadSockaddr:
+            return self.reply(ref, build_raise("error", "badarg"))
+        except OSError as error:
+            return self.reply(ref, build_error(posix_name(error)))
+        datagram = self._open(Datagram, SOCK_DGRAM, ref, module, family, owner, opening, local)
+        if datagram is not None:
+            datagram.start()
+            self.reply(ref, build_ok(datagram.name))
+
     def _local_address(
         self, opening: options.OpenOptions, family: int, always: bool
     ) -> addresses.Sockaddr | None:
@@ -196,7 +231,10 @@ class Session:
                 raise ValueError("a local address has no port")
             return None if opening.address is None else addresses.parse_local(opening.address)
         if isinstance(opening.address, dict):
-            return addresses.parse_sockaddr(opening.address, family)
+            try:
+                return addresses.parse_sockaddr(opening.address, family)
+            except ValueError as error:
+                raise BadSockaddr from error
         if opening.address is None or opening.address == Atom("undefined"):
             bound = addresses.parse_address(Atom("any"), opening.port, family)
             return bound if always or opening.port else None
@@ -210,7 +248,8 @@ class Session:
 
     def _open(
         self,
-        kind: type[S],
+        handler: type[S],
+        kind: int,
         ref: bytes,
         module: Atom,
         family: int,
@@ -225,11 +264,11 @@ class Session:
                 sock = self._adopt(number, family)
                 local = None if opening.address is None and not opening.port else local
             else:
-                sock = self.syscalls.open_socket(family, SOCK_STREAM, opening.netns)
+                sock = self.syscalls.open_socket(family, kind, opening.netns)
         except OSError as error:
             self.reply(ref, build_error(posix_name(error)))
             return None
-        handle = kind(self, module, owner, sock)
+        handle = handler(self, module, owner, sock)
         self.enter(handle)
         try:
             options.apply(handle, opening.settings)
@@ -262,27 +301,35 @@ class Session:
         return sock
 
     def op_fdopen(self, ref: bytes, args: Any) -> None:
-        """{Module, Family, Owner, Number, Options}: a stream of a descriptor of the node."""
-        module, family_name, owner, number, given = args
+        """{Module, Protocol, Family, Owner, Number, Options}: a socket of a descriptor of the node."""
+        module, protocol, family_name, owner, number, given = args
         try:
             sock = self._adopt(number, addresses.FAMILIES[family_name.name])
         except OSError as error:
             return self.reply(ref, build_error(posix_name(error)))
-        stream = Stream(self, module, owner, sock)
-        self.enter(stream)
+        handler = Stream if protocol == Atom("tcp") else Datagram
+        handle = handler(self, module, owner, sock)
+        self.enter(handle)
         try:
-            options.apply(stream, options.parse_settings(given))
+            options.apply(handle, options.parse_settings(given))
         except options.OptionError:
-            stream.terminate()
+            handle.terminate()
             return self.reply(ref, build_error("einval"))
-        stream.start()
-        self.reply(ref, build_ok(stream.name))
+        handle.start()
+        self.reply(ref, build_ok(handle.name))
 
     def op_info(self, ref: bytes, _args: Any) -> None:
         """What `inetpy:info/0` shows of this side."""
         kinds = [handle.kind for handle in self.sockets.values()]
-        counts = {Atom("stream"): kinds.count("stream"), Atom("listener"): kinds.count("listener")}
+        counts = {Atom(kind): kinds.count(kind) for kind in ("stream", "listener", "datagram")}
         self.reply(ref, build_ok(encode_body(counts)))
+
+    def send_all(self, pid: bytes, bodies: list[bytes]) -> None:
+        """Sends messages to a process, in one frame."""
+        if len(bodies) == 1:
+            self.send(pid, bodies[0])
+        elif bodies:
+            self.note(messages.build_deliver(pid, bodies))
 
     # --- sockets ---
 
@@ -342,7 +389,7 @@ class Session:
         """Calls `callback` when what is being done is done."""
         self.poller.soon(callback)
 
-    def pause(self, stream: Stream) -> None:
+    def pause(self, stream: Stream | Datagram) -> None:
         """`stream` has something to read, but the peer is behind: see `set_congested`."""
         self._paused.append(stream)
 
@@ -361,5 +408,6 @@ class Session:
         "connect": op_connect,
         "fdopen": op_fdopen,
         "listen": op_listen,
+        "open": op_open,
         "info": op_info,
     }

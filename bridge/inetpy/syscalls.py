@@ -71,6 +71,12 @@ class Syscalls:
         sock.setblocking(False)
         return sock
 
+    def disconnect(self, sock: socket.socket) -> None:
+        """Takes the peer of a datagram socket away: connect(2) with AF_UNSPEC."""
+        import ctypes  # the socket module has no form for that
+
+        ctypes.CDLL(None).connect(sock.fileno(), b"\0" * 16, 16)
+
     def accept(self, sock: socket.socket) -> socket.socket:
         accepted, _ = sock.accept()
         accepted.setblocking(False)
@@ -80,6 +86,9 @@ class Syscalls:
     send = staticmethod(socket.socket.send)
     sendmsg = staticmethod(socket.socket.sendmsg)
     sendfile = staticmethod(os.sendfile)
+    sendto = staticmethod(socket.socket.sendto)
+    recvfrom = staticmethod(socket.socket.recvfrom)
+    recvmsg = staticmethod(socket.socket.recvmsg)
     close_file = staticmethod(os.close)
     bind = staticmethod(socket.socket.bind)
     listen = staticmethod(socket.socket.listen)

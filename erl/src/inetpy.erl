@@ -1,7 +1,7 @@
 %% The public functions of inetpy.
 -module(inetpy).
 
--export([start/0, start/1, stop/0, info/0, which_sockets/0, i/0, tcp_options/1]).
+-export([start/0, start/1, stop/0, info/0, which_sockets/0, i/0, tcp_options/1, udp_options/1]).
 
 %% Starts the application: one Python process, ready for sockets.
 -spec start() -> ok | {error, term()}.
@@ -43,7 +43,7 @@ info() ->
             not_started
     end.
 
--spec which_sockets() -> [inetpy_tcp:socket()].
+-spec which_sockets() -> [inetpy_handle:socket()].
 which_sockets() ->
     case inetpy_bridge:where() of
         {ok, Bridge, _} -> inetpy_bridge:sockets(Bridge);
@@ -65,15 +65,15 @@ i() ->
     ).
 
 row(Socket) ->
-    case inetpy_tcp:info(Socket) of
+    case inetpy_handle:info(Socket) of
         #{owner := Owner, states := States, counters := #{recv_oct := Received, send_oct := Sent}} ->
             [
-                inetpy_tcp:socket_to_list(Socket), pid_to_list(Owner),
-                address(inetpy_tcp:sockname(Socket)), address(inetpy_tcp:peername(Socket)),
+                inetpy_handle:socket_to_list(Socket), pid_to_list(Owner),
+                address(inetpy_handle:sockname(Socket)), address(inetpy_handle:peername(Socket)),
                 state(States), integer_to_list(Received), integer_to_list(Sent)
             ];
         #{states := [closed]} ->
-            [inetpy_tcp:socket_to_list(Socket), "", "", "", "CLOSED", "", ""]
+            [inetpy_handle:socket_to_list(Socket), "", "", "", "CLOSED", "", ""]
     end.
 
 address({ok, {local, Path}}) -> "local:" ++ binary_to_list(Path);
@@ -89,16 +89,26 @@ state([State | _]) -> string:uppercase(atom_to_list(State)).
 %% `local` do; so the module must stand before them.
 -spec tcp_options(list()) -> list().
 tcp_options(Options) ->
-    [{tcp_module, tcp_module(Options)} | [Option || Option <- Options, not names_module(Option)]].
+    through(tcp_module, {inetpy_tcp, inetpy6_tcp, inetpy_local_tcp}, Options).
 
-tcp_module([inet6 | _]) -> inetpy6_tcp;
-tcp_module([local | _]) -> inetpy_local_tcp;
-tcp_module([{Name, {local, _}} | _]) when Name =:= ip; Name =:= ifaddr -> inetpy_local_tcp;
-tcp_module([_ | Options]) -> tcp_module(Options);
-tcp_module([]) -> inetpy_tcp.
+%% The same for gen_udp.
+-spec udp_options(list()) -> list().
+udp_options(Options) ->
+    through(udp_module, {inetpy_udp, inetpy6_udp, inetpy_local_udp}, Options).
+
+through(Name, Modules, Options) ->
+    Others = [Option || Option <- Options, not names_module(Option)],
+    [{Name, element(family(Options), Modules)} | Others].
+
+family([inet6 | _]) -> 2;
+family([local | _]) -> 3;
+family([{Name, {local, _}} | _]) when Name =:= ip; Name =:= ifaddr -> 3;
+family([_ | Options]) -> family(Options);
+family([]) -> 1.
 
 names_module(inet) -> true;
 names_module(local) -> true;
 names_module(inet6) -> true;
 names_module({tcp_module, _}) -> true;
+names_module({udp_module, _}) -> true;
 names_module(_) -> false.

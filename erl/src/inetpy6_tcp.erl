@@ -67,4 +67,4 @@ listen(Port, Opts) ->
     inetpy_tcp:open_listen(inet6, Port, Opts).
 
 -spec fdopen(non_neg_integer(), list()) -> {ok, inetpy_tcp:socket()} | {error, term()}.
-fdopen(Fd, Opts) -> inetpy_tcp:open_descriptor(inet6, Fd, Opts).
+fdopen(Fd, Opts) -> inetpy_handle:fdopen(tcp, inet6, Fd, Opts).

@@ -23,9 +23,13 @@
 %% The emulator's default limits suspend callers at 8 kB of output.
 -define(BUSY_LIMITS, {1 bsl 20, 4 bsl 20}).
 
+%% Python stops reading active sockets when it has not heard of more frames than its window:
+%% so the queue of this process stays short, and what it passes on is never old.
+-define(ACK_EVERY, 128).
+
 -record(socket, {
-    name :: inetpy_tcp:socket(),
-    kind :: stream | listener,
+    name :: inetpy_handle:socket(),
+    kind :: stream | listener | datagram,
     owner :: pid(),
     active = false :: boolean()
 }).
@@ -34,6 +38,8 @@
     port :: port(),
     os_pid :: non_neg_integer() | undefined,
     sockets = #{} :: #{pos_integer() => #socket{}},
+    %% Frames passed on since the last that we told Python of.
+    passed = 0 :: non_neg_integer(),
     %% Processes whose end Python wants to know.
     watched = #{} :: #{pid() => reference()},
     %% inet:monitor/1: who is to get a 'DOWN' for a socket.
@@ -76,7 +82,7 @@ not_started() ->
     {error, {inetpy, not_started, "call inetpy:start() first"}}.
 
 %% Ref will be in the 'DOWN' that the calling process gets when the socket ends.
--spec monitor_socket(inetpy_tcp:socket(), reference()) -> ok.
+-spec monitor_socket(inetpy_handle:socket(), reference()) -> ok.
 monitor_socket({'$inet', _, {Bridge, _, Id}} = Socket, Ref) ->
     try
         gen_server:call(Bridge, {monitor, Id, Ref, self(), Socket}, infinity)
@@ -93,7 +99,7 @@ cancel_monitor(Bridge, Ref) ->
     end.
 
 %% All sockets that are open on a bridge.
--spec sockets(pid()) -> [inetpy_tcp:socket()].
+-spec sockets(pid()) -> [inetpy_handle:socket()].
 sockets(Bridge) ->
     gen_server:call(Bridge, sockets, infinity).
 
@@ -107,6 +113,9 @@ down(Pid, Ref, Socket, Reason) ->
 init([]) ->
     process_flag(trap_exit, true),
     process_flag(message_queue_data, off_heap),
+    %% What Python says must not wait behind those that it is for: this process only
+    %% passes it on, and a queue here would delay all sockets for the busiest of them.
+    process_flag(priority, high),
     _ = load_atoms(),
     try inetpy_python:command() of
         {Program, Arguments, Environment} ->
@@ -179,7 +188,8 @@ os_pid(Port) ->
 %% names, and the words of the protocol that no other code here mentions.
 load_atoms() ->
     {module, _} = code:ensure_loaded(erl_posix_msg),
-    [unknown, bad_request, unknown_op, exception, tcp_passive, transfer, stream, listener].
+    [unknown, bad_request, unknown_op, exception, tcp_passive, transfer, stream, listener,
+        datagram, udp, udp_passive, udp_error, udp_closed, unspec, undefined].
 
 -spec handle_call(term(), gen_server:from(), #state{}) -> {reply, term(), #state{}}.
 handle_call(where, _From, State) ->
@@ -216,13 +226,20 @@ handle_cast(_Request, State) ->
     {noreply, State}.
 
 -spec handle_info(term(), #state{}) -> {noreply, #state{}} | {stop, term(), #state{}}.
-handle_info({Port, {data, Frame}}, #state{port = Port} = State) ->
+handle_info({Port, {data, Frame}}, #state{port = Port, passed = ?ACK_EVERY} = State) ->
+    ok = tell_python(Port, {ack, ?ACK_EVERY}),
+    handle_info({Port, {data, Frame}}, State#state{passed = 0});
+handle_info({Port, {data, Frame}}, #state{port = Port, passed = Passed} = State0) ->
+    State = State0#state{passed = Passed + 1},
     try binary_to_term(Frame, [safe]) of
         {To, _} = Reply when is_reference(To) ->
             To ! Reply,
             {noreply, State};
         {To, Message} when is_pid(To) ->
             To ! Message,
+            {noreply, State};
+        {deliver, To, Messages} ->
+            lists:foreach(fun(Message) -> To ! Message end, Messages),
             {noreply, State};
         Note ->
             {noreply, note(Note, State)}
@@ -234,7 +251,7 @@ handle_info({Port, {data, Frame}}, #state{port = Port} = State) ->
 handle_info({'DOWN', Ref, process, Pid, _}, #state{watched = Watched} = State) ->
     case Watched of
         #{Pid := Ref} ->
-            true = port_command(State#state.port, term_to_binary({down, Pid})),
+            ok = tell_python(State#state.port, {down, Pid}),
             {noreply, State#state{watched = maps:remove(Pid, Watched)}};
         #{} ->
             {noreply, State}
@@ -245,6 +262,13 @@ handle_info({'EXIT', Port, Reason}, #state{port = Port} = State) ->
     {stop, {inetpy_python, Reason}, State};
 handle_info(_Other, State) ->
     {noreply, State}.
+
+tell_python(Port, Term) ->
+    try port_command(Port, term_to_binary(Term)) of
+        true -> ok
+    catch
+        error:badarg -> ok  % it is gone; the news of that are on their way
+    end.
 
 -spec terminate(term(), #state{}) -> ok.
 terminate(_Reason, State) ->
@@ -264,6 +288,10 @@ terminate(_Reason, State) ->
 tell_lost(#socket{kind = stream, name = Name, owner = Owner, active = Active}) ->
     _ = [Owner ! {tcp_error, Name, inetpy_down} || Active],
     Owner ! {tcp_closed, Name},
+    ok;
+tell_lost(#socket{kind = datagram, name = Name, owner = Owner, active = Active}) ->
+    _ = [Owner ! {udp_error, Name, inetpy_down} || Active],
+    Owner ! {udp_closed, Name},
     ok;
 tell_lost(#socket{kind = listener}) ->
     ok.

@@ -43,4 +43,4 @@ listen(0, Opts) ->
     inetpy_tcp:open_listen(local, 0, Opts).
 
 -spec fdopen(non_neg_integer(), list()) -> {ok, inetpy_tcp:socket()} | {error, term()}.
-fdopen(Fd, Opts) -> inetpy_tcp:open_descriptor(local, Fd, Opts).
+fdopen(Fd, Opts) -> inetpy_handle:fdopen(tcp, local, Fd, Opts).

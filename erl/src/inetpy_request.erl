@@ -5,7 +5,7 @@
 %% is an answer, and no late answer is left in the mailbox.
 -module(inetpy_request).
 
--export([call/3, open/2, send/2]).
+-export([call/3, open/2, send/2, sendto/4]).
 
 -type result() ::
     ok
@@ -16,7 +16,7 @@
 -export_type([result/0]).
 
 %% An operation on a socket.
--spec call(inetpy_tcp:socket(), atom(), term()) -> result().
+-spec call(inetpy_handle:socket(), atom(), term()) -> result().
 call({'$inet', _, {Bridge, Out, Id}}, Op, Args) ->
     Ref = erlang:monitor(process, Bridge, [{alias, reply_demonitor}]),
     request(Out, Op, Ref, term_to_binary({Op, Id, Ref, Args})).
@@ -26,18 +26,14 @@ call({'$inet', _, {Bridge, Out, Id}}, Op, Args) ->
 open(Op, Args) ->
     case inetpy_bridge:where() of
         {ok, Bridge, Out} ->
-            case call({'$inet', ?MODULE, {Bridge, Out, 0}}, Op, Args) of
-                {raise, exit, Reason} -> exit(Reason);
-                {raise, error, Reason} -> erlang:error(Reason);
-                Result -> Result
-            end;
+            inetpy_handle:raise(call({'$inet', ?MODULE, {Bridge, Out, 0}}, Op, Args));
         {error, _} = Error ->
             Error
     end.
 
 %% The operation `send`. The data becomes the last element of the request
 %% without being copied: its size stands at the end of the encoded head.
--spec send(inetpy_tcp:socket(), iodata()) -> result().
+-spec send(inetpy_handle:socket(), iodata()) -> result().
 send({'$inet', _, {Bridge, Out, Id}}, Data) ->
     try iolist_size(Data) of
         Size ->
@@ -45,6 +41,20 @@ send({'$inet', _, {Bridge, Out, Id}}, Data) ->
             Empty = term_to_binary({send, Id, Ref, <<>>}),
             Head = binary:part(Empty, 0, byte_size(Empty) - 4),
             request(Out, send, Ref, [Head, <<Size:32>> | Data])
+    catch
+        error:badarg -> {error, einval}
+    end.
+
+%% The operation `sendto`, the same way.
+-spec sendto(inetpy_handle:socket(), term(), list(), iodata()) -> result().
+sendto({'$inet', _, {Bridge, Out, Id}}, Destination, Ancillary, Data) ->
+    %% in a list, as the stock driver has it: a single byte may be an integer
+    try iolist_size([Data]) of
+        Size ->
+            Ref = erlang:monitor(process, Bridge, [{alias, reply_demonitor}]),
+            Empty = term_to_binary({sendto, Id, Ref, {Destination, Ancillary, <<>>}}),
+            Head = binary:part(Empty, 0, byte_size(Empty) - 4),
+            request(Out, sendto, Ref, [Head, <<Size:32>>, Data])
     catch
         error:badarg -> {error, einval}
     end.

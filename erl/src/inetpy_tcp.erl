@@ -15,9 +15,9 @@
 -export([controlling_process/2, setopts/2, getopts/2, sockname/1, peername/1, socknames/1]).
 -export([getstat/2, monitor/1, cancel_monitor/1, info/1, socket_to_list/1, sendfile/4]).
 %% for inetpy6_tcp and inetpy_local_tcp
--export([open_connect/5, open_listen/3, open_descriptor/3]).
+-export([open_connect/5, open_listen/3]).
 
--type socket() :: {'$inet', module(), inetpy_bridge:handle()}.
+-type socket() :: inetpy_handle:socket().
 -export_type([socket/0]).
 
 -define(is_byte(X), (is_integer(X) andalso X >= 0 andalso X =< 255)).
@@ -79,42 +79,23 @@ listen(Port, Opts) ->
     open_listen(inet, Port, Opts).
 
 -spec fdopen(non_neg_integer(), list()) -> {ok, socket()} | {error, term()}.
-fdopen(Fd, Opts) -> open_descriptor(inet, Fd, Opts).
-
--spec open_descriptor(inet | inet6 | local, non_neg_integer(), list()) ->
-    {ok, socket()} | {error, term()}.
-open_descriptor(Family, Fd, Opts) when is_integer(Fd), 0 =< Fd ->
-    Result = inetpy_request:open(fdopen, {?MODULE, Family, self(), Fd, Opts}),
-    disown(Result, Family, Fd).
-
-%% Python has a copy of a descriptor that was given to it. Ours is closed then: who gives
-%% a descriptor to the stock driver gives it away too.
-disown({ok, _} = Result, Family, Fd) when is_integer(Fd), 0 =< Fd ->
-    case prim_inet:fdopen(tcp, Family, stream, Fd) of
-        {ok, Port} -> _ = prim_inet:close(Port), Result;
-        {error, _} -> Result
-    end;
-disown(Result, _, _) ->
-    Result.
-
-descriptor(Opts) ->
-    case [Fd || {fd, Fd} <- Opts] of
-        [] -> undefined;
-        Given -> lists:last(Given)
-    end.
+fdopen(Fd, Opts) -> inetpy_handle:fdopen(tcp, inet, Fd, Opts).
 
 -spec open_connect(inet | inet6 | local, term(), 0..65535, list(), timeout()) ->
     {ok, socket()} | {error, term()}.
 open_connect(Family, Address, Port, Opts, Timeout) ->
+    ok = inetpy_handle:check_sockaddr(Opts),
     Preset = preset(inet_default_connect_options),
     Args = {?MODULE, Family, self(), Address, Port, Opts, Preset, milliseconds(Timeout)},
-    disown(inetpy_request:open(connect, Args), Family, descriptor(Opts)).
+    Result = inetpy_request:open(connect, Args),
+    inetpy_handle:disown(Result, tcp, Family, inetpy_handle:descriptor(Opts)).
 
 -spec open_listen(inet | inet6 | local, term(), list()) -> {ok, socket()} | {error, term()}.
 open_listen(Family, Port, Opts) ->
+    ok = inetpy_handle:check_sockaddr(Opts),
     Preset = preset(inet_default_listen_options),
     Result = inetpy_request:open(listen, {?MODULE, Family, self(), Port, Opts, Preset}),
-    disown(Result, Family, descriptor(Opts)).
+    inetpy_handle:disown(Result, tcp, Family, inetpy_handle:descriptor(Opts)).
 
 %% Options that the application environment of kernel puts before the caller's.
 preset(Variable) ->
@@ -181,23 +162,9 @@ close(Socket) ->
 %% already go to the new owner, and then it gets the rest itself.
 -spec controlling_process(socket(), pid()) -> ok | {error, term()}.
 controlling_process(Socket, NewOwner) when is_pid(NewOwner) ->
-    case inetpy_request:call(Socket, controlling_process, {self(), NewOwner}) of
-        {transfer, Mode, Count} ->
-            case move_messages(Socket, NewOwner, false) of
-                true -> ok;
-                false -> take_over(Socket, NewOwner, Mode, Count)
-            end;
-        Answer ->
-            Answer
-    end;
+    inetpy_handle:transfer(Socket, NewOwner, fun() -> move_messages(Socket, NewOwner, false) end);
 controlling_process(Socket, _) ->
     refuse(Socket).
-
-take_over(Socket, NewOwner, Mode, Count) ->
-    case node(NewOwner) =/= node() orelse is_process_alive(NewOwner) of
-        true -> inetpy_request:call(Socket, take_over, {NewOwner, Mode, Count});
-        false -> {error, badarg}
-    end.
 
 move_messages(Socket, NewOwner, Closed) ->
     receive
@@ -225,58 +192,34 @@ refuse(Socket) ->
 %% --- inet ------------------------------------------------------------------
 
 -spec setopts(socket(), list()) -> ok | {error, term()}.
-setopts(Socket, Opts) -> inetpy_request:call(Socket, setopts, Opts).
+setopts(Socket, Opts) -> inetpy_handle:setopts(Socket, Opts).
 
 -spec getopts(socket(), list()) -> {ok, list()} | {error, term()}.
-getopts(Socket, Opts) when is_list(Opts) -> inetpy_request:call(Socket, getopts, Opts).
+getopts(Socket, Opts) -> inetpy_handle:getopts(Socket, Opts).
 
 -spec sockname(socket()) -> {ok, tuple()} | {error, term()}.
-sockname(Socket) -> inetpy_request:call(Socket, sockname, []).
+sockname(Socket) -> inetpy_handle:sockname(Socket).
 
 -spec peername(socket()) -> {ok, tuple()} | {error, term()}.
-peername(Socket) -> inetpy_request:call(Socket, peername, []).
+peername(Socket) -> inetpy_handle:peername(Socket).
 
 -spec socknames(socket()) -> {ok, [tuple()]} | {error, term()}.
-socknames(Socket) -> inetpy_request:call(Socket, socknames, []).
+socknames(Socket) -> inetpy_handle:socknames(Socket).
 
 -spec getstat(socket(), [inet:stat_option()]) -> {ok, list()} | {error, term()}.
-getstat(Socket, What) when is_list(What) -> inetpy_request:call(Socket, getstat, What).
+getstat(Socket, What) -> inetpy_handle:getstat(Socket, What).
 
 -spec monitor(socket()) -> reference().
-monitor(Socket) ->
-    Ref = make_ref(),
-    ok = inetpy_bridge:monitor_socket(Socket, Ref),
-    Ref.
+monitor(Socket) -> inetpy_handle:monitor(Socket).
 
 -spec cancel_monitor(reference()) -> boolean().
-cancel_monitor(Ref) ->
-    case inetpy_bridge:where() of
-        {ok, Bridge, _} -> inetpy_bridge:cancel_monitor(Bridge, Ref);
-        {error, _} -> false
-    end.
+cancel_monitor(Ref) -> inetpy_handle:cancel_monitor(Ref).
 
-%% The map of inet:info/1, as far as there is such a thing without a port.
 -spec info(socket()) -> map().
-info(Socket) ->
-    case inetpy_request:call(Socket, info, []) of
-        {ok, {States, Owner}} ->
-            {ok, Counters} = getstat(Socket, inet:stats()),
-            #{
-                states => States,
-                owner => Owner,
-                counters => maps:from_list(Counters),
-                %% what came went past the port, as it goes past a stock socket's
-                input => 0,
-                output => proplists:get_value(send_oct, Counters),
-                links => []
-            };
-        {error, _} ->
-            #{states => [closed]}
-    end.
+info(Socket) -> inetpy_handle:info(Socket).
 
 -spec socket_to_list(socket()) -> string().
-socket_to_list({'$inet', _, {_, _, Id}}) ->
-    "#InetPy<" ++ integer_to_list(Id) ++ ">".
+socket_to_list(Socket) -> inetpy_handle:socket_to_list(Socket).
 
 %% For file:sendfile/5, which on `enotsup` reads the file itself and sends it. Python
 %% takes a copy of the file's descriptor; other files than plain ones have none.

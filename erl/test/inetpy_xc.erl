@@ -24,15 +24,22 @@
 -spec backends() -> [xc:backend()].
 backends() ->
     [
-        #{name => inet, options => fun(Options) -> Options end},
-        #{name => inetpy, options => fun inetpy:tcp_options/1}
+        #{name => inet, options => fun same/1, udp => fun same/1, inet => inet},
+        #{
+            name => inetpy,
+            options => fun inetpy:tcp_options/1,
+            udp => fun inetpy:udp_options/1,
+            inet => inet
+        }
     ].
+
+same(Options) -> Options.
 
 -spec groups() -> [module()].
 groups() ->
     [
         xc_connect, xc_families, xc_listen, xc_accept, xc_recv, xc_packet, xc_active, xc_send,
-        xc_close, xc_sendfile, xc_owner, xc_options, xc_inet, xc_local, xc_sockopts, xc_types
+        xc_close, xc_sendfile, xc_owner, xc_options, xc_inet, xc_local, xc_udp, xc_udpopts, xc_local_udp, xc_multicast, xc_sockopts, xc_types
     ].
 
 -spec scenarios(module()) -> [scenario()].

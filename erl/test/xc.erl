@@ -6,12 +6,17 @@
 %% scenario is about both ends.
 -module(xc).
 
+-export([udp_options/2, udp/2, udp_pair/2]).
 -export([options/2, listen/2, listen/3, connect/4, connect/5, accept/1]).
 -export([pair/2, served/2, both/3, listener_port/1, dead_port/0]).
 -export([next/0, next/1, messages/1, messages/2, received/2, spawn_call/1, await/1, await/2]).
 -export([hand_over/2, reset/1, attempt/1, fill/1, sizes/1, until/1]).
 
--type backend() :: #{name := atom(), options := fun((list()) -> list())}.
+%% How calls lead to a backend: options for gen_tcp, options for gen_udp, and the module
+%% that has the functions of inet.
+-type backend() :: #{
+    name := atom(), options := fun((list()) -> list()), udp := fun((list()) -> list()), inet := module()
+}.
 -type socket() :: gen_tcp:socket().
 -export_type([backend/0]).
 
@@ -20,6 +25,24 @@
 %% The options that lead to the backend.
 -spec options(backend(), list()) -> list().
 options(#{options := Fun}, Options) -> Fun(Options).
+
+%% The same for gen_udp.
+-spec udp_options(backend(), list()) -> list().
+udp_options(#{udp := Fun}, Options) -> Fun(Options).
+
+%% A datagram socket of the backend on loopback, passive, and its port.
+-spec udp(backend(), list()) -> {socket(), inet:port_number()}.
+udp(Backend, Options) ->
+    Given = [binary, {active, false}, {ip, {127, 0, 0, 1}} | Options],
+    {ok, Socket} = gen_udp:open(0, udp_options(Backend, Given)),
+    {Socket, listener_port(Socket)}.
+
+%% {Socket of the backend, its port, a peer on inet, its port}.
+-spec udp_pair(backend(), list()) -> {socket(), inet:port_number(), socket(), inet:port_number()}.
+udp_pair(Backend, Options) ->
+    {Socket, Port} = udp(Backend, Options),
+    {ok, Peer} = gen_udp:open(0, [binary, {active, false}, {ip, {127, 0, 0, 1}}]),
+    {Socket, Port, Peer, listener_port(Peer)}.
 
 -spec listen(backend(), list()) -> socket().
 listen(Backend, Options) -> listen(Backend, 0, Options).

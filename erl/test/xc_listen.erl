@@ -39,6 +39,10 @@ scenarios() ->
                 Other -> Other
             end
         end},
+        {ifaddr_sockaddr_bad, "A sockaddr that is none.", fun(B) ->
+            [xc:attempt(fun() -> gen_tcp:listen(0, xc:options(B, [{ifaddr, A}])) end)
+             || A <- [#{}, #{family => inet, addr => x, port => 0}, #{family => inet, addr => any, port => 70000}]]
+        end},
         {port_option, "The option port wins over the argument.", fun(B) ->
             Port = xc:dead_port(),
             {ok, L} = gen_tcp:listen(0, xc:options(B, [{port, Port}, {reuseaddr, true}])),

@@ -1,4 +1,4 @@
-"""Every option that OTP documents for TCP has a row, a scenario, and its line on the page."""
+"""Every option that OTP documents for TCP and UDP has a row, a scenario, and its line on the page."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from inetpy import options
 sys.path.insert(0, str(TOP / "scripts"))
 import options_page
 
-# inet:setopts/2 and gen_tcp of the documentation of OTP 17, 25 and 28.
+# inet:setopts/2, gen_tcp and gen_udp of the documentation of OTP 17, 25 and 28.
 DOCUMENTED = [
     "active",
+    "add_membership",
     "bind_to_device",
     "broadcast",
     "buffer",
     "delay_send",
     "deliver",
     "dontroute",
+    "drop_membership",
     "exclusiveaddruse",
     "exit_on_close",
     "header",
@@ -37,6 +39,9 @@ DOCUMENTED = [
     "low_msgq_watermark",
     "low_watermark",
     "mode",
+    "multicast_if",
+    "multicast_loop",
+    "multicast_ttl",
     "netns",
     "nodelay",
     "nopush",
@@ -64,14 +69,16 @@ DOCUMENTED = [
     "user_timeout",
 ]
 
-SCENARIOS = (TOP / "erl" / "test" / "xc_sockopts.erl").read_text()
+SCENARIOS = "".join(
+    (TOP / "erl" / "test" / f"{group}.erl").read_text() for group in ("xc_sockopts", "xc_udpopts")
+)
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
 def test_documented_option(name: str) -> None:
     """It is in the table, and its values are tried at every place on both backends."""
     assert name in options.OPTIONS
-    assert re.search(rf"^\s+\{{{name}, \[", SCENARIOS, re.MULTILINE)
+    assert re.search(rf"^\s+\{{{name}, (\[|memberships)", SCENARIOS, re.MULTILINE)
 
 
 def test_page() -> None:

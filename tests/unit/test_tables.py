@@ -111,7 +111,7 @@ def test_sockaddr() -> None:
 def test_option_row(row: options.Option) -> None:
     """Each row lives in one place at most, and its default is a value that it can show."""
     assert row.constant is None or not row.attribute
-    assert row.constant is not None or row.attribute or row.get or row.name == "raw"
+    assert row.constant is not None or row.attribute or row.get or row.set or row.name == "raw"
     if row.attribute and row.get is None:
         term = row.kind.build(row.default)
         assert row.kind.parse(term) == row.default

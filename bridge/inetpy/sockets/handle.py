@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import messages, options
 from ..active import MULTI, PASSIVE, add_count
-from ..addresses import build_address
+from ..addresses import FAMILY_NAMES, build_address
 from ..errors import posix_name
 from ..etf import encode_body
 from ..messages import OK, build_error, build_event, build_ok
@@ -53,7 +53,8 @@ class Handle:
 
     __slots__ = (
         "__weakref__", "session", "syscalls", "ident", "module", "name", "owner", "sock", "state",
-        "interest", "active", "active_count", "as_list", "buffer", "buffer_set", "exit_on_close",
+        "interest", "active", "active_count", "as_list", "controls",
+        "read_packets", "buffer", "buffer_set", "exit_on_close",
         "high_watermark", "low_watermark", "high_msgq_watermark", "low_msgq_watermark", "as_port",
         "delay_send", "header", "line_delimiter", "netns", "marked", "read_ahead", "exclusiveaddruse",
         "packet", "packet_size", "send_timeout", "send_timeout_close", "show_econnreset", "recv_oct",
@@ -61,6 +62,7 @@ class Handle:
     )  # fmt: skip
 
     kind: ClassVar[str]
+    protocol: ClassVar[str] = "tcp"  # the first word of messages
     ops: ClassVar[dict[str, Callable[[Any, bytes, Any], None]]] = {}
 
     active: int
@@ -77,6 +79,7 @@ class Handle:
     low_watermark: int
     packet: PacketType
     packet_size: int
+    read_packets: int
     send_timeout: int | None
     send_timeout_close: bool
     show_econnreset: bool
@@ -103,6 +106,7 @@ class Handle:
                     self, attribute, getattr(like, attribute) if attribute in options.INHERITED else value
                 )
         self.active_count = 0
+        self.controls = 0
         self.buffer_set = False
         self.marked = False
         self.recv_oct = self.recv_cnt = self.recv_max = 0
@@ -169,7 +173,7 @@ class Handle:
         mode, count = changed
         self.change_active(mode, count)
         if self.active == PASSIVE:
-            self.tell("tcp_passive")
+            self.tell(f"{self.protocol}_passive")
 
     def change_active(self, mode: int, count: int) -> None:
         if (mode != PASSIVE) != (self.active != PASSIVE):
@@ -203,6 +207,13 @@ class Handle:
 
     def op_peername(self, ref: bytes, _args: Any) -> None:
         self.session.reply(ref, build_error("enotconn"))
+
+    def op_family(self, ref: bytes, _args: Any) -> None:
+        try:
+            name = FAMILY_NAMES[self.family()]
+        except OSError:
+            return self.session.reply(ref, build_error("closed"))
+        self.session.reply(ref, build_ok(encode_body(Atom(name))))
 
     def op_socknames(self, ref: bytes, _args: Any) -> None:
         try:
@@ -335,8 +346,10 @@ class Handle:
 
 Handle.ops = {
     "accept": Handle.op_invalid,
+    "connect": Handle.op_invalid,
     "close": Handle.op_close,
     "controlling_process": Handle.op_controlling_process,
+    "family": Handle.op_family,
     "getopts": Handle.op_getopts,
     "getstat": Handle.op_getstat,
     "info": Handle.op_info,

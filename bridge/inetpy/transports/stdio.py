@@ -38,6 +38,7 @@ PIPE_SIZE = 1 << 20
 READ_SIZE = 1 << 17  # a larger buffer for each read costs ten times a small read: malloc maps it
 HIGH_WATER = 1 << 22  # bytes of output that wait: above, sockets are not read
 LOW_WATER = 1 << 20
+WINDOW = 512  # frames that the bridge process may be behind: above, the same
 JOIN_LIMIT = 1 << 16
 SPIN = 100e-6
 GRACE = 0.5  # seconds that the loop has to see the end of input itself
@@ -81,6 +82,7 @@ class StdioTransport:
         self._backlog: deque[memoryview] = deque()
         self._backlog_size = 0
         self._flush_scheduled = False
+        self._unacknowledged = 0
         self.poller = Poller(loop, self.flush, _spin())
         self.poller.add(source, READ, self)
         self._emit(messages.build_hello())
@@ -100,6 +102,7 @@ class StdioTransport:
         size = len(body) + len(tail) + 1
         self._out.append(size.to_bytes(HEADER, "big") + b"\x83" + body)
         self._out_size += size + HEADER
+        self._unacknowledged += 1
         if tail:
             self._out.append(tail)
         if not self.poller.in_batch and not self._flush_scheduled:
@@ -114,6 +117,8 @@ class StdioTransport:
             return
         self._out = []
         size, self._out_size = self._out_size, 0
+        if self._unacknowledged > WINDOW:
+            self._set_congested(True)
         if self._backlog:
             return self._defer(out, size)
         if size <= JOIN_LIMIT and len(out) > 1:
@@ -132,8 +137,21 @@ class StdioTransport:
     def _defer(self, out: list[bytes], size: int) -> None:
         self._backlog.extend(map(memoryview, out))
         self._backlog_size += size
-        if self._backlog_size > HIGH_WATER and self._session and not self._session.congested:
-            self._session.set_congested(True)
+        if self._backlog_size > HIGH_WATER:
+            self._set_congested(True)
+
+    def acknowledged(self, count: int) -> None:
+        self._unacknowledged -= count
+        self._relieve()
+
+    def _set_congested(self, congested: bool) -> None:
+        if self._session and self._session.congested is not congested:
+            self._session.set_congested(congested)
+
+    def _relieve(self) -> None:
+        """Reads sockets again when both the pipe and the bridge process keep up."""
+        if self._backlog_size < LOW_WATER and self._unacknowledged <= WINDOW:
+            self._set_congested(False)
 
     def _drop_written(self, count: int) -> None:
         backlog = self._backlog
@@ -156,8 +174,7 @@ class StdioTransport:
                 self._backlog_size = 0
         if not self._backlog:
             self.poller.remove(self._sink)
-        if self._session and self._session.congested and self._backlog_size < LOW_WATER:
-            self._session.set_congested(False)
+        self._relieve()
 
     # --- input ---
 

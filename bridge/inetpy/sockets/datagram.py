@@ -1,0 +1,344 @@
+"""A datagram socket: the rules of inet_drv for UDP, and for unix sockets of datagrams.
+
+Receiving. Datagrams are read from the system only when somebody is to have them: an
+active owner, up to `read_packets` of them in a turn, or one caller in recv. What a turn
+reads goes to the owner in one frame. A datagram longer than `buffer` is cut.
+
+Sending. A datagram goes at once. When the system has no room for it, its sender and
+those behind it wait; before OTP 27 the sender is told `eagain`.
+
+Errors of the network (a connected peer that refuses) are an answer, or `udp_error`; the
+socket goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .. import addresses, options
+from ..active import MULTI, PASSIVE, after_delivery
+from ..addresses import Sender, Sockaddr
+from ..errors import posix_name
+from ..etf import encode_body
+from ..messages import (
+    OK,
+    build_address,
+    build_data,
+    build_error,
+    build_event,
+    build_ok,
+    build_port_data,
+    build_raise,
+)
+from ..packet import PacketType
+from ..syscalls import READ, WRITE
+from ..terms import Atom, Pid
+from .handle import CLOSED, Handle
+
+if TYPE_CHECKING:
+    from ..session import Session
+
+__all__ = ["Datagram"]
+
+CONTROL_SPACE = 256  # bytes for control messages: three integers, with room
+RETRY = 2  # ms until a datagram is tried again for which the other end had no room
+
+_CONNECTED = Atom("connected")
+# Where a datagram goes when nobody said where (prim_inet:sendto/4 to `{any, 0}`).
+_NOWHERE: dict[int, Sockaddr] = {
+    socket.AF_INET: ("0.0.0.0", 0),  # noqa: S104
+    socket.AF_INET6: ("::", 0, 0, 0),
+    socket.AF_UNIX: b"",
+}
+_TUPLE3, _TUPLE4 = b"h\3", b"h\4"
+
+
+class Datagram(Handle):
+    """See the module. `peer` is where it is connected to, or None."""
+
+    __slots__ = ("connected", "peer", "recv_ref", "recv_timer", "sends", "udp_heads")
+
+    kind: ClassVar[str] = "datagram"
+    protocol: ClassVar[str] = "udp"
+
+    def __init__(self, session: Session, module: Atom, owner: Pid, sock: socket.socket) -> None:
+        super().__init__(session, module, owner, sock)
+        self.connected = False
+        self.peer: Sockaddr | None = None
+        self.recv_ref: bytes | None = None
+        self.recv_timer: asyncio.TimerHandle | None = None
+        self.sends: deque[tuple[bytes, Any]] = deque()
+        # {udp, Socket, ...} with five elements, and with six.
+        head = build_event("udp", self.name)[2:]
+        self.udp_heads = (b"h\5" + head, b"h\6" + head)
+
+    def start(self) -> None:
+        """All options are set, and it is bound."""
+        if self.active != PASSIVE:
+            self.want(READ)
+
+    # --- connecting ---
+
+    def op_connect(self, ref: bytes, args: Any) -> None:
+        """{Ip, Port}, a path or a sockaddr: sets the peer (packet_inet_ctl, INET_REQ_CONNECT)."""
+        assert self.sock is not None
+        try:
+            address = self._parse_destination(args)
+        except ValueError:
+            return self.session.reply(ref, build_raise("error", "function_clause"))
+        except OSError as error:
+            return self.session.reply(ref, build_error(posix_name(error)))
+        try:
+            if self.connected:
+                # Linux would keep the source address of the old association.
+                self._dissolve()
+            self.syscalls.connect(self.sock, address)
+        except OSError as error:
+            self._dissolve()
+            return self.session.reply(ref, build_error(posix_name(error)))
+        self.connected = True
+        self.peer = address
+        self.session.reply(ref, OK)
+
+    def _dissolve(self) -> None:
+        assert self.sock is not None
+        self.connected = False
+        self.peer = None
+        self.syscalls.disconnect(self.sock)
+
+    def _parse_destination(self, term: Any) -> Sockaddr:
+        assert self.sock is not None
+        return addresses.parse_destination(term, self.sock.family)
+
+    # --- sending ---
+
+    def op_sendto(self, ref: bytes, args: Any) -> None:
+        """{Destination, AncillaryData, Data}; a connected socket takes no notice of the first.
+
+        `connected` stands for the peer.
+        """
+        if self.sends:
+            self.sends.append((ref, args))
+        elif not self._send(ref, args):
+            self.sends.append((ref, args))
+            self._wait_for_room()
+
+    def _send(self, ref: bytes, args: Any) -> bool:
+        """Sends, and answers `ref`. False when there is no room."""
+        destination, ancillary, data = args
+        sock = self.sock
+        assert sock is not None
+        try:
+            address = None if destination == _CONNECTED else self._parse_destination(destination)
+            control = options.build_control(ancillary)
+            if self.connected:
+                address = None
+            elif address is None:
+                address = _NOWHERE[sock.family]
+            self.count_sent(len(data))
+            if control:
+                self.syscalls.sendmsg(sock, [data], control, 0, address)
+            elif address is None:
+                self.syscalls.send(sock, data)
+            else:
+                self.syscalls.sendto(sock, data, address)
+        except (BlockingIOError, InterruptedError):
+            if not self.session.before_27:
+                return False
+            self.session.reply(ref, build_error("eagain"))
+        except OSError as error:
+            self.session.reply(ref, build_error(posix_name(error)))
+        except options.OptionError:
+            self.session.reply(ref, build_error("einval"))
+        except ValueError:
+            self.session.reply(ref, build_raise("error", "function_clause"))
+        else:
+            self.session.reply(ref, OK)
+        return True
+
+    def _wait_for_room(self) -> None:
+        assert self.sock is not None
+        if self.sock.family == socket.AF_UNIX:
+            # Writable is what it is while the other end's queue is full.
+            self.session.after(RETRY, self._send_waiting)
+        else:
+            self.want(self.interest | WRITE)
+
+    def _send_waiting(self) -> None:
+        if self.sock is None:
+            return
+        while self.sends:
+            if not self._send(*self.sends[0]):
+                return self._wait_for_room()
+            self.sends.popleft()
+        self.want(self.interest & ~WRITE)
+
+    @property
+    def send_pend(self) -> int:
+        return 0
+
+    # --- receiving ---
+
+    def op_recv(self, ref: bytes, args: Any) -> None:
+        """{Length, Timeout}; the length has no meaning."""
+        _, timeout = args
+        if self.active != PASSIVE:
+            return self.session.reply(ref, build_error("einval"))
+        if self.recv_ref is not None:
+            return self.session.reply(ref, build_error("ealready"))
+        self.recv_ref = ref
+        if self._receive_one() or self.recv_ref is None:
+            return
+        if timeout >= 0:
+            self.recv_timer = self.session.after(timeout, self._on_recv_timeout)
+        self.want(self.interest | READ)
+
+    def _on_recv_timeout(self) -> None:
+        self.recv_timer = None
+        if self.active == PASSIVE:
+            self.want(self.interest & ~READ)
+            self._answer_recv(build_error("timeout"))
+        # else it has lost its timeout to the active mode, as in packet_inet_timeout
+
+    def _answer_recv(self, body: bytes) -> None:
+        ref, self.recv_ref = self.recv_ref, None
+        if self.recv_timer is not None:
+            self.recv_timer.cancel()
+            self.recv_timer = None
+        if ref is not None:
+            self.session.reply(ref, body)
+
+    def on_ready(self, events: int) -> None:
+        if events & ~READ and self.interest & WRITE:
+            self._send_waiting()
+        if not events & ~WRITE or not self.interest & READ:
+            return
+        if self.active != PASSIVE:
+            if self.session.congested:
+                self.session.pause(self)
+                self.want(self.interest & ~READ)
+            else:
+                self._receive_many()
+        elif self.recv_ref is None:
+            self.want(self.interest & ~READ)
+        else:
+            self._receive_one()
+
+    def resume(self) -> None:
+        """The session takes messages again: see `pause` there."""
+        if self.active != PASSIVE:
+            self.want(self.interest | READ)
+
+    def _receive_one(self) -> bool:
+        """For the caller in recv. False when there is nothing."""
+        try:
+            received = self._read()
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError as error:
+            self._answer_recv(build_error(posix_name(error)))
+            return True
+        arity, body = self._body(*received)
+        self._answer_recv(build_ok((_TUPLE3, _TUPLE4)[arity - 3] + body))
+        return True
+
+    def _receive_many(self) -> None:
+        """For the owner of an active socket: all that may be read in one turn."""
+        bodies: list[bytes] = []
+        passive = False
+        for _ in range(max(self.read_packets, 1)):
+            try:
+                received = self._read()
+            except (BlockingIOError, InterruptedError):
+                break
+            except OSError as error:
+                bodies.append(build_event("udp_error", self.name, encode_body(Atom(posix_name(error)))))
+                break
+            bodies.append(self._message(*received))
+            mode, count = after_delivery(self.active, self.active_count)
+            if mode != self.active:
+                passive = self.active == MULTI
+                self.change_active(mode, count)
+                break
+            self.active_count = count
+        if passive:
+            bodies.append(build_event("udp_passive", self.name))
+        if self.active == PASSIVE:
+            self.want(self.interest & ~READ)
+        self.session.send_all(self.owner.raw, bodies)
+
+    def _read(self) -> tuple[bytes, Any, list[Any] | None]:
+        """(data, sender, control messages or None). Raises OSError."""
+        sock = self.sock
+        assert sock is not None
+        if self.controls:
+            data, control, _, sender = self.syscalls.recvmsg(sock, self.buffer, CONTROL_SPACE)
+            return data, sender, control
+        if self.connected:
+            return self.syscalls.recv(sock, self.buffer), self.peer, None
+        data, sender = self.syscalls.recvfrom(sock, self.buffer)
+        return data, sender, None
+
+    def _body(self, data: bytes, sender: Any, control: list[Any] | None) -> tuple[int, bytes]:
+        """How many elements tell of a datagram: address, port, control, data; and they."""
+        self.count_received(len(data))
+        payload = build_data(data, self.as_list, self.header)
+        if control is None:
+            return 3, _sender(sender) + payload
+        return 4, _sender(sender) + encode_body(options.parse_messages(control)) + payload
+
+    def _message(self, data: bytes, sender: Any, control: list[Any] | None) -> bytes:
+        if self.as_port:
+            self.count_received(len(data))
+            whole = addresses.pack_address(sender) + data
+            return build_port_data(self.name) + build_data(whole, self.as_list, self.header)
+        arity, body = self._body(data, sender, control)
+        return self.udp_heads[arity - 3] + body
+
+    # --- options ---
+
+    def settle(self, old_active: int, _old_packet: PacketType) -> None:
+        if self.sock is None or self.active == old_active:
+            return
+        if self.active != PASSIVE:
+            self.want(self.interest | READ)
+        else:
+            self.want(self.interest & ~READ)
+
+    # --- names ---
+
+    def op_peername(self, ref: bytes, args: Any) -> None:
+        if not self.connected:
+            return super().op_peername(ref, args)
+        self.reply_address(ref, self.syscalls.getpeername)
+
+    def states(self) -> tuple[str, ...]:
+        connected = ("connected",) if self.connected and self.state != CLOSED else ()
+        return connected + super().states()
+
+    # --- ends ---
+
+    def terminate(self) -> None:
+        super().terminate()
+        self._answer_recv(build_error("closed"))
+        sends, self.sends = self.sends, deque()
+        for ref, _ in sends:
+            self.session.reply(ref, build_error("closed"))
+
+
+@lru_cache(maxsize=1024)
+def _sender(address: Sender) -> bytes:
+    """The elements Address and Port of a message: of few senders come most datagrams."""
+    return build_address(address)
+
+
+Datagram.ops = Handle.ops | {
+    "connect": Datagram.op_connect,
+    "peername": Datagram.op_peername,
+    "recv": Datagram.op_recv,
+    "sendto": Datagram.op_sendto,
+}

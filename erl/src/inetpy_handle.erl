@@ -1,0 +1,141 @@
+%% What all sockets have, of whatever protocol: options, names, counters, monitors, the
+%% transfer to another owner, and descriptors of this node.
+-module(inetpy_handle).
+
+-export([setopts/2, getopts/2, sockname/1, peername/1, socknames/1, getstat/2]).
+-export([monitor/1, cancel_monitor/1, info/1, socket_to_list/1]).
+-export([transfer/3, fdopen/4, disown/4, descriptor/1, check_sockaddr/1, raise/1]).
+
+-type socket() :: {'$inet', module(), inetpy_bridge:handle()}.
+-export_type([socket/0]).
+
+-spec setopts(socket(), list()) -> ok | {error, term()}.
+setopts(Socket, Opts) -> inetpy_request:call(Socket, setopts, Opts).
+
+-spec getopts(socket(), list()) -> {ok, list()} | {error, term()}.
+getopts(Socket, Opts) when is_list(Opts) -> inetpy_request:call(Socket, getopts, Opts).
+
+-spec sockname(socket()) -> {ok, tuple()} | {error, term()}.
+sockname(Socket) -> inetpy_request:call(Socket, sockname, []).
+
+-spec peername(socket()) -> {ok, tuple()} | {error, term()}.
+peername(Socket) -> inetpy_request:call(Socket, peername, []).
+
+-spec socknames(socket()) -> {ok, [tuple()]} | {error, term()}.
+socknames(Socket) -> inetpy_request:call(Socket, socknames, []).
+
+-spec getstat(socket(), [inet:stat_option()]) -> {ok, list()} | {error, term()}.
+getstat(Socket, What) when is_list(What) -> inetpy_request:call(Socket, getstat, What).
+
+-spec monitor(socket()) -> reference().
+monitor(Socket) ->
+    Ref = make_ref(),
+    ok = inetpy_bridge:monitor_socket(Socket, Ref),
+    Ref.
+
+-spec cancel_monitor(reference()) -> boolean().
+cancel_monitor(Ref) ->
+    case inetpy_bridge:where() of
+        {ok, Bridge, _} -> inetpy_bridge:cancel_monitor(Bridge, Ref);
+        {error, _} -> false
+    end.
+
+%% The map of inet:info/1, as far as there is such a thing without a port.
+-spec info(socket()) -> map().
+info(Socket) ->
+    case inetpy_request:call(Socket, info, []) of
+        {ok, {States, Owner}} ->
+            {ok, Counters} = getstat(Socket, inet:stats()),
+            #{
+                states => States,
+                owner => Owner,
+                counters => maps:from_list(Counters),
+                %% what came went past the port, as it goes past a stock socket's
+                input => 0,
+                output => proplists:get_value(send_oct, Counters),
+                links => []
+            };
+        {error, _} ->
+            #{states => [closed]}
+    end.
+
+-spec socket_to_list(socket()) -> string().
+socket_to_list({'$inet', _, {_, _, Id}}) ->
+    "#InetPy<" ++ integer_to_list(Id) ++ ">".
+
+%% --- another owner ---------------------------------------------------------
+
+%% Delivery stops; Move/0 sends on what the caller has in its mailbox, and says whether the
+%% socket's end was among it; then the new owner gets the rest itself.
+-spec transfer(socket(), pid(), fun(() -> boolean())) -> ok | {error, term()}.
+transfer(Socket, NewOwner, Move) ->
+    case inetpy_request:call(Socket, controlling_process, {self(), NewOwner}) of
+        {transfer, Mode, Count} ->
+            case Move() of
+                true -> ok;
+                false -> take_over(Socket, NewOwner, Mode, Count)
+            end;
+        Answer ->
+            Answer
+    end.
+
+take_over(Socket, NewOwner, Mode, Count) ->
+    case node(NewOwner) =/= node() orelse is_process_alive(NewOwner) of
+        true -> inetpy_request:call(Socket, take_over, {NewOwner, Mode, Count});
+        false -> {error, badarg}
+    end.
+
+%% --- descriptors -----------------------------------------------------------
+
+%% A socket of a descriptor of this node.
+-spec fdopen(tcp | udp, inet | inet6 | local, non_neg_integer(), list()) ->
+    {ok, socket()} | {error, term()}.
+fdopen(Protocol, Family, Fd, Opts) when is_integer(Fd), 0 =< Fd ->
+    Module =
+        case Protocol of
+            tcp -> inetpy_tcp;
+            udp -> inetpy_udp
+        end,
+    Result = inetpy_request:open(fdopen, {Module, Protocol, Family, self(), Fd, Opts}),
+    disown(Result, Protocol, Family, Fd).
+
+%% Python has a copy of a descriptor that was given to it. Ours is closed then: who gives
+%% a descriptor to the stock driver gives it away too.
+-spec disown(Result, tcp | udp, inet | inet6 | local, integer() | undefined) -> Result when
+    Result :: {ok, socket()} | {error, term()}.
+disown({ok, _} = Result, Protocol, Family, Fd) when is_integer(Fd), 0 =< Fd ->
+    Type =
+        case Protocol of
+            tcp -> stream;
+            udp -> dgram
+        end,
+    case prim_inet:fdopen(Protocol, Family, Type, Fd) of
+        {ok, Port} -> _ = prim_inet:close(Port), Result;
+        {error, _} -> Result
+    end;
+disown(Result, _, _, _) ->
+    Result.
+
+%% The number that the options of a call give.
+-spec descriptor(list()) -> term().
+descriptor(Opts) ->
+    case [Fd || {fd, Fd} <- Opts] of
+        [] -> undefined;
+        Given -> lists:last(Given)
+    end.
+
+%% A sockaddr to bind to that is none makes the caller fail, the way inet does.
+-spec check_sockaddr(list()) -> ok.
+check_sockaddr([{ifaddr, Address} | Opts]) when is_map(Address) ->
+    _ = inet:ensure_sockaddr(Address),
+    check_sockaddr(Opts);
+check_sockaddr([_ | Opts]) ->
+    check_sockaddr(Opts);
+check_sockaddr(_) ->
+    ok.
+
+%% An answer that makes the caller fail.
+-spec raise(Answer) -> Answer when Answer :: inetpy_request:result().
+raise({raise, exit, Reason}) -> exit(Reason);
+raise({raise, error, Reason}) -> erlang:error(Reason);
+raise(Answer) -> Answer.

@@ -1,0 +1,222 @@
+%% UDP through Python, for IPv4; and the functions of all datagram sockets.
+%%
+%% As a `udp_module` it is called by gen_udp to open. The sockets that it opens,
+%% `{'$inet', inetpy_udp, Handle}`, name it as their handler, and gen_udp and inet call
+%% the rest of its functions for them. The behaviour is that of gen_udp, inet_udp and
+%% prim_inet; what a function clause refuses there, one refuses here.
+-module(inetpy_udp).
+
+%% udp_module
+-export([family/0, getserv/1, getaddr/1, getaddr/2, translate_ip/1, open/1, open/2, fdopen/2]).
+%% handler of '$inet' sockets
+-export([connect/2, connect/3, send/2, send/3, send/4, send/5, recv/2, recv/3, close/1]).
+-export([controlling_process/2, setopts/2, getopts/2, sockname/1, peername/1, socknames/1]).
+-export([getstat/2, monitor/1, cancel_monitor/1, info/1, socket_to_list/1]).
+%% for inetpy6_udp and inetpy_local_udp
+-export([open_socket/3]).
+
+-type socket() :: inetpy_handle:socket().
+-export_type([socket/0]).
+
+%% The stock driver's kernel buffer for IPv4.
+-define(RECBUF, 8 * 1024).
+
+%% --- opening ---------------------------------------------------------------
+
+-spec family() -> inet.
+family() -> inet.
+
+-spec getserv(inet:port_number() | atom()) -> {ok, inet:port_number()} | {error, inet:posix()}.
+getserv(Port) when is_integer(Port) -> {ok, Port};
+getserv(Name) when is_atom(Name) -> inet:getservbyname(Name, udp).
+
+-spec getaddr(term()) -> {ok, inet:ip_address()} | {error, inet:posix()}.
+getaddr(Address) -> inet:getaddr(Address, inet).
+
+-spec getaddr(term(), term()) -> {ok, inet:ip_address()} | {error, inet:posix()}.
+getaddr(Address, Timer) -> inet:getaddr_tm(Address, inet, Timer).
+
+-spec translate_ip(term()) -> term().
+translate_ip(IP) -> inet:translate_ip(IP, inet).
+
+-spec open(inet:port_number()) -> {ok, socket()} | {error, term()}.
+open(Port) -> open(Port, []).
+
+-spec open(inet:port_number(), list()) -> {ok, socket()} | {error, term()}.
+open(Port, Opts) -> open_socket(inet, Port, [{recbuf, ?RECBUF} | Opts]).
+
+-spec open_socket(inet | inet6 | local, term(), list()) -> {ok, socket()} | {error, term()}.
+open_socket(Family, Port, Opts) ->
+    ok = inetpy_handle:check_sockaddr(Opts),
+    Result = inetpy_request:open(open, {?MODULE, Family, self(), Port, Opts}),
+    inetpy_handle:disown(Result, udp, Family, inetpy_handle:descriptor(Opts)).
+
+-spec fdopen(non_neg_integer(), list()) -> {ok, socket()} | {error, term()}.
+fdopen(Fd, Opts) -> inetpy_handle:fdopen(udp, inet, Fd, [{recbuf, ?RECBUF} | Opts]).
+
+-spec connect(socket(), map()) -> ok | {error, term()}.
+connect(Socket, SockAddr) when is_map(SockAddr) ->
+    connect_to(Socket, inet:ensure_sockaddr(SockAddr)).
+
+-spec connect(socket(), term(), inet:port_number()) -> ok | {error, term()}.
+connect(Socket, Address, Port) ->
+    case resolve(Socket, Address) of
+        {ok, IP} -> connect_to(Socket, destination(IP, Port));
+        Error -> Error
+    end.
+
+connect_to(Socket, Destination) ->
+    inetpy_handle:raise(inetpy_request:call(Socket, connect, Destination)).
+
+%% --- sending ---------------------------------------------------------------
+
+%% To the peer that the socket is connected to.
+-spec send(socket(), iodata()) -> ok | {error, term()}.
+send(Socket, Data) ->
+    send_to(Socket, connected, [], Data).
+
+-spec send(socket(), tuple() | map(), iodata()) -> ok | {error, term()}.
+send(Socket, Destination, Data) ->
+    send(Socket, Destination, [], Data).
+
+%% Socket, Host, Port, Data; or Socket, Destination, AncillaryData (or port 0), Data.
+-spec send(socket(), term(), term(), iodata()) -> ok | {error, term()}.
+send(Socket, {A, B, C, D} = IP, Port, Data) when
+    is_integer(A), is_integer(B), is_integer(C), is_integer(D), is_integer(Port)
+->
+    %% The common case, before all others. What does not fit the socket takes the long way.
+    case inetpy_request:sendto(Socket, {IP, Port}, [], Data) of
+        {raise, error, function_clause} -> send(Socket, IP, Port, [], Data);
+        Result -> Result
+    end;
+send(Socket, #{family := Family} = Destination, Ancillary, Data) when
+    Family =:= inet orelse Family =:= inet6, is_list(Ancillary)
+->
+    send_to(Socket, inet:ensure_sockaddr(Destination), Ancillary, Data);
+send(Socket, {_, _} = Destination, 0, Data) ->
+    send_to(Socket, Destination, [], Data);
+send(_Socket, {_, _}, Port, _Data) when is_integer(Port) ->
+    {error, einval};
+send(Socket, {_, _} = Destination, Ancillary, Data) when is_list(Ancillary) ->
+    send_to(Socket, Destination, Ancillary, Data);
+send(_Socket, {_, _}, _, _) ->
+    erlang:error(if_clause);
+send(Socket, Host, Port, Data) ->
+    send(Socket, Host, Port, [], Data).
+
+-spec send(socket(), term(), inet:port_number() | atom(), list(), iodata()) -> ok | {error, term()}.
+send(Socket, Host, Port, Ancillary, Data) when is_list(Ancillary) ->
+    case resolve(Socket, Host) of
+        {ok, IP} ->
+            case getserv(Port) of
+                {ok, Number} -> send_to(Socket, {IP, Number}, Ancillary, Data);
+                {error, einval} -> exit(badarg);
+                Error -> Error
+            end;
+        {error, einval} ->
+            exit(badarg);
+        Error ->
+            Error
+    end.
+
+send_to(Socket, Destination, Ancillary, Data) ->
+    inetpy_handle:raise(inetpy_request:sendto(Socket, Destination, Ancillary, Data)).
+
+%% A host as the family of the socket has it.
+resolve(Socket, Host) ->
+    case inetpy_request:call(Socket, family, []) of
+        {ok, inet} -> getaddr(Host);
+        {ok, inet6} -> inetpy6_udp:getaddr(Host);
+        {ok, local} -> inetpy_local_udp:getaddr(Host);
+        {error, _} = Error -> Error
+    end.
+
+destination({local, _} = Path, 0) -> Path;
+destination(IP, Port) -> {IP, Port}.
+
+%% --- receiving -------------------------------------------------------------
+
+-spec recv(socket(), non_neg_integer()) -> {ok, tuple()} | {error, term()}.
+recv(Socket, Length) -> recv(Socket, Length, infinity).
+
+-spec recv(socket(), non_neg_integer(), timeout()) -> {ok, tuple()} | {error, term()}.
+recv(Socket, Length, Timeout) when
+    is_integer(Length), 0 =< Length, Length =< 16#ffffffff,
+    Timeout =:= infinity orelse
+        (is_integer(Timeout) andalso 0 =< Timeout andalso Timeout < 16#ffffffff)
+->
+    Milliseconds =
+        case Timeout of
+            infinity -> -1;
+            _ -> Timeout
+        end,
+    inetpy_request:call(Socket, recv, {Length, Milliseconds});
+recv(_, _, _) ->
+    {error, einval}.
+
+-spec close(socket()) -> ok.
+close(Socket) ->
+    receive
+        {udp_closed, Socket} -> ok
+    after 0 ->
+        _ = inetpy_request:call(Socket, close, []),
+        receive
+            {udp_closed, Socket} -> ok
+        after 0 -> ok
+        end
+    end.
+
+%% As inet:udp_controlling_process/2: delivery stops, the messages that are here
+%% already go to the new owner, and then it gets the rest itself. Those with ancillary
+%% data stay, and a closed socket makes the caller fail.
+-spec controlling_process(socket(), pid()) -> ok | {error, term()}.
+controlling_process(Socket, NewOwner) when is_pid(NewOwner) ->
+    case inetpy_handle:transfer(Socket, NewOwner, fun() -> move_messages(Socket, NewOwner) end) of
+        {error, closed} -> erlang:error({badmatch, {error, einval}});
+        Result -> Result
+    end.
+
+move_messages(Socket, NewOwner) ->
+    receive
+        {udp, Socket, _, _, _} = Message -> move_message(Socket, NewOwner, Message);
+        {udp_closed, Socket} = Message -> move_message(Socket, NewOwner, Message);
+        {Socket, {data, _}} = Message -> move_message(Socket, NewOwner, Message)
+    after 0 ->
+        false
+    end.
+
+move_message(Socket, NewOwner, Message) ->
+    NewOwner ! Message,
+    move_messages(Socket, NewOwner).
+
+%% --- inet ------------------------------------------------------------------
+
+-spec setopts(socket(), list()) -> ok | {error, term()}.
+setopts(Socket, Opts) -> inetpy_handle:setopts(Socket, Opts).
+
+-spec getopts(socket(), list()) -> {ok, list()} | {error, term()}.
+getopts(Socket, Opts) -> inetpy_handle:getopts(Socket, Opts).
+
+-spec sockname(socket()) -> {ok, tuple()} | {error, term()}.
+sockname(Socket) -> inetpy_handle:sockname(Socket).
+
+-spec peername(socket()) -> {ok, tuple()} | {error, term()}.
+peername(Socket) -> inetpy_handle:peername(Socket).
+
+-spec socknames(socket()) -> {ok, [tuple()]} | {error, term()}.
+socknames(Socket) -> inetpy_handle:socknames(Socket).
+
+-spec getstat(socket(), [inet:stat_option()]) -> {ok, list()} | {error, term()}.
+getstat(Socket, What) -> inetpy_handle:getstat(Socket, What).
+
+-spec monitor(socket()) -> reference().
+monitor(Socket) -> inetpy_handle:monitor(Socket).
+
+-spec cancel_monitor(reference()) -> boolean().
+cancel_monitor(Ref) -> inetpy_handle:cancel_monitor(Ref).
+
+-spec info(socket()) -> map().
+info(Socket) -> inetpy_handle:info(Socket).
+
+-spec socket_to_list(socket()) -> string().
+socket_to_list(Socket) -> inetpy_handle:socket_to_list(Socket).
