@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from inetpy.etf import decode, encode
+from inetpy.terms import Atom
+
 TOP = Path(__file__).parent.parent
 EBIN = TOP / "erl" / "ebin"
 TEST_EBIN = TOP / "erl" / "test" / "ebin"
@@ -53,6 +56,13 @@ class Oracle:
         """What the emulator reads in `data`, written again; None for a badarg."""
         answer = self.ask(b"D" + data)
         return answer[5:] if answer[:1] == b"+" else None
+
+    def inet(self, calls: list[tuple[str, list[object]]]) -> list[object]:
+        """What functions of inet return, or the reason of their failure."""
+        term = [(Atom(function), arguments) for function, arguments in calls]
+        answer = decode(self.ask(b"I" + encode(term)))
+        assert isinstance(answer, list)
+        return answer
 
     def evaluate(self, expression: str) -> bytes:
         """The value of an Erlang expression, as the emulator writes it."""

@@ -16,6 +16,7 @@ from conftest import EBIN, TEST_EBIN, TOP, erl
 SUITES = {
     "inetpy_failure_SUITE": "Python dies, frames are malformed, nothing leaks",
     "inetpy_otp_SUITE": "ssl, httpc, httpd and ssh on inetpy sockets",
+    "inetpy_inet_SUITE": "names, slow and fast, interfaces, and connecting to the first that answers",
     "inetpy_udp_SUITE": "the same for datagrams; floods, and the end of Python",
     "inetpy_tcp_SUITE": "what the stock driver of this node cannot be asked for",
 }

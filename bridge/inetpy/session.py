@@ -16,16 +16,19 @@ import errno
 import itertools
 import logging
 from collections.abc import Callable
-from socket import AF_UNIX, SOCK_DGRAM, SOCK_STREAM
+from concurrent.futures import ThreadPoolExecutor
+from socket import AF_INET, AF_UNIX, SOCK_DGRAM, SOCK_STREAM
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
-from . import addresses, messages, options
+from . import addresses, inet, messages, options, resolver
 from .errors import posix_name
 from .etf import encode_body
 from .messages import OK, build_error, build_failure, build_ok, build_raise
+from .resolver import ResolverError
 from .sockets.datagram import Datagram
 from .sockets.handle import Handle
 from .sockets.listener import Listener
+from .sockets.race import Race
 from .sockets.stream import Stream
 from .syscalls import Poller, Syscalls
 from .terms import Atom, Pid, Port, Ref
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Session", "Transport"]
 
 S = TypeVar("S", bound=Handle)
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +50,9 @@ _GONE = dict.fromkeys(
     build_error("einval"),
 ) | {"close": OK}
 _CLOSED = build_error("closed")
+
+
+MAX_THREADS = 32  # lookups at a time: those that wait for a slow server keep nobody else
 
 
 class BadSockaddr(Exception):  # noqa: N818
@@ -111,6 +118,7 @@ class Session:
         self._out = out
         self._idents = itertools.count(1)
         self._watchers: dict[Pid, set[Watcher]] = {}
+        self._threads: ThreadPoolExecutor | None = None
         self._paused: list[Stream | Datagram] = []
 
     # --- requests ---
@@ -174,9 +182,43 @@ class Session:
                 remote = addresses.parse_address(address, port, family)
         except (OSError, ValueError):
             return self.reply(ref, build_error("einval"))
-        stream = self._open(Stream, SOCK_STREAM, ref, module, family, owner, opening, local)
-        if stream is not None:
-            stream.connect(ref, remote, timeout)
+        try:
+            stream = self._open(Stream, SOCK_STREAM, module, family, owner, opening, local)
+        except OSError as error:
+            return self.reply(ref, build_error(posix_name(error)))
+
+        def done(error: str | None) -> None:
+            self.reply(ref, build_ok(stream.name) if error is None else build_error(error))
+
+        stream.connect(remote, timeout, done)
+
+    def op_connect_name(self, ref: bytes, args: Any) -> None:
+        """{Module, Owner, Name, Port, Options, Preset, Timeout}: any address of a name, RFC 8305."""
+        module, owner, name, port, given, preset, timeout = args
+        try:
+            opening = options.parse_open(given, preset, options.CONNECT)
+        except ValueError:
+            return self.reply(ref, build_raise("exit", "badarg"))
+
+        def begin(address: tuple[int, str], on_end: Callable[[str | None], None]) -> Stream:
+            family, host = address
+            try:
+                local = self._local_address(opening, family, always=False)
+            except (ValueError, BadSockaddr):
+                raise OSError(errno.EAFNOSUPPORT, "bound to the other family") from None
+            stream = self._open(Stream, SOCK_STREAM, module, family, owner, opening, local)
+            remote = (host, port) if family == AF_INET else (host, port, 0, 0)
+            stream.connect(remote, timeout, on_end)
+            return stream
+
+        def done(result: Stream | str) -> None:
+            won = not isinstance(result, str)
+            self.reply(ref, build_ok(result.name) if won else build_error(result))  # type: ignore[union-attr]
+
+        def resolved(found: list[tuple[int, str]]) -> None:
+            Race(self, found, timeout, begin, done)
+
+        self.in_thread(lambda: _all_addresses(name.decode("latin-1")), resolved)
 
     def op_listen(self, ref: bytes, args: Any) -> None:
         """{Module, Family, Owner, Port, Options, Preset}."""
@@ -193,9 +235,10 @@ class Session:
             return self.reply(ref, build_error(posix_name(error)))
         if type(opening.backlog) is not int:
             return self.reply(ref, build_raise("error", "function_clause"))
-        listener = self._open(Listener, SOCK_STREAM, ref, module, family, owner, opening, local)
-        if listener is None:
-            return
+        try:
+            listener = self._open(Listener, SOCK_STREAM, module, family, owner, opening, local)
+        except OSError as error:
+            return self.reply(ref, build_error(posix_name(error)))
         try:
             # Sixteen bits go to the driver, signed for listen(2).
             listener.listen(opening.backlog & 0xFFFF)
@@ -217,10 +260,12 @@ class Session:
             return self.reply(ref, build_raise("error", "badarg"))
         except OSError as error:
             return self.reply(ref, build_error(posix_name(error)))
-        datagram = self._open(Datagram, SOCK_DGRAM, ref, module, family, owner, opening, local)
-        if datagram is not None:
-            datagram.start()
-            self.reply(ref, build_ok(datagram.name))
+        try:
+            datagram = self._open(Datagram, SOCK_DGRAM, module, family, owner, opening, local)
+        except OSError as error:
+            return self.reply(ref, build_error(posix_name(error)))
+        datagram.start()
+        self.reply(ref, build_ok(datagram.name))
 
     def _local_address(
         self, opening: options.OpenOptions, family: int, always: bool
@@ -250,39 +295,32 @@ class Session:
         self,
         handler: type[S],
         kind: int,
-        ref: bytes,
         module: Atom,
         family: int,
         owner: Pid,
         opening: options.OpenOptions,
         local: addresses.Sockaddr | None,
-    ) -> S | None:
-        """A socket with its options set, and bound; or None, and `ref` has the error."""
+    ) -> S:
+        """A socket with its options set, and bound. Raises OSError."""
         number = opening.descriptor
-        try:
-            if type(number) is int and number >= 0:
-                sock = self._adopt(number, family)
-                local = None if opening.address is None and not opening.port else local
-            else:
-                sock = self.syscalls.open_socket(family, kind, opening.netns)
-        except OSError as error:
-            self.reply(ref, build_error(posix_name(error)))
-            return None
+        if type(number) is int and number >= 0:
+            sock = self._adopt(number, family)
+            local = None if opening.address is None and not opening.port else local
+        else:
+            sock = self.syscalls.open_socket(family, kind, opening.netns)
         handle = handler(self, module, owner, sock)
         self.enter(handle)
         try:
             options.apply(handle, opening.settings)
             if local is not None:
                 self.syscalls.bind(sock, local)
-        except options.OptionError:
-            answer = build_error("einval")
-        except OSError as error:
-            answer = build_error(posix_name(error))
-        else:
-            return handle
-        handle.terminate()
-        self.reply(ref, answer)
-        return None
+        except options.OptionError as error:
+            handle.terminate()
+            raise OSError(errno.EINVAL, "an option was refused") from error
+        except OSError:
+            handle.terminate()
+            raise
+        return handle
 
     def _adopt(self, number: int, family: int) -> socket.socket:
         """The socket that is the node's descriptor `number` (inet_ctl_fdopen). Raises OSError."""
@@ -317,6 +355,21 @@ class Session:
             return self.reply(ref, build_error("einval"))
         handle.start()
         self.reply(ref, build_ok(handle.name))
+
+    def op_inet(self, ref: bytes, args: Any) -> None:
+        """{Function, Arguments, Timeout}: a function of `inet` that takes no socket."""
+        function, arguments, timeout = args
+        quick = inet.QUICK.get(function.name)
+        if quick is not None:
+            return self.reply(ref, _inet_answer(quick, list(arguments)))
+        _Lookup(self, ref, timeout).start(inet.SLOW[function.name], list(arguments))
+
+    def in_thread(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
+        """Runs `work`, which must not raise, in a thread; then `done` with its result here."""
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(MAX_THREADS, "inetpy")
+        future = self._threads.submit(work)
+        future.add_done_callback(lambda it: self._loop.call_soon_threadsafe(done, it.result()))
 
     def op_info(self, ref: bytes, _args: Any) -> None:
         """What `inetpy:info/0` shows of this side."""
@@ -406,8 +459,62 @@ class Session:
 
     ops: ClassVar[dict[str, Callable[[Session, bytes, Any], None]]] = {
         "connect": op_connect,
+        "connect_name": op_connect_name,
         "fdopen": op_fdopen,
         "listen": op_listen,
         "open": op_open,
+        "inet": op_inet,
         "info": op_info,
     }
+
+
+def _inet_answer(function: Callable[[list[Any]], object], arguments: list[Any]) -> bytes:
+    """The answer of a function of `inet`, whatever it comes to."""
+    try:
+        return encode_body(function(arguments))
+    except inet.NoClause:
+        return build_raise("error", "function_clause")
+    except ResolverError as error:
+        return build_error(error.name)
+    except Exception as error:  # in a thread nobody else would see it
+        log.exception("%s failed", function.__name__)
+        return build_failure("exception", repr(error))
+
+
+def _all_addresses(name: str) -> list[tuple[int, str]]:
+    """None when the name is unknown."""
+    try:
+        return resolver.all_addresses(name)
+    except ResolverError:
+        return []
+    except Exception:  # in a thread nobody else would see it
+        log.exception("the addresses of %s", name)
+        return []
+
+
+class _Lookup:
+    """A function that runs in a thread, for a caller who may not wait for ever."""
+
+    __slots__ = ("ref", "session", "timer")
+
+    def __init__(self, session: Session, ref: bytes, timeout: int) -> None:
+        self.session = session
+        self.ref: bytes | None = ref
+        self.timer = session.after(timeout, self.on_timeout) if timeout >= 0 else None
+
+    def start(self, function: Callable[[list[Any]], object], arguments: list[Any]) -> None:
+        self.session.in_thread(lambda: _inet_answer(function, arguments), self.on_done)
+
+    def on_timeout(self) -> None:
+        self.answer(build_error("timeout"))
+
+    def on_done(self, body: bytes) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+        self.answer(body)
+
+    def answer(self, body: bytes) -> None:
+        """The first one counts."""
+        ref, self.ref = self.ref, None
+        if ref is not None:
+            self.session.reply(ref, body)

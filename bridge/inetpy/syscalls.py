@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import Protocol
 
-__all__ = ["Poller", "READ", "Syscalls", "Waiter", "WRITE"]
+__all__ = ["Poller", "READ", "Syscalls", "WRITE", "Waiter", "network_namespace"]
 
 READ = select.EPOLLIN
 WRITE = select.EPOLLOUT
@@ -43,7 +43,7 @@ class Syscalls:
         """A socket; in the network namespace that the file `netns` stands for."""
         if netns is None:
             return socket.socket(family, kind | socket.SOCK_NONBLOCK)
-        with _network_namespace(netns):
+        with network_namespace(netns):
             return socket.socket(family, kind | socket.SOCK_NONBLOCK)
 
     def borrow(self, process: int, number: int) -> int:
@@ -102,7 +102,7 @@ class Syscalls:
 
 
 @contextmanager
-def _network_namespace(path: bytes) -> Iterator[None]:
+def network_namespace(path: bytes) -> Iterator[None]:
     """This thread in another network namespace (setns(2)), and back again."""
     import ctypes  # takes milliseconds, and few need it
 

@@ -52,36 +52,7 @@ which_sockets() ->
 
 %% Prints the open sockets, as inet:i/0 does those of the stock driver.
 -spec i() -> ok.
-i() ->
-    Head = ["Socket", "Owner", "Local Address", "Foreign Address", "State", "Recv", "Sent"],
-    Rows = [Head | [row(Socket) || Socket <- which_sockets()]],
-    Widths = [lists:max([length(lists:nth(N, Row)) || Row <- Rows]) || N <- lists:seq(1, length(Head))],
-    lists:foreach(
-        fun(Row) ->
-            Cells = [string:pad(Cell, Width) || {Cell, Width} <- lists:zip(Row, Widths)],
-            io:format("~ts~n", [string:trim(lists:flatten(lists:join(" ", Cells)), trailing)])
-        end,
-        Rows
-    ).
-
-row(Socket) ->
-    case inetpy_handle:info(Socket) of
-        #{owner := Owner, states := States, counters := #{recv_oct := Received, send_oct := Sent}} ->
-            [
-                inetpy_handle:socket_to_list(Socket), pid_to_list(Owner),
-                address(inetpy_handle:sockname(Socket)), address(inetpy_handle:peername(Socket)),
-                state(States), integer_to_list(Received), integer_to_list(Sent)
-            ];
-        #{states := [closed]} ->
-            [inetpy_handle:socket_to_list(Socket), "", "", "", "CLOSED", "", ""]
-    end.
-
-address({ok, {local, Path}}) -> "local:" ++ binary_to_list(Path);
-address({ok, {Ip, Port}}) -> inet:ntoa(Ip) ++ ":" ++ integer_to_list(Port);
-address({error, _}) -> "*:*".
-
-state([]) -> "CLOSED";
-state([State | _]) -> string:uppercase(atom_to_list(State)).
+i() -> inetpy_inet:i().
 
 %% Options for gen_tcp that lead through Python, whatever family they ask for.
 %%

@@ -31,16 +31,16 @@ translate_ip(IP) -> inet:translate_ip(IP, inet6).
 getserv(Port) -> inetpy_tcp:getserv(Port).
 
 -spec getaddr(term()) -> {ok, inet:ip_address()} | {error, inet:posix()}.
-getaddr(Address) -> inet:getaddr(Address, inet6).
+getaddr(Address) -> inetpy_inet:getaddr(Address, inet6).
 
 -spec getaddr(term(), term()) -> {ok, inet:ip_address()} | {error, inet:posix()}.
-getaddr(Address, Timer) -> inet:getaddr_tm(Address, inet6, Timer).
+getaddr(Address, Timer) -> inetpy_inet:getaddr_tm(Address, inet6, Timer).
 
 -spec getaddrs(term()) -> {ok, [inet:ip_address()]} | {error, inet:posix()}.
-getaddrs(Address) -> inet:getaddrs(Address, inet6).
+getaddrs(Address) -> inetpy_inet:getaddrs(Address, inet6).
 
 -spec getaddrs(term(), term()) -> {ok, [inet:ip_address()]} | {error, inet:posix()}.
-getaddrs(Address, Timer) -> inet:getaddrs_tm(Address, inet6, Timer).
+getaddrs(Address, Timer) -> inetpy_inet:getaddrs_tm(Address, inet6, Timer).
 
 -spec connect
     (inet:ip6_address(), inet:port_number(), list()) ->

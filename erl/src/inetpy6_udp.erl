@@ -11,10 +11,10 @@ family() -> inet6.
 getserv(Port) -> inetpy_udp:getserv(Port).
 
 -spec getaddr(term()) -> {ok, inet:ip_address()} | {error, inet:posix()}.
-getaddr(Address) -> inet:getaddr(Address, inet6).
+getaddr(Address) -> inetpy_inet:getaddr(Address, inet6).
 
 -spec getaddr(term(), term()) -> {ok, inet:ip_address()} | {error, inet:posix()}.
-getaddr(Address, Timer) -> inet:getaddr_tm(Address, inet6, Timer).
+getaddr(Address, Timer) -> inetpy_inet:getaddr_tm(Address, inet6, Timer).
 
 -spec translate_ip(term()) -> term().
 translate_ip(IP) -> inet:translate_ip(IP, inet6).

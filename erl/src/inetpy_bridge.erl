@@ -189,7 +189,8 @@ os_pid(Port) ->
 load_atoms() ->
     {module, _} = code:ensure_loaded(erl_posix_msg),
     [unknown, bad_request, unknown_op, exception, tcp_passive, transfer, stream, listener,
-        datagram, udp, udp_passive, udp_error, udp_closed, unspec, undefined].
+        datagram, hostent, inet, inet6, flags, addr, netmask, broadaddr, dstaddr, hwaddr, up, broadcast,
+        loopback, pointtopoint, running, multicast, udp, udp_passive, udp_error, udp_closed, unspec, undefined].
 
 -spec handle_call(term(), gen_server:from(), #state{}) -> {reply, term(), #state{}}.
 handle_call(where, _From, State) ->

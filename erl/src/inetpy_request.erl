@@ -5,13 +5,13 @@
 %% is an answer, and no late answer is left in the mailbox.
 -module(inetpy_request).
 
--export([call/3, open/2, send/2, sendto/4]).
+-export([call/3, open/2, send/2, sendto/4, milliseconds/1]).
 
 -type result() ::
     ok
     | {ok, term()}
     | {error, term()}
-    | {transfer, integer(), integer()}
+    | term()  % of functions of inet, which answer without ok and error too
     | {raise, exit | error, term()}.
 -export_type([result/0]).
 
@@ -58,6 +58,11 @@ sendto({'$inet', _, {Bridge, Out, Id}}, Destination, Ancillary, Data) ->
     catch
         error:badarg -> {error, einval}
     end.
+
+%% A timeout on the wire.
+-spec milliseconds(timeout() | integer()) -> integer().
+milliseconds(infinity) -> -1;
+milliseconds(Timeout) when is_integer(Timeout) -> max(Timeout, -1).
 
 request(Out, Op, Ref, Frame) ->
     try port_command(Out, Frame) of

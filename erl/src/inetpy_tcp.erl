@@ -14,8 +14,8 @@
 -export([accept/1, accept/2, send/2, send/3, recv/2, recv/3, unrecv/2, shutdown/2, close/1]).
 -export([controlling_process/2, setopts/2, getopts/2, sockname/1, peername/1, socknames/1]).
 -export([getstat/2, monitor/1, cancel_monitor/1, info/1, socket_to_list/1, sendfile/4]).
-%% for inetpy6_tcp and inetpy_local_tcp
--export([open_connect/5, open_listen/3]).
+%% for inetpy6_tcp, inetpy_local_tcp and inetpy_happy_tcp
+-export([open_connect/5, open_connect_name/4, open_listen/3]).
 
 -type socket() :: inetpy_handle:socket().
 -export_type([socket/0]).
@@ -44,16 +44,16 @@ getserv(Port) when is_integer(Port) -> {ok, Port};
 getserv(Name) when is_atom(Name) -> inet:getservbyname(Name, tcp).
 
 -spec getaddr(term()) -> {ok, inet:ip_address()} | {error, inet:posix()}.
-getaddr(Address) -> inet:getaddr(Address, inet).
+getaddr(Address) -> inetpy_inet:getaddr(Address, inet).
 
 -spec getaddr(term(), term()) -> {ok, inet:ip_address()} | {error, inet:posix()}.
-getaddr(Address, Timer) -> inet:getaddr_tm(Address, inet, Timer).
+getaddr(Address, Timer) -> inetpy_inet:getaddr_tm(Address, inet, Timer).
 
 -spec getaddrs(term()) -> {ok, [inet:ip_address()]} | {error, inet:posix()}.
-getaddrs(Address) -> inet:getaddrs(Address, inet).
+getaddrs(Address) -> inetpy_inet:getaddrs(Address, inet).
 
 -spec getaddrs(term(), term()) -> {ok, [inet:ip_address()]} | {error, inet:posix()}.
-getaddrs(Address, Timer) -> inet:getaddrs_tm(Address, inet, Timer).
+getaddrs(Address, Timer) -> inetpy_inet:getaddrs_tm(Address, inet, Timer).
 
 %% --- opening ---------------------------------------------------------------
 
@@ -86,9 +86,17 @@ fdopen(Fd, Opts) -> inetpy_handle:fdopen(tcp, inet, Fd, Opts).
 open_connect(Family, Address, Port, Opts, Timeout) ->
     ok = inetpy_handle:check_sockaddr(Opts),
     Preset = preset(inet_default_connect_options),
-    Args = {?MODULE, Family, self(), Address, Port, Opts, Preset, milliseconds(Timeout)},
+    Args = {?MODULE, Family, self(), Address, Port, Opts, Preset, inetpy_request:milliseconds(Timeout)},
     Result = inetpy_request:open(connect, Args),
     inetpy_handle:disown(Result, tcp, Family, inetpy_handle:descriptor(Opts)).
+
+%% To whatever address of a name answers first.
+-spec open_connect_name(binary(), inet:port_number(), list(), timeout()) ->
+    {ok, socket()} | {error, term()}.
+open_connect_name(Name, Port, Opts, Timeout) ->
+    Preset = preset(inet_default_connect_options),
+    Milliseconds = inetpy_request:milliseconds(Timeout),
+    inetpy_request:open(connect_name, {?MODULE, self(), Name, Port, Opts, Preset, Milliseconds}).
 
 -spec open_listen(inet | inet6 | local, term(), list()) -> {ok, socket()} | {error, term()}.
 open_listen(Family, Port, Opts) ->
@@ -105,9 +113,6 @@ preset(Variable) ->
         undefined -> []
     end.
 
-milliseconds(infinity) -> -1;
-milliseconds(Timeout) when is_integer(Timeout) -> max(Timeout, -1).
-
 %% --- connections -----------------------------------------------------------
 
 -spec accept(socket()) -> {ok, socket()} | {error, term()}.
@@ -115,7 +120,7 @@ accept(Socket) -> accept(Socket, infinity).
 
 -spec accept(socket(), timeout()) -> {ok, socket()} | {error, term()}.
 accept(Socket, Timeout) when Timeout =:= infinity; is_integer(Timeout) ->
-    inetpy_request:call(Socket, accept, {self(), milliseconds(Timeout)});
+    inetpy_request:call(Socket, accept, {self(), inetpy_request:milliseconds(Timeout)});
 accept(Socket, _) ->
     refuse(Socket).
 
@@ -132,7 +137,7 @@ recv(Socket, Length) -> recv(Socket, Length, infinity).
 recv(Socket, Length, Timeout) when
     is_integer(Length), Length >= 0, (Timeout =:= infinity orelse is_integer(Timeout))
 ->
-    inetpy_request:call(Socket, recv, {Length, milliseconds(Timeout)});
+    inetpy_request:call(Socket, recv, {Length, inetpy_request:milliseconds(Timeout)});
 recv(Socket, _, _) ->
     refuse(Socket).
 

@@ -31,10 +31,10 @@ getserv(Port) when is_integer(Port) -> {ok, Port};
 getserv(Name) when is_atom(Name) -> inet:getservbyname(Name, udp).
 
 -spec getaddr(term()) -> {ok, inet:ip_address()} | {error, inet:posix()}.
-getaddr(Address) -> inet:getaddr(Address, inet).
+getaddr(Address) -> inetpy_inet:getaddr(Address, inet).
 
 -spec getaddr(term(), term()) -> {ok, inet:ip_address()} | {error, inet:posix()}.
-getaddr(Address, Timer) -> inet:getaddr_tm(Address, inet, Timer).
+getaddr(Address, Timer) -> inetpy_inet:getaddr_tm(Address, inet, Timer).
 
 -spec translate_ip(term()) -> term().
 translate_ip(IP) -> inet:translate_ip(IP, inet).
@@ -145,12 +145,7 @@ recv(Socket, Length, Timeout) when
     Timeout =:= infinity orelse
         (is_integer(Timeout) andalso 0 =< Timeout andalso Timeout < 16#ffffffff)
 ->
-    Milliseconds =
-        case Timeout of
-            infinity -> -1;
-            _ -> Timeout
-        end,
-    inetpy_request:call(Socket, recv, {Length, Milliseconds});
+    inetpy_request:call(Socket, recv, {Length, inetpy_request:milliseconds(Timeout)});
 recv(_, _, _) ->
     {error, einval}.
 

@@ -8,6 +8,8 @@
 %%   <<"V", Text/binary>>       the term of an Erlang expression, written with the default options
 %%   <<"P", Bytes/binary>>      Bytes is a term {Type, Data, Options}; the answer is the
 %%                              term erlang:decode_packet(Type, Data, Options), or badarg
+%%   <<"I", Bytes/binary>>      Bytes is a term [{Function, Arguments}]; the answer is the list
+%%                              of what these functions of inet return, or fail with
 -module(etf_oracle).
 
 -export([main/0]).
@@ -50,7 +52,17 @@ answer(<<"P", Bytes/binary>>) ->
         catch
             error:badarg -> badarg
         end,
-    term_to_binary(Result).
+    term_to_binary(Result);
+
+answer(<<"I", Bytes/binary>>) ->
+    term_to_binary([called(Function, Arguments) || {Function, Arguments} <- binary_to_term(Bytes)]).
+
+called(Function, Arguments) ->
+    try
+        apply(inet, Function, Arguments)
+    catch
+        error:Reason -> Reason
+    end.
 
 written(Term) ->
     term_to_binary(Term, [{minor_version, 2}]).

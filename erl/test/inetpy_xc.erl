@@ -29,7 +29,7 @@ backends() ->
             name => inetpy,
             options => fun inetpy:tcp_options/1,
             udp => fun inetpy:udp_options/1,
-            inet => inet
+            inet => inetpy_inet
         }
     ].
 
@@ -39,7 +39,7 @@ same(Options) -> Options.
 groups() ->
     [
         xc_connect, xc_families, xc_listen, xc_accept, xc_recv, xc_packet, xc_active, xc_send,
-        xc_close, xc_sendfile, xc_owner, xc_options, xc_inet, xc_local, xc_udp, xc_udpopts, xc_local_udp, xc_multicast, xc_sockopts, xc_types
+        xc_close, xc_sendfile, xc_owner, xc_options, xc_inet, xc_local, xc_udp, xc_udpopts, xc_local_udp, xc_multicast, xc_functions, xc_sockopts, xc_types
     ].
 
 -spec scenarios(module()) -> [scenario()].

@@ -24,6 +24,7 @@ import asyncio
 import errno
 import socket
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import options
@@ -61,7 +62,7 @@ class Stream(Handle):
     __slots__ = (
         "inbox", "reading", "recv_ref", "recv_timer",
         "outbox", "file", "busy_ref", "send_timer", "suspended", "shutting", "shut",
-        "connect_ref", "connect_timer", "closers",
+        "connect_done", "connect_timer", "closers",
         "closed_send", "closed_recv", "closed_told", "reset_hidden", "tcp_head", "in_headers",
     )  # fmt: skip
 
@@ -75,7 +76,7 @@ class Stream(Handle):
         self.reading = False
         self.recv_ref: bytes | None = None
         self.recv_timer: asyncio.TimerHandle | None = None
-        self.connect_ref: bytes | None = None
+        self.connect_done: Callable[[str | None], None] | None = None
         self.connect_timer: asyncio.TimerHandle | None = None
         self.outbox: Outbox | None = None  # always there while a file is sent
         self.file: FileSend | None = None
@@ -105,10 +106,10 @@ class Stream(Handle):
 
     # --- connecting ---
 
-    def connect(self, ref: bytes, address: Sockaddr, timeout: int) -> None:
-        """Answers `{ok, Socket}` or an error to `ref`, and then is there or gone."""
+    def connect(self, address: Sockaddr, timeout: int, done: Callable[[str | None], None]) -> None:
+        """Calls `done` with None when it is there, or with the name of an error when it is gone."""
         assert self.sock is not None
-        self.connect_ref = ref
+        self.connect_done = done
         try:
             self.syscalls.connect(self.sock, address)
         except BlockingIOError:
@@ -137,27 +138,27 @@ class Stream(Handle):
         self._finish_connect()
 
     def _finish_connect(self) -> None:
-        ref = self._end_connect()
+        done = self._end_connect()
         self.state = CONNECTED
         if self.active != PASSIVE:
             self._start_reading()
         else:
             self.want(0)
-        if ref is not None:
-            self.session.reply(ref, build_ok(self.name))
+        if done is not None:
+            done(None)
 
     def _fail_connect(self, name: str) -> None:
-        ref = self._end_connect()
+        done = self._end_connect()
         self.terminate()
-        if ref is not None:
-            self.session.reply(ref, build_error(name))
+        if done is not None:
+            done(name)
 
-    def _end_connect(self) -> bytes | None:
+    def _end_connect(self) -> Callable[[str | None], None] | None:
         if self.connect_timer is not None:
             self.connect_timer.cancel()
             self.connect_timer = None
-        ref, self.connect_ref = self.connect_ref, None
-        return ref
+        done, self.connect_done = self.connect_done, None
+        return done
 
     # --- readiness ---
 

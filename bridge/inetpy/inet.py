@@ -1,0 +1,226 @@
+"""The functions of `inet` that take no socket, as a table: name to Python function.
+
+Each takes the terms that the Erlang function was called with and gives the term that
+it returns. Those of `QUICK` are computed at once, those of `SLOW` can block and are run
+in threads. Arguments that no clause of the Erlang function takes raise `NoClause`.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from . import ip_text, resolver
+from .addresses import is_ip
+from .errors import posix_name
+from .resolver import Hostent, ResolverError
+from .syscalls import network_namespace
+from .terms import Atom, Charlist, ImproperList
+
+__all__ = ["QUICK", "SLOW", "NoClause"]
+
+_OK, _ERROR = Atom("ok"), Atom("error")
+_EINVAL = (_ERROR, Atom("einval"))
+
+
+class NoClause(Exception):  # noqa: N818
+    """The Erlang function would fail with function_clause."""
+
+
+# --- texts -------------------------------------------------------------------
+
+
+def _is_list(term: object) -> bool:
+    return isinstance(term, (list, Charlist))
+
+
+def _text(term: Any) -> str:
+    """The characters of a list. Raises ValueError for other elements."""
+    try:
+        return "".join(map(chr, term))
+    except (TypeError, OverflowError):
+        raise ValueError(term) from None
+
+
+def _name(term: object) -> str:
+    """A host's or a service's name: an atom or a string."""
+    if isinstance(term, Atom):
+        return term.name
+    if not _is_list(term):
+        raise ResolverError("einval")
+    try:
+        return _text(term)
+    except ValueError:
+        raise NoClause from None
+
+
+def _string(text: str) -> object:
+    return Charlist(text.encode("latin-1", "replace")) if text else []
+
+
+# --- addresses and their text --------------------------------------------------
+
+
+# What a parser makes of terms that are no list: nothing, or einval, and of an improper list.
+_FAILS, _REFUSES_TERMS, _REFUSES_ALL = range(3)
+
+
+def _parser(parse: Callable[[str], tuple[int, ...]], others: int = _FAILS) -> Callable[[list[Any]], object]:
+    def parse_term(args: list[Any]) -> object:
+        (term,) = args
+        if not _is_list(term):
+            fails = _REFUSES_TERMS if isinstance(term, ImproperList) else _FAILS
+            if others <= fails:
+                raise NoClause
+            return _EINVAL
+        try:
+            return _OK, parse(_text(term))
+        except ValueError:
+            return _EINVAL
+
+    return parse_term
+
+
+def _is_address(term: object) -> bool:
+    return is_ip(term, socket.AF_INET) or is_ip(term, socket.AF_INET6)
+
+
+def _ntoa(args: list[Any]) -> object:
+    (address,) = args
+    return _string(ip_text.format_address(address)) if _is_address(address) else _EINVAL
+
+
+def _map_address(args: list[Any]) -> object:
+    (address,) = args
+    if not _is_address(address):
+        raise NoClause
+    return ip_text.map_address(address)
+
+
+def _test(*families: int) -> Callable[[list[Any]], object]:
+    def is_address(args: list[Any]) -> object:
+        return any(is_ip(args[0], family) for family in families)
+
+    return is_address
+
+
+# --- names ---------------------------------------------------------------------
+
+
+def _hostent(host: Hostent) -> tuple[object, ...]:
+    """#hostent{}"""
+    found = [ip_text.parse_address(address) for address in host.addresses]
+    aliases = [_string(alias) for alias in host.aliases]
+    size = 4 if host.family == "inet" else 16
+    return Atom("hostent"), _string(host.name), aliases, Atom(host.family), size, found
+
+
+def _family(term: object) -> str:
+    return term.name if isinstance(term, Atom) else ""
+
+
+def _gethostbyname(args: list[Any]) -> object:
+    name, family = args
+    if _family(family) not in resolver.FAMILIES:
+        raise ResolverError("einval")
+    return _OK, _hostent(resolver.host_by_name(_name(name), _family(family)))
+
+
+def _getaddrs(args: list[Any]) -> object:
+    host, family = args
+    if isinstance(host, tuple):
+        return _own_address(host, _family(family))
+    try:
+        name = _name(host)
+    except NoClause:
+        raise ResolverError("einval") from None
+    if not name or not all("!" <= character <= "~" for character in name):
+        raise ResolverError("einval")
+    found = resolver.host_by_name(name, _family(family))
+    return _OK, [ip_text.parse_address(address) for address in found.addresses]
+
+
+def _own_address(address: tuple[object, ...], family: str) -> object:
+    """An ip tuple is its own address, in its own family."""
+    for name, number in resolver.FAMILIES.items():
+        if is_ip(address, number):
+            return (_OK, [address]) if family == name else (_ERROR, Atom("eafnosupport"))
+    raise ResolverError("einval")
+
+
+def _getaddr(args: list[Any]) -> object:
+    match _getaddrs(args):
+        case (Atom(name="ok"), [first, *_]):
+            return _OK, first
+        case answer:
+            return answer
+
+
+def _gethostbyaddr(args: list[Any]) -> object:
+    (address,) = args
+    if _is_list(address):
+        try:
+            address = ip_text.parse_address(_text(address))
+        except ValueError:
+            raise ResolverError("einval") from None
+    if not _is_address(address):
+        raise ResolverError("einval")
+    return _OK, _hostent(resolver.host_by_address(address))
+
+
+def _getservbyname(args: list[Any]) -> object:
+    name, protocol = args
+    if not isinstance(name, Atom):
+        raise NoClause
+    return _OK, resolver.getservbyname(name.name, _name(protocol))
+
+
+def _getservbyport(args: list[Any]) -> object:
+    port, protocol = args
+    if type(port) is not int:
+        raise ResolverError("einval")
+    return _OK, _string(resolver.getservbyport(port, _name(protocol)))
+
+
+def _gethostname(_args: list[Any]) -> object:
+    return _OK, _string(resolver.hostname())
+
+
+def _getifaddrs(args: list[Any]) -> object:
+    """[] or [Path], the network namespace."""
+    from . import interfaces  # needs ctypes, which takes milliseconds to load
+
+    try:
+        if not args:
+            return _OK, interfaces.getifaddrs()
+        with network_namespace(args[0]):
+            return _OK, interfaces.getifaddrs()
+    except OSError as error:
+        raise ResolverError(posix_name(error)) from None
+
+
+QUICK: dict[str, Callable[[list[Any]], object]] = {
+    "gethostname": _gethostname,
+    "ipv4_mapped_ipv6_address": _map_address,
+    "is_ip_address": _test(socket.AF_INET, socket.AF_INET6),
+    "is_ipv4_address": _test(socket.AF_INET),
+    "is_ipv6_address": _test(socket.AF_INET6),
+    "ntoa": _ntoa,
+    "parse_address": _parser(ip_text.parse_address, _REFUSES_TERMS),
+    "parse_ipv4_address": _parser(ip_text.parse_ipv4),
+    "parse_ipv4strict_address": _parser(ip_text.parse_ipv4_strict),
+    "parse_ipv6_address": _parser(ip_text.parse_ipv6),
+    "parse_ipv6strict_address": _parser(ip_text.parse_ipv6_strict, _REFUSES_ALL),
+    "parse_strict_address": _parser(ip_text.parse_strict, _REFUSES_TERMS),
+}
+
+SLOW: dict[str, Callable[[list[Any]], object]] = {
+    "getaddr": _getaddr,
+    "getaddrs": _getaddrs,
+    "gethostbyaddr": _gethostbyaddr,
+    "gethostbyname": _gethostbyname,
+    "getifaddrs": _getifaddrs,
+    "getservbyname": _getservbyname,
+    "getservbyport": _getservbyport,
+}
