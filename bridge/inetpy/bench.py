@@ -47,6 +47,10 @@ ROWS = (
     Row("  active", "MB/s", "active.inetpy", "active.inet", 400, faster=True),
     Row("send 64 KB", "MB/s", "send.inetpy", "receive.inet", 400, faster=True),
     Row("  both ends", "MB/s", "both.inetpy", "receive.inet", 400, faster=True),
+    Row("datagrams in, 100 B", "1/s", "in100.inetpy", "in100.inet", 0.4, faster=True),
+    Row("  1,400 B", "1/s", "in1400.inetpy", "in1400.inet", 0.4, faster=True),
+    Row("datagrams out, 100 B", "1/s", "out100.inetpy", "out100.inet", 0.4, faster=True),
+    Row("  1,400 B", "1/s", "out1400.inetpy", "out1400.inet", 0.4, faster=True),
     Row("connections", "1/s", "connections.inetpy", "connections.inet", 0.1, faster=True),
     Row("idle socket", "KB", "idle", "", 8),
 )
@@ -99,6 +103,7 @@ def _table(results: Results) -> Table:
         title="inetpy beside inet_drv; * beside a bare echo port",
         title_justify="left",
         caption="Medians. In a flood: while another connection carries all it can. "
+        "Datagrams come to an active socket; they go out from eight processes through one. "
         "Connections are opened, accepted and closed one after the other; "
         "the memory is Python's, for each of 2,000 sockets.",
         caption_justify="left",

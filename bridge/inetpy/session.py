@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from . import addresses, inet, messages, options, resolver
 from .errors import posix_name
-from .etf import encode_body
+from .etf import decode, encode_body
 from .messages import OK, build_error, build_failure, build_ok, build_raise
+from .requests import RequestReader
 from .resolver import ResolverError
 from .sockets.datagram import Datagram
 from .sockets.handle import Handle
@@ -115,6 +116,7 @@ class Session:
         self.sockets: dict[int, Handle] = {}
         self._loop = loop
         self._bridge = bridge
+        self._read_request = RequestReader(bridge).read
         self._out = out
         self._idents = itertools.count(1)
         self._watchers: dict[Pid, set[Watcher]] = {}
@@ -122,6 +124,14 @@ class Session:
         self._paused: list[Stream | Datagram] = []
 
     # --- requests ---
+
+    def handle_frame(self, frame: bytes) -> None:
+        """One frame from the peer. Raises EtfError when it holds no term."""
+        request = self._read_request(frame)
+        if request is None:
+            self.handle(decode(frame))
+        else:
+            self._request(*request)
 
     def handle(self, term: object) -> None:
         """One term from the peer: see messages."""

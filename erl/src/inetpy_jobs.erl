@@ -4,6 +4,7 @@
 
 -export([backend/1, download/4, echo_clients/4]).
 -export([calls/2, ping_pong/3, flooded/3, bulk/5, connections/2, idle/2]).
+-export([udp_backend/1, datagrams_in/3, datagrams_out/3]).
 
 -type backend() :: fun((list()) -> list()).
 -export_type([backend/0]).
@@ -230,6 +231,71 @@ connections(Backend, Count) ->
         end)
     end),
     ok = gen_tcp:close(Listener),
+    1.0e6 * Count / Time.
+
+-spec udp_backend(inet | inetpy) -> backend().
+udp_backend(inet) -> fun(Options) -> Options end;
+udp_backend(inetpy) -> fun inetpy:udp_options/1.
+
+%% Count datagrams of Size bytes to an active socket of the backend: a second. The source
+%% is a socket of inet, which sends on when half of what it sent has come.
+-spec datagrams_in(backend(), pos_integer(), pos_integer()) -> float().
+datagrams_in(Backend, Size, Count) ->
+    {ok, Sink} = gen_udp:open(0, Backend([binary, {active, true}, {recbuf, 4000000}, {ip, ?LOOPBACK}])),
+    {ok, Port} = inet:port(Sink),
+    {ok, Peer} = gen_udp:open(0, []),
+    ok = gen_udp:connect(Peer, ?LOOPBACK, Port),
+    Data = rand:bytes(Size),
+    Source = spawn_link(fun() -> source(Peer, Data) end),
+    Time = timed(fun() ->
+        Source ! go,
+        Source ! go,
+        sink(Sink, Source, Data, Count)
+    end),
+    true = unlink(Source),
+    true = exit(Source, kill),
+    ok = gen_udp:close(Sink),
+    ok = gen_udp:close(Peer),
+    1.0e6 * Count / Time.
+
+-define(BURST, 100).
+
+source(Socket, Data) ->
+    receive
+        go ->
+            repeat(?BURST, fun() -> ok = gen_udp:send(Socket, Data) end),
+            source(Socket, Data)
+    end.
+
+sink(_, _, _, 0) ->
+    ok;
+sink(Socket, Source, Data, Left) ->
+    receive
+        {udp, Socket, _, _, Data} -> ok
+    end,
+    _ = [Source ! go || Left rem ?BURST =:= 0],
+    sink(Socket, Source, Data, Left - 1).
+
+%% Count datagrams of Size bytes from eight processes through one socket of the backend: a
+%% second. Nobody reads them, so that only the sending is measured.
+-spec datagrams_out(backend(), pos_integer(), pos_integer()) -> float().
+datagrams_out(Backend, Size, Count) ->
+    {ok, Sink} = gen_udp:open(0, [{active, false}, {recbuf, 10000}, {ip, ?LOOPBACK}]),
+    {ok, Port} = inet:port(Sink),
+    {ok, Socket} = gen_udp:open(0, Backend([])),
+    Data = rand:bytes(Size),
+    Parent = self(),
+    Each = Count div 8,
+    Sender = fun() ->
+        repeat(Each, fun() -> ok = gen_udp:send(Socket, ?LOOPBACK, Port, Data) end),
+        Parent ! {sent, self()}
+    end,
+    Time = timed(fun() ->
+        Senders = [spawn_link(Sender) || _ <- lists:seq(1, 8)],
+        lists:foreach(fun(Pid) -> receive {sent, Pid} -> ok end end, Senders)
+    end),
+    ok = gen_udp:close(Socket),
+    ok = gen_udp:close(Sink),
     1.0e6 * Count / Time.
 
 %% Opens Count connections; Measure is called before and while they are idle. The

@@ -68,6 +68,8 @@ bench([Rounds, Python, EchoProgram]) ->
 jobs(Python, EchoProgram) ->
     Inet = inetpy_jobs:backend(inet),
     Ours = inetpy_jobs:backend(inetpy),
+    InetUdp = inetpy_jobs:udp_backend(inet),
+    OurUdp = inetpy_jobs:udp_backend(inetpy),
     [
         {"floor", fun() -> echo_port(Python, EchoProgram, 64, 5000) end},
         {"call", fun() -> inetpy_jobs:calls(Ours, 5000) end},
@@ -81,6 +83,14 @@ jobs(Python, EchoProgram) ->
         {"active.inetpy", fun() -> inetpy_jobs:bulk(Inet, Ours, 65536, 3000, active) end},
         {"send.inetpy", fun() -> inetpy_jobs:bulk(Ours, Inet, 65536, 3000, passive) end},
         {"both.inetpy", fun() -> inetpy_jobs:bulk(Ours, Ours, 65536, 3000, passive) end},
+        {"in100.inet", fun() -> inetpy_jobs:datagrams_in(InetUdp, 100, 20000) end},
+        {"in100.inetpy", fun() -> inetpy_jobs:datagrams_in(OurUdp, 100, 20000) end},
+        {"in1400.inet", fun() -> inetpy_jobs:datagrams_in(InetUdp, 1400, 20000) end},
+        {"in1400.inetpy", fun() -> inetpy_jobs:datagrams_in(OurUdp, 1400, 20000) end},
+        {"out100.inet", fun() -> inetpy_jobs:datagrams_out(InetUdp, 100, 20000) end},
+        {"out100.inetpy", fun() -> inetpy_jobs:datagrams_out(OurUdp, 100, 20000) end},
+        {"out1400.inet", fun() -> inetpy_jobs:datagrams_out(InetUdp, 1400, 20000) end},
+        {"out1400.inetpy", fun() -> inetpy_jobs:datagrams_out(OurUdp, 1400, 20000) end},
         {"connections.inet", fun() -> inetpy_jobs:connections(Inet, 500) end},
         {"connections.inetpy", fun() -> inetpy_jobs:connections(Ours, 500) end},
         {"idle", fun() -> idle(1000) end}

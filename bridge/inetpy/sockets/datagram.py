@@ -134,7 +134,7 @@ class Datagram(Handle):
         assert sock is not None
         try:
             address = None if destination == _CONNECTED else self._parse_destination(destination)
-            control = options.build_control(ancillary)
+            control = options.build_control(ancillary) if ancillary != [] else None
             if self.connected:
                 address = None
             elif address is None:

@@ -58,7 +58,7 @@ class Handle:
         "high_watermark", "low_watermark", "high_msgq_watermark", "low_msgq_watermark", "as_port",
         "delay_send", "header", "line_delimiter", "netns", "marked", "read_ahead", "exclusiveaddruse",
         "packet", "packet_size", "send_timeout", "send_timeout_close", "show_econnreset", "recv_oct",
-        "recv_cnt", "recv_max", "recv_avg", "recv_dvi", "send_oct", "send_cnt", "send_max", "send_avg",
+        "recv_cnt", "recv_max", "recv_avg", "recv_dvi", "send_oct", "send_cnt", "send_max",
     )  # fmt: skip
 
     kind: ClassVar[str]
@@ -111,7 +111,7 @@ class Handle:
         self.marked = False
         self.recv_oct = self.recv_cnt = self.recv_max = 0
         self.send_oct = self.send_cnt = self.send_max = 0
-        self.recv_avg = self.recv_dvi = self.send_avg = 0.0
+        self.recv_avg = self.recv_dvi = 0.0
 
     # --- readiness ---
 
@@ -249,6 +249,10 @@ class Handle:
         """Bytes that wait to be sent."""
         return 0
 
+    @property
+    def send_avg(self) -> float:
+        return self.send_oct / self.send_cnt if self.send_cnt else 0.0
+
     def count_received(self, size: int) -> None:
         count = self.recv_cnt = self.recv_cnt + 1
         self.recv_oct += size
@@ -262,7 +266,6 @@ class Handle:
         self.send_oct += size
         if size > self.send_max:
             self.send_max = size
-        self.send_avg += (size - self.send_avg) / self.send_cnt
 
     def op_info(self, ref: bytes, _args: Any) -> None:
         """`{ok, {States, Owner}}`; the states are those of prim_inet:getstatus/1."""

@@ -192,17 +192,15 @@ class StdioTransport:
 
     def _on_frame(self, frame: bytes) -> None:
         try:
-            term = decode(frame)
+            if self._session is None:
+                self._session = self._greeted(decode(frame))
+            else:
+                self._session.handle_frame(frame)
         except EtfError as error:
             self._malformed += 1
             # Ten thousand of them are worth five lines in the log.
             if str(self._malformed).strip("0") == "1":
                 log.error("malformed frame (%d so far): %s", self._malformed, error)
-            return
-        if self._session is None:
-            self._session = self._greeted(term)
-        else:
-            self._session.handle(term)
 
     def _greeted(self, term: object) -> Session:
         match term:
