@@ -60,7 +60,9 @@ _TUPLE3, _TUPLE4 = b"h\3", b"h\4"
 class Datagram(Handle):
     """See the module. `peer` is where it is connected to, or None."""
 
-    __slots__ = ("connected", "peer", "recv_ref", "recv_timer", "sends", "udp_heads")
+    __slots__ = (
+        "connected", "last_address", "last_term", "peer", "recv_ref", "recv_timer", "sends", "udp_heads",
+    )  # fmt: skip
 
     kind: ClassVar[str] = "datagram"
     protocol: ClassVar[str] = "udp"
@@ -69,6 +71,8 @@ class Datagram(Handle):
         super().__init__(session, module, owner, sock)
         self.connected = False
         self.peer: Sockaddr | None = None
+        self.last_term: Any = None
+        self.last_address: Sockaddr | None = None
         self.recv_ref: bytes | None = None
         self.recv_timer: asyncio.TimerHandle | None = None
         self.sends: deque[tuple[bytes, Any]] = deque()
@@ -133,7 +137,9 @@ class Datagram(Handle):
         sock = self.sock
         assert sock is not None
         try:
-            address = None if destination == _CONNECTED else self._parse_destination(destination)
+            if destination is not self.last_term:
+                self._look_at(destination)
+            address = self.last_address
             control = options.build_control(ancillary) if ancillary != [] else None
             if self.connected:
                 address = None
@@ -159,6 +165,11 @@ class Datagram(Handle):
         else:
             self.session.reply(ref, OK)
         return True
+
+    def _look_at(self, destination: Any) -> None:
+        """Most datagrams go where the one before went: see requests, which gives the same term."""
+        self.last_address = None if destination == _CONNECTED else self._parse_destination(destination)
+        self.last_term = destination
 
     def _wait_for_room(self) -> None:
         assert self.sock is not None
