@@ -7,6 +7,7 @@ PY      := $(VENV)/bin/python
 ERLC    := erlc -Werror -Wall +debug_info
 
 ERL_SOURCES  := $(wildcard erl/src/*.erl)
+HOOK_SOURCES := $(wildcard erl/hook/*.erl)
 TEST_SOURCES := $(wildcard erl/test/*.erl)
 
 .PHONY: build demo test test-python lint bench bench-codec crosscheck dialyzer xref format clean
@@ -57,7 +58,7 @@ format: $(VENV)/.test
 	@$(VENV)/bin/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) _build erl/ebin erl/test/ebin .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) _build erl/ebin erl/hook/ebin erl/test/ebin .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # --- what has to be there ----------------------------------------------------
@@ -80,10 +81,12 @@ $(VENV)/.test: $(VENV)/.tools
 	@$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[tools,uvloop,test]'
 	@touch $@
 
-erl/ebin/inetpy.app: $(ERL_SOURCES) erl/src/inetpy.app.src | $(VENV)/.base
+erl/ebin/inetpy.app: $(ERL_SOURCES) $(HOOK_SOURCES) erl/src/inetpy.app.src | $(VENV)/.base
 	@echo "== Erlang =="
 	@mkdir -p erl/ebin
+	@mkdir -p erl/hook/ebin
 	@$(ERLC) +warn_missing_spec -o erl/ebin $(ERL_SOURCES)
+	@$(ERLC) +warn_missing_spec -o erl/hook/ebin $(HOOK_SOURCES)
 	@escript scripts/app.escript erl/src erl/ebin
 
 erl/test/ebin/.built: $(TEST_SOURCES) erl/ebin/inetpy.app

@@ -15,19 +15,41 @@ from conftest import TOP, erl
 GROUPS = sorted(path.stem for path in (TOP / "erl" / "test").glob("xc_*.erl"))
 
 
+# The groups in which calls differ by how they find their backend.
+WHOLE_NODE = [
+    "xc_connect",
+    "xc_listen",
+    "xc_accept",
+    "xc_active",
+    "xc_local",
+    "xc_udp",
+    "xc_local_udp",
+    "xc_owner",
+]
+
+
 @pytest.mark.parametrize("group", GROUPS)
 def test_group(group: str, tmp_path: Path) -> None:
     """Every scenario is observed the same on both backends."""
+    _run(tmp_path, group)
+
+
+def _run(tmp_path: Path, *arguments: str) -> None:
     out = tmp_path / "rows.json"
-    with erl(
-        "-run", "inetpy_xc", "main", str(out), group, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as node:
+    command = ["-run", "inetpy_xc", "main", str(out), *arguments]
+    with erl(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as node:
         said, _ = node.communicate(timeout=200)
     assert node.returncode == 0, said.decode()
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert rows
     different = [row for row in rows if not row["equal"]]
     assert not different, "\n\n".join(map(_show, different))
+
+
+@pytest.mark.parametrize("group", WHOLE_NODE)
+def test_whole_node(group: str, tmp_path: Path) -> None:
+    """The same when inetpy is installed, and no call says that it wants Python."""
+    _run(tmp_path, "whole_node", group)
 
 
 def test_random_sequences() -> None:

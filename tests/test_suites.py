@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ from conftest import EBIN, TEST_EBIN, TOP, erl
 
 SUITES = {
     "inetpy_failure_SUITE": "Python dies, frames are malformed, nothing leaks",
+    "inetpy_install_SUITE": "the whole node on Python sockets, and back",
     "inetpy_otp_SUITE": "ssl, httpc, httpd and ssh on inetpy sockets",
     "inetpy_inet_SUITE": "names, slow and fast, interfaces, and connecting to the first that answers",
     "inetpy_udp_SUITE": "the same for datagrams; floods, and the end of Python",
@@ -25,15 +27,40 @@ SUITES = {
 @pytest.mark.parametrize("suite", SUITES)
 def test_suite(suite: str, tmp_path: Path) -> None:
     """The suites of Common Test in erl/test."""
+    _run(suite, tmp_path, {})
+
+
+def test_otp_on_whole_node(tmp_path: Path) -> None:
+    """What OTP has on top of sockets, when inetpy is installed."""
+    _run("inetpy_otp_SUITE", tmp_path, {"INETPY_TEST_WAY": "whole_node"})
+
+
+def _run(suite: str, tmp_path: Path, environment: dict[str, str]) -> None:
     command = ["ct_run", "-noshell", "-pa", str(EBIN), str(TEST_EBIN), "-dir", str(TEST_EBIN)]
     command += ["-suite", suite, "-logdir", str(tmp_path)]
-    result = subprocess.run(
-        command, check=False, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True
-    )
+    # ct_run makes a distributed node, and that starts an epmd: one of its own, to end it.
+    epmd = {"ERL_EPMD_PORT": str(_free_port()), "ERL_EPMD_RELAXED_COMMAND_CHECK": "true"}
+    try:
+        result = subprocess.run(
+            command,
+            check=False,
+            cwd=tmp_path,
+            env=os.environ | epmd | environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+    finally:
+        subprocess.run(["epmd", "-port", epmd["ERL_EPMD_PORT"], "-kill"], check=False, capture_output=True)
     cases = re.search(r"TEST COMPLETE, (\d+) ok, (\d+) failed of (\d+)", result.stdout)
     assert cases is not None, result.stdout + result.stderr
     assert cases[2] == "0", _failures(tmp_path) + result.stdout
     assert cases[1] == cases[3] != "0"
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
 
 
 def _failures(logs: Path) -> str:

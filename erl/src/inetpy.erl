@@ -1,6 +1,7 @@
 %% The public functions of inetpy.
 -module(inetpy).
 
+-export([install/0, uninstall/0]).
 -export([start/0, start/1, stop/0, info/0, which_sockets/0, i/0, tcp_options/1, udp_options/1]).
 
 %% Starts the application: one Python process, ready for sockets.
@@ -28,6 +29,20 @@ start(Options) ->
 -spec stop() -> ok | {error, term()}.
 stop() ->
     application:stop(inetpy).
+
+%% Leads every gen_tcp and gen_udp call of this node through Python, until uninstall/0 or
+%% stop/0. Starts the application when it is not there.
+-spec install() -> ok | {error, term()}.
+install() ->
+    case start() of
+        ok -> inetpy_install:install();
+        {error, _} = Error -> Error
+    end.
+
+%% Calls go to the stock driver again. Sockets that are open stay with Python.
+-spec uninstall() -> ok.
+uninstall() ->
+    inetpy_install:uninstall().
 
 %% What runs: the bridge, its Python process, and how many sockets it has.
 -spec info() -> #{bridge := pid(), os_pid := integer(), sockets := non_neg_integer()} | not_started.

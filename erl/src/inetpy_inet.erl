@@ -228,7 +228,7 @@ state([connected, open]) -> "CONNECTED(O)";
 state([connecting | _]) -> "CONNECTING";
 state([listen, open]) -> "LN:O";
 state([open]) -> "IDLE";
-state([closed]) -> "CLOSED".
+state(_) -> "CLOSED".
 
 address({error, enotconn}, _) -> "*:*";
 address({error, _}, _) -> " ";

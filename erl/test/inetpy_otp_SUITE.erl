@@ -1,6 +1,7 @@
 %% Parts of OTP on inetpy sockets, with no change in them: ssl, httpc and httpd,
-%% ssh. The node's default module for TCP is ours here, as with `{tcp, inetpy_tcp}.`
-%% in an inetrc; each case asserts from outside that Python holds the sockets.
+%% ssh. The node's default module for TCP is ours, as with `{tcp, inetpy_tcp}.` in an inetrc;
+%% or inetpy is installed, when the environment says INETPY_TEST_WAY=whole_node. Each case
+%% asserts from outside that Python holds the sockets.
 -module(inetpy_otp_SUITE).
 
 -export([suite/0, all/0, init_per_suite/1, end_per_suite/1]).
@@ -15,17 +16,19 @@ init_per_suite(Config) ->
     {ok, _} = application:ensure_all_started(inets),
     {ok, _} = application:ensure_all_started(ssh),
     ok = inetpy:start(),
-    Before = inet_db:tcp_module(),
-    ok = inet_db:set_tcp_module(inetpy_tcp),
+    ok = lead_through_python(os:getenv("INETPY_TEST_WAY")),
     Strong = [{digest, sha256}, {key, {rsa, 2048, 65537}}],
     Chain = #{root => Strong, intermediates => [], peer => Strong},
     #{server_config := Server, client_config := Client} =
         public_key:pkix_test_data(#{server_chain => Chain, client_chain => Chain}),
-    [{before, Before}, {server, Server}, {client, [{verify, verify_none} | Client]} | Config].
+    [{server, Server}, {client, [{verify, verify_none} | Client]} | Config].
 
-end_per_suite(Config) ->
-    ok = inet_db:set_tcp_module(proplists:get_value(before, Config)),
+end_per_suite(_Config) ->
+    ok = inet_db:set_tcp_module(inet_tcp),
     ok = inetpy:stop().
+
+lead_through_python("whole_node") -> inetpy:install();
+lead_through_python(false) -> inet_db:set_tcp_module(inetpy_tcp).
 
 tls_handshake_and_data(Config) ->
     {Client, Server} = tls_pair(Config, [{active, false}]),

@@ -6,7 +6,7 @@
 %% equal first; everything else must be equal.
 -module(inetpy_xc).
 
--export([main/1, run/2, groups/0, scenarios/1, backends/0, normalise/1]).
+-export([main/1, run/2, groups/0, scenarios/1, backends/0, whole_node/0, normalise/1]).
 
 -type scenario() :: {Name :: atom(), Statement :: string(), fun((xc:backend()) -> term())}.
 -type observation() :: {Result :: term(), Mailbox :: [term()]}.
@@ -33,6 +33,15 @@ backends() ->
         }
     ].
 
+%% The same when inetpy is installed: calls without a backend go through Python.
+-spec whole_node() -> [xc:backend()].
+whole_node() ->
+    Stock = fun(Options) -> [{inet_backend, inet} | Options] end,
+    [
+        #{name => inet, options => Stock, udp => Stock, inet => inet},
+        #{name => whole_node, options => fun same/1, udp => fun same/1, inet => inetpy_inet}
+    ].
+
 same(Options) -> Options.
 
 -spec groups() -> [module()].
@@ -46,10 +55,17 @@ groups() ->
 scenarios(Group) -> Group:scenarios().
 
 %% From the shell: erl -run inetpy_xc main FILE [GROUP...]. Writes the rows, one a
-%% line, as {Group, Name, Statement, Equal, [{Backend, Text}]} terms in JSON.
+%% line, as {Group, Name, Statement, Equal, [{Backend, Text}]} terms in JSON. With
+%% `whole_node` as the first group, inetpy is installed.
 -spec main([string()]) -> no_return().
+main([File, "whole_node" | Names]) ->
+    ok = inetpy:install(),
+    main(File, Names, whole_node());
 main([File | Names]) ->
     ok = inetpy:start(),
+    main(File, Names, backends()).
+
+main(File, Names, Backends) ->
     Groups =
         case Names of
             [] -> groups();
@@ -58,7 +74,7 @@ main([File | Names]) ->
     {ok, Out} = file:open(File, [write, raw, binary, delayed_write]),
     lists:foreach(
         fun(Group) ->
-            Rows = run(Group, backends()),
+            Rows = run(Group, Backends),
             [ok = file:write(Out, [to_json(Row), $\n]) || Row <- Rows],
             Different = length([Row || #{equal := false} = Row <- Rows]),
             io:format("~-12s ~4b scenarios, ~b different~n", [Group, length(Rows), Different])

@@ -1,0 +1,27 @@
+%% Stands in for OTP's module of this name while inetpy is installed: see inetpy_install.
+%%
+%% gen_tcp calls these when the node's backend is `socket`.
+-module(gen_tcp_socket).
+
+-export([connect/3, connect/4, listen/2, fdopen/2, which_sockets/0]).
+
+-spec connect(map(), list(), timeout()) -> {ok, gen_tcp:socket()} | {error, term()}.
+connect(SockAddr, Options, Timeout) ->
+    gen_tcp:connect(SockAddr, inetpy_install:tcp_options(Options), Timeout).
+
+-spec connect(term(), term(), list(), timeout()) -> {ok, gen_tcp:socket()} | {error, term()}.
+connect(Address, Port, Options, Timeout) ->
+    gen_tcp:connect(Address, Port, inetpy_install:tcp_options(Options), Timeout).
+
+-spec listen(term(), list()) -> {ok, gen_tcp:socket()} | {error, term()}.
+listen(Port, Options) ->
+    gen_tcp:listen(Port, inetpy_install:tcp_options(Options)).
+
+-spec fdopen(term(), list()) -> {ok, gen_tcp:socket()} | {error, term()}.
+fdopen(Fd, Options) ->
+    gen_tcp:fdopen(Fd, inetpy_install:tcp_options(Options)).
+
+%% For inet:i/0.
+-spec which_sockets() -> [gen_tcp:socket()].
+which_sockets() ->
+    [Socket || {'$inet', inetpy_tcp, _} = Socket <- inetpy:which_sockets()].

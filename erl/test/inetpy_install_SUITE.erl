@@ -1,0 +1,181 @@
+%% The whole node on Python sockets: inetpy:install/0.
+-module(inetpy_install_SUITE).
+
+-export([suite/0, all/0, init_per_testcase/2, end_per_testcase/2]).
+-export([all_calls/1, stock_by_option/1, own_module/1, idempotent/1, uninstalled/1, stopped/1, started_by_install/1]).
+-export([bridge_dies/1, many_at_once/1, refused_while_in_use/1, listings/1, distribution/1]).
+
+-define(LOOPBACK, {127, 0, 0, 1}).
+-define(LOOPBACK6, {0, 0, 0, 0, 0, 0, 0, 1}).
+
+suite() -> [{timetrap, {minutes, 2}}].
+
+all() ->
+    [
+        all_calls, stock_by_option, own_module, idempotent, uninstalled, stopped, started_by_install, bridge_dies,
+        many_at_once, refused_while_in_use, listings, distribution
+    ].
+
+init_per_testcase(_Case, Config) ->
+    ok = inetpy:install(),
+    Config.
+
+end_per_testcase(_Case, _Config) ->
+    _ = inetpy:stop(),
+    {ok, L} = gen_tcp:listen(0, []),
+    true = is_port(L),
+    gen_tcp:close(L).
+
+%% Whatever atoms, addresses and arities a call has.
+all_calls(_Config) ->
+    Path = "/tmp/inetpy_install_" ++ os:getpid(),
+    Listeners = [
+        element(2, {ok, _} = gen_tcp:listen(0, Options))
+     || Options <- [
+            [], [inet], [inet6], [{ip, ?LOOPBACK}], [inet6, {ip, ?LOOPBACK6}], [local, {ip, {local, Path}}],
+            [{ifaddr, {local, Path ++ "2"}}], [{tcp_module, inet_tcp}], [{tcp_module, inet6_tcp}],
+            [inet, {tcp_module, inet_tcp}], [{ifaddr, #{family => inet, addr => ?LOOPBACK, port => 0}}]
+        ]
+    ],
+    [] = [L || L <- Listeners, element(2, L) =/= inetpy_tcp],
+    {ok, Port} = inet:port(lists:nth(4, Listeners)),
+    {ok, Port6} = inet:port(lists:nth(5, Listeners)),
+    Where = #{family => inet, addr => ?LOOPBACK, port => Port},
+    {ok, Connected} = {ok, [
+        element(2, {ok, _} = apply(gen_tcp, connect, Arguments))
+     || Arguments <- [
+            [?LOOPBACK, Port, []], ["localhost", Port, [inet]], ["localhost", Port, [], 5000], [?LOOPBACK6, Port6, [inet6]],
+            ["::1", Port6, [inet6], 5000], [Where, []], [Where, [inet], 5000], [{local, Path}, 0, [local]],
+            [?LOOPBACK, Port, [{tcp_module, inet_tcp}]]
+        ]
+    ]},
+    [] = [S || S <- Connected, element(2, S) =/= inetpy_tcp],
+    Opened = [
+        element(2, {ok, _} = apply(gen_udp, open, Arguments))
+     || Arguments <- [[0], [0, [inet]], [0, [inet6]], [0, [local]], [0, [{ip, ?LOOPBACK}]], [0, [{udp_module, inet6_udp}]]]
+    ],
+    [] = [U || U <- Opened, element(2, U) =/= inetpy_udp],
+    true = lists:sort(Listeners ++ Connected ++ Opened) =:= lists:sort(inetpy:which_sockets()),
+    [file:delete(Name) || Name <- [Path, Path ++ "2"]].
+
+stock_by_option(_Config) ->
+    {ok, L} = gen_tcp:listen(0, [{inet_backend, inet}]),
+    {ok, Port} = inet:port(L),
+    {ok, C} = gen_tcp:connect(?LOOPBACK, Port, [{inet_backend, inet}]),
+    {ok, U} = gen_udp:open(0, [{inet_backend, inet}]),
+    [true, true, true] = [is_port(S) || S <- [L, C, U]],
+    %% and Python can be asked for still
+    {ok, {'$inet', inetpy_tcp, _}} = gen_tcp:connect(?LOOPBACK, Port, [{inet_backend, inet}, {tcp_module, inetpy_tcp}]).
+
+%% Who names a module of his own gets it.
+own_module(_Config) ->
+    {ok, L} = gen_tcp:listen(0, [{tcp_module, inetpy_happy_tcp}]),
+    {'$inet', inetpy_tcp, _} = L,
+    {error, undef} = xc:attempt(fun() -> element(1, gen_tcp:listen(0, [{tcp_module, no_such_module}])) end).
+
+idempotent(_Config) ->
+    ok = inetpy:install(),
+    ok = inetpy:install(),
+    {ok, {'$inet', inetpy_tcp, _}} = gen_tcp:listen(0, []),
+    ok = inetpy:uninstall(),
+    ok = inetpy:uninstall(),
+    {ok, L} = gen_tcp:listen(0, []),
+    true = is_port(L),
+    ok = inetpy:install(),
+    {ok, {'$inet', inetpy_tcp, _}} = gen_tcp:listen(0, []).
+
+%% Everything is as it was; sockets that are open go on.
+uninstalled(_Config) ->
+    {ok, L} = gen_tcp:listen(0, [binary, {active, false}]),
+    {ok, Port} = inet:port(L),
+    ok = inetpy:uninstall(),
+    Kernel = filename:join(code:lib_dir(kernel), "ebin"),
+    [Kernel, Kernel] = [filename:dirname(code:which(Module)) || Module <- [gen_tcp_socket, gen_udp_socket]],
+    true = code:is_sticky(gen_tcp_socket),
+    {ok, C} = gen_tcp:connect(?LOOPBACK, Port, [binary, {active, false}]),
+    true = is_port(C),
+    {ok, {'$inet', inetpy_tcp, _} = A} = gen_tcp:accept(L, 5000),
+    ok = gen_tcp:send(C, "hello"),
+    {ok, <<"hello">>} = gen_tcp:recv(A, 5, 5000),
+    %% the backend whose modules were replaced works
+    {ok, {'$inet', gen_tcp_socket, _} = S} = gen_tcp:listen(0, [{inet_backend, socket}]),
+    ok = gen_tcp:close(S).
+
+stopped(_Config) ->
+    ok = inetpy:stop(),
+    false = inetpy_install:is_installed(),
+    {ok, L} = gen_tcp:listen(0, []),
+    true = is_port(L).
+
+started_by_install(_Config) ->
+    ok = inetpy:stop(),
+    ok = inetpy:install(),
+    {ok, {'$inet', inetpy_udp, _}} = gen_udp:open(0).
+
+%% A bridge that dies is started again, and calls meanwhile wait for it.
+bridge_dies(_Config) ->
+    [
+        begin
+            #{bridge := Bridge, os_pid := OsPid} = inetpy:info(),
+            Ref = erlang:monitor(process, Bridge),
+            os:cmd("kill -9 " ++ integer_to_list(OsPid)),
+            receive {'DOWN', Ref, _, _, _} -> ok after 10000 -> ct:fail("the bridge lives") end,
+            {ok, {'$inet', inetpy_tcp, _}} = gen_tcp:listen(0, [])
+        end
+     || _ <- [1, 2]
+    ].
+
+%% Installing, uninstalling and calling from many processes at once.
+many_at_once(_Config) ->
+    Work = fun(N) ->
+        case N rem 3 of
+            0 -> ok = inetpy:install();
+            1 -> ok = inetpy:uninstall();
+            2 -> {ok, L} = gen_tcp:listen(0, []), ok = gen_tcp:close(L)
+        end
+    end,
+    Workers = [spawn_monitor(fun() -> Work(N) end) || N <- lists:seq(1, 60)],
+    [receive {'DOWN', Ref, process, Pid, Reason} -> normal = Reason after 30000 -> ct:fail(Pid) end || {Pid, Ref} <- Workers],
+    ok = inetpy:install(),
+    {ok, {'$inet', inetpy_tcp, _}} = gen_tcp:listen(0, []).
+
+%% Open sockets of OTP's socket backend would lose their module.
+refused_while_in_use(_Config) ->
+    ok = inetpy:uninstall(),
+    {ok, S} = gen_tcp:listen(0, [{inet_backend, socket}]),
+    {error, {sockets_open, [_]}} = inetpy:install(),
+    ok = gen_tcp:close(S),
+    true = xc:until(fun() -> inetpy:install() =:= ok end).
+
+%% The shell's i() shows sockets of both.
+listings(_Config) ->
+    {ok, L} = gen_tcp:listen(0, [{ip, ?LOOPBACK}]),
+    {ok, Port} = inet:port(L),
+    ct:capture_start(),
+    ok = inetpy:i(),
+    ok = inet:i(tcp),
+    ct:capture_stop(),
+    Text = lists:append(ct:capture_get([])),
+    [_, _, _] = string:split(Text, ":" ++ integer_to_list(Port), all).
+
+%% Nodes that talk to each other, with a table of mnesia on both: on the stock driver. This
+%% node is a distributed one: ct_run makes it so.
+distribution(_Config) ->
+    {ok, Peer, Node} = peer:start(#{
+        name => peer:random_name(), args => ["-pa" | [filename:dirname(code:which(M)) || M <- [inetpy, ?MODULE]]]
+    }),
+    ok = erpc:call(Node, inetpy, install, []),
+    {'$inet', inetpy_tcp, _} = erpc:call(Node, fun() -> element(2, gen_tcp:listen(0, [])) end),
+    {Node, Link} = lists:keyfind(Node, 1, erlang:system_info(dist_ctrl)),
+    true = is_port(Link),
+    mnesia_pair(Node),
+    ok = peer:stop(Peer).
+
+mnesia_pair(Node) ->
+    [ok = erpc:call(N, mnesia, start, []) || N <- [node(), Node]],
+    {ok, [Node]} = mnesia:change_config(extra_db_nodes, [Node]),
+    {atomic, ok} = mnesia:create_table(numbers, [{ram_copies, [node(), Node]}]),
+    {atomic, ok} = mnesia:sync_transaction(fun() -> [ok = mnesia:write({numbers, N, N * N}) || N <- lists:seq(1, 500)], ok end),
+    500 = erpc:call(Node, mnesia, table_info, [numbers, size]),
+    [{numbers, 20, 400}] = erpc:call(Node, mnesia, dirty_read, [numbers, 20]),
+    [stopped = erpc:call(N, mnesia, stop, []) || N <- [Node, node()]].
