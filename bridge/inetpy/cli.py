@@ -31,6 +31,19 @@ def _parser() -> argparse.ArgumentParser:
     bridge.set_defaults(run=_bridge)
     ebin = verbs.add_parser("ebin", help="print the folder of the beams, for erl -pa")
     ebin.set_defaults(run=_ebin)
+    run = verbs.add_parser(
+        "run",
+        help="run an Erlang or Elixir program with its whole node on Python sockets",
+        description="Runs CMD, with every gen_tcp and gen_udp call of the Erlang nodes that it starts "
+        "going through Python. Example: inetpy run --stats -- erl",
+    )
+    run.add_argument("--stats", action="store_true", help="at the end, print what went through")
+    run.add_argument("--json", action="store_true", help="the same, as JSON on standard output")
+    run.add_argument("command", nargs="+", metavar="CMD", help="the program and its arguments, after --")
+    run.set_defaults(run=_run)
+    doctor = verbs.add_parser("doctor", help="say what is here, what is missing, and what to do about it")
+    doctor.add_argument("--json", action="store_true", help="print JSON in place of lines")
+    doctor.set_defaults(run=_doctor)
     bench = verbs.add_parser("bench", help="measure, as ratios to inet_drv and to a bare echo port")
     bench.add_argument("--rounds", type=int, default=5, help="repetitions of each job (default 5)")
     bench.add_argument("--json", action="store_true", help="print JSON in place of the table")
@@ -60,6 +73,18 @@ def _required_ebin() -> Path:
 def _ebin(_arguments: argparse.Namespace) -> int:
     print(_required_ebin())
     return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from . import run
+
+    return run.run(_required_ebin(), arguments.command, arguments.stats, arguments.json)
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from . import doctor
+
+    return doctor.run(ebin_folder(), arguments.json)
 
 
 def _bench(arguments: argparse.Namespace) -> int:

@@ -46,6 +46,7 @@ from .terms import Atom, Charlist, ImproperList, Pid, Port
 
 __all__ = [
     "CAPABILITIES",
+    "ERROR",
     "OK",
     "PROTOCOL",
     "build_active",
@@ -79,6 +80,7 @@ _OK_ATOM = encode_body(Atom("ok"))
 _OK_HEAD = _TUPLE2 + _OK_ATOM
 
 OK = _OK_ATOM
+ERROR = _TUPLE2 + encode_body(Atom("error"))  # what every `{error, _}` begins with
 
 
 def build_ok(body: bytes) -> bytes:

@@ -131,13 +131,13 @@ class Session:
         if request is None:
             self.handle(decode(frame))
         else:
-            self._request(*request)
+            self.request(*request)
 
     def handle(self, term: object) -> None:
         """One term from the peer: see messages."""
         match term:
             case (Atom() as op, int() as ident, Ref() as ref, args):
-                self._request(op.name, ident, ref.raw, args)
+                self.request(op.name, ident, ref.raw, args)
             case (Atom(name="down"), Pid() as pid):
                 self._on_down(pid)
             case (Atom(name="ack"), int() as count):
@@ -145,7 +145,7 @@ class Session:
             case _:
                 log.warning("not a request: %.200r", term)
 
-    def _request(self, op: str, ident: int, ref: bytes, args: Any) -> None:
+    def request(self, op: str, ident: int, ref: bytes, args: Any) -> None:
         try:
             if ident == 0:
                 opener = self.ops.get(op)

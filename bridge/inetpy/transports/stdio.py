@@ -22,6 +22,8 @@ import sys
 import threading
 import time
 from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .. import messages
 from ..etf import EtfError, decode, encode_body
@@ -29,6 +31,9 @@ from ..framing import HEADER, FrameReader, FramingError
 from ..session import Session
 from ..syscalls import READ, WRITE, Poller, Syscalls
 from ..terms import Atom, Pid, Port
+
+if TYPE_CHECKING:
+    from ..statistics import Statistics
 
 __all__ = ["ProtocolError", "StdioTransport", "private_pipes", "run"]
 
@@ -83,6 +88,7 @@ class StdioTransport:
         self._backlog_size = 0
         self._flush_scheduled = False
         self._unacknowledged = 0
+        self.statistics: Statistics | None = None
         self.poller = Poller(loop, self.flush, _spin())
         self.poller.add(source, READ, self)
         self._emit(messages.build_hello())
@@ -212,7 +218,10 @@ class StdioTransport:
                 (Port() | Pid()) as out,
             ):
                 if protocol == messages.PROTOCOL:
-                    return Session(self, self._syscalls, self._loop, self.poller, bridge, out, able)
+                    session = Session(self, self._syscalls, self._loop, self.poller, bridge, out, able)
+                    if self.statistics is not None:
+                        self.statistics.attach(session)
+                    return session
                 raise ProtocolError(
                     f"the Erlang side speaks protocol {protocol}, this inetpy {messages.PROTOCOL}: "
                     "install the same version of both"
@@ -288,8 +297,15 @@ def run(syscalls: Syscalls | None = None) -> int:
             log.error("%s", context.get("message"), exc_info=error)  # type: ignore[arg-type]
 
     loop.set_exception_handler(on_error)
+    folder = os.environ.get("INETPY_STATS")
+    if folder:
+        from ..statistics import Statistics
+
+        transport.statistics = Statistics(Path(folder))
     loop.run_forever()
     transport.flush()
+    if transport.statistics is not None:
+        transport.statistics.write()
     # Not sys.exit: what is left has no bearing, and the end must not wait for a thread.
     sys.stderr.flush()
     os._exit(status)

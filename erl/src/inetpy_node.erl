@@ -1,0 +1,19 @@
+%% For the command line: `erl -run inetpy_node install`, which is what `inetpy run` says.
+-module(inetpy_node).
+
+-export([install/0]).
+
+%% Puts the node on Python sockets, or ends it with a word why not: a node that was meant to
+%% be on them and is not would only look as if it were.
+-spec install() -> ok.
+install() ->
+    case inetpy:install() of
+        ok ->
+            ok;
+        {error, Reason} ->
+            io:format(standard_error, "inetpy: cannot install: ~ts~n", [text(Reason)]),
+            erlang:halt(1)
+    end.
+
+text({inetpy_python, Text}) when is_list(Text) -> Text;
+text(Reason) -> io_lib:format("~tp", [Reason]).

@@ -1,0 +1,130 @@
+"""`inetpy run` and `inetpy doctor`, as a user would call them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+CONVERSATION = """
+    {ok, L} = gen_tcp:listen(0, [binary, {active, false}]),
+    {ok, Port} = inet:port(L),
+    {ok, C} = gen_tcp:connect("localhost", Port, [binary, {active, false}]),
+    {ok, A} = gen_tcp:accept(L),
+    ok = gen_tcp:send(C, "hello"),
+    {ok, <<"hello">>} = gen_tcp:recv(A, 5),
+    {error, nxdomain} = gen_tcp:connect("no-such-host.invalid", Port, []),
+    {ok, _} = gen_udp:open(0),
+    io:format("~p", [element(2, L)]),
+    halt(3).
+"""
+
+
+def inetpy(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "inetpy", *arguments],
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | environment,
+    )
+
+
+def test_run_erlang() -> None:
+    """The program's output and status, and what went through."""
+    done = inetpy("run", "--json", "--", "erl", "-noshell", "-eval", CONVERSATION)
+    assert done.returncode == 3, done.stderr
+    said, _, figures = done.stdout.partition("{")
+    assert said == "inetpy_tcp"
+    seen = json.loads("{" + figures)
+    assert seen["bridges"] == 1
+    assert seen["sockets"] == {"listener": 1, "stream": 2, "datagram": 1}
+    assert (seen["received"], seen["sent"]) == (5, 5)
+    assert (seen["calls"]["listen"], seen["calls"]["send"], seen["calls"]["accept"]) == (1, 1, 1)
+    assert seen["errors"] == {"inet": 1}
+
+
+def test_stats_table() -> None:
+    done = inetpy("run", "--stats", "--", "erl", "-noshell", "-eval", CONVERSATION, COLUMNS="100")
+    assert done.stdout == "inetpy_tcp"
+    for word in ("listeners opened", "bytes received", "accept", "1 errors"):
+        assert word in done.stderr
+
+
+def test_several_nodes() -> None:
+    """Each node of a program has a bridge of its own."""
+    one = "erl -noshell -eval '{ok, {_, M, _}} = gen_udp:open(0), io:format(\"~p \", [M]), halt().'"
+    done = inetpy("run", "--json", "--", "sh", "-c", f"{one}; {one}")
+    said, _, figures = done.stdout.partition("{")
+    assert said == "inetpy_udp inetpy_udp "
+    assert json.loads("{" + figures)["bridges"] == 2
+
+
+def test_without_stats() -> None:
+    done = inetpy(
+        "run", "--", "erl", "-noshell", "-eval", 'io:format("~p", [inetpy_install:is_installed()]), halt().'
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("true", "", 0)
+
+
+def test_flags_of_the_user_are_kept() -> None:
+    done = inetpy(
+        "run",
+        "--",
+        "erl",
+        "-noshell",
+        "-eval",
+        'io:format("~p", [init:get_argument(mine)]), halt().',
+        ERL_AFLAGS="-mine 1",
+    )
+    assert done.stdout == '{ok,[["1"]]}'
+
+
+@pytest.mark.skipif(shutil.which("elixir") is None, reason="no Elixir")
+def test_run_elixir() -> None:
+    done = inetpy("run", "--", "elixir", "-e", "{:ok, s} = :gen_tcp.listen(0, []); IO.write(elem(s, 1))")
+    assert done.stdout == "inetpy_tcp", done.stderr
+
+
+def test_no_such_program() -> None:
+    done = inetpy("run", "--", "no-such-program")
+    assert done.returncode == 127
+    assert "no such program" in done.stderr
+
+
+def test_no_python() -> None:
+    """A node that cannot be put on Python sockets does not run without them."""
+    done = inetpy(
+        "run", "--", "erl", "-noshell", "-eval", "io:format(on), halt().", INETPY_PYTHON="/no/such/python"
+    )
+    assert done.returncode == 1
+    assert "on" not in done.stdout.splitlines()
+    assert "inetpy: cannot install: INETPY_PYTHON names no program: /no/such/python" in done.stderr
+
+
+def test_doctor() -> None:
+    done = inetpy("doctor")
+    assert done.returncode == 0, done.stdout
+    assert "a node opened a socket through Python" in done.stdout
+
+
+def test_doctor_json() -> None:
+    findings = json.loads(inetpy("doctor", "--json").stdout)
+    assert {"Python", "Erlang/OTP", "beams", "bridge", "limits"} <= {
+        finding["subject"] for finding in findings
+    }
+    assert all(finding["advice"] for finding in findings if finding["state"] != "ok")
+
+
+def test_doctor_without_erlang() -> None:
+    done = inetpy("doctor", "--json", PATH="/nowhere")
+    found = {finding["subject"]: finding for finding in json.loads(done.stdout)}
+    assert done.returncode == 1
+    assert found["Erlang/OTP"]["state"] == "problem"
+    assert "install Erlang" in found["Erlang/OTP"]["advice"]
