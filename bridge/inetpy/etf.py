@@ -470,20 +470,26 @@ def _leaf_old_pid(data: bytes, pos: int) -> tuple[object, int]:
 def _leaf_v4_port(data: bytes, pos: int) -> tuple[object, int]:
     node, end = _node_raw(data, pos + 1, 120, pos)
     words = _exactly(data, end, 12)
-    if _U64(words, 0)[0] < 1 << 28:  # the emulator sends small numbers in the older form
-        return Port(b"Y" + node + words[4:]), end + 12
-    return Port(b"x" + node + words), end + 12
+    return _port(node, words[:8], words[8:]), end + 12
+
+
+def _port(node: bytes, number: bytes, creation: bytes) -> Port:
+    """Small numbers are in the older form, and no others, whatever form they came in."""
+    if _U64(number, 0)[0] < 1 << 28:
+        return Port(b"Y" + node + number[4:] + creation)
+    return Port(b"x" + node + number + creation)
 
 
 def _leaf_port(data: bytes, pos: int) -> tuple[object, int]:
     node, end = _node_raw(data, pos + 1, 89, pos)
-    return Port(b"Y" + node + _exactly(data, end, 8)), end + 8
+    words = _exactly(data, end, 8)
+    return _port(node, b"\0\0\0\0" + words[:4], words[4:]), end + 8
 
 
 def _leaf_old_port(data: bytes, pos: int) -> tuple[object, int]:
     node, end = _node_raw(data, pos + 1, 102, pos)
     words = _exactly(data, end, 5)
-    return Port(b"Y" + node + words[:4] + b"\0\0\0" + words[4:]), end + 5
+    return _port(node, b"\0\0\0\0" + words[:4], b"\0\0\0" + words[4:]), end + 5
 
 
 def _leaf_ref(data: bytes, pos: int) -> tuple[object, int]:
