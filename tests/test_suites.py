@@ -8,6 +8,8 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -38,9 +40,7 @@ def test_otp_on_whole_node(tmp_path: Path) -> None:
 def _run(suite: str, tmp_path: Path, environment: dict[str, str]) -> None:
     command = ["ct_run", "-noshell", "-pa", str(EBIN), str(TEST_EBIN), "-dir", str(TEST_EBIN)]
     command += ["-suite", suite, "-logdir", str(tmp_path)]
-    # ct_run makes a distributed node, and that starts an epmd: one of its own, to end it.
-    epmd = {"ERL_EPMD_PORT": str(_free_port()), "ERL_EPMD_RELAXED_COMMAND_CHECK": "true"}
-    try:
+    with private_epmd() as epmd:  # ct_run makes a distributed node
         result = subprocess.run(
             command,
             check=False,
@@ -50,17 +50,39 @@ def _run(suite: str, tmp_path: Path, environment: dict[str, str]) -> None:
             capture_output=True,
             text=True,
         )
-    finally:
-        subprocess.run(["epmd", "-port", epmd["ERL_EPMD_PORT"], "-kill"], check=False, capture_output=True)
     cases = re.search(r"TEST COMPLETE, (\d+) ok, (\d+) failed of (\d+)", result.stdout)
     assert cases is not None, result.stdout + result.stderr
     assert cases[2] == "0", _failures(tmp_path) + result.stdout
     assert cases[1] == cases[3] != "0"
 
 
-def _free_port() -> int:
+@contextmanager
+def private_epmd() -> Iterator[dict[str, str]]:
+    """The environment for distributed nodes that have an epmd of their own, which ends with them."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+        port = str(server.getsockname()[1])
+    epmd = {"ERL_EPMD_PORT": port, "ERL_EPMD_RELAXED_COMMAND_CHECK": "true"}
+    subprocess.run(["epmd", "-daemon", "-relaxed_command_check", "-port", port], check=True)
+    try:
+        yield epmd
+    finally:
+        subprocess.run(["epmd", "-port", port, "-kill"], check=False, capture_output=True)
+
+
+def test_node_that_gets_a_name() -> None:
+    """Distribution starts while sockets are open, and stops again."""
+    with private_epmd() as epmd:
+        node = erl(
+            "-run",
+            "inetpy_rename",
+            "main",
+            env=os.environ | epmd,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        with node:
+            said, _ = node.communicate(timeout=120)
+    assert b"all went on" in said, said.decode()
 
 
 def _failures(logs: Path) -> str:

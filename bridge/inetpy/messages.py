@@ -5,6 +5,7 @@ Every frame is one term. From Erlang:
     {hello, Protocol, Capabilities, Bridge, Out}   first; the last two go into sockets' names
     {Op, SocketId, Ref, Args}                      a request; SocketId 0 is the session
     {down, Pid}                                    a watched process has ended
+    {renamed, Bridge}                              the node has another name
     {ack, Count}                                   so many frames more have been passed on
 
 The capabilities of the Erlang side include, where they are known, `{otp_release, N}`;

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from .etf import EtfError, decode
-from .terms import Pid
+from .identity import Identity
 
 __all__ = ["Request", "RequestReader"]
 
@@ -29,11 +29,10 @@ _REMEMBERED = 256  # bytes: arguments up to this size are worth a look into the 
 class RequestReader:
     """Reads the requests of one node, whose references all begin alike."""
 
-    def __init__(self, node: Pid) -> None:
+    def __init__(self, node: Identity) -> None:
         # An atom of less than 256 bytes, as OTP 25 writes it or as later editions do.
         atom = rb"(?:d\0|w)"
-        where, creation = node.node.encode(), node.raw[-4:]
-        origin = atom + re.escape(bytes((len(where),)) + where + creation)
+        origin = atom + re.escape(node.atom[1:] + node.creation)
         # NEWER_REFERENCE_EXT of three words, or of five in an alias.
         ref = rb"Z\0(?:\x03" + origin + rb".{12}|\x05" + origin + rb".{20})"
         self._match = re.compile(

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 from . import addresses, inet, messages, options, resolver
 from .errors import posix_name
 from .etf import decode, encode_body
+from .identity import Identity, identity_of, moved, moved_term
 from .messages import OK, build_error, build_failure, build_ok, build_raise
 from .requests import RequestReader
 from .resolver import ResolverError
@@ -61,7 +62,12 @@ class BadSockaddr(Exception):  # noqa: N818
 
 
 class Transport(Protocol):
-    """How a session reaches its peer. All terms are bodies: without a version byte."""
+    """How a session reaches its peer. All terms are bodies: without a version byte.
+
+    `outward`, when it is set, changes the references and pids that `reply` and `send` get.
+    """
+
+    outward: Callable[[bytes], bytes] | None
 
     def reply(self, ref: bytes, body: bytes, tail: bytes = b"") -> None:
         """Sends `{Ref, Body}` to the alias `ref`. `tail` continues `body`."""
@@ -116,7 +122,10 @@ class Session:
         self.sockets: dict[int, Handle] = {}
         self._loop = loop
         self._bridge = bridge
-        self._read_request = RequestReader(bridge).read
+        # Where identifiers in here are of, and where those on the wire are: see identity.
+        self._home = self._identity = identity_of(bridge.raw)
+        self._read_request = RequestReader(self._home).read
+        self._transport = transport
         self._out = out
         self._idents = itertools.count(1)
         self._watchers: dict[Pid, set[Watcher]] = {}
@@ -130,16 +139,25 @@ class Session:
         request = self._read_request(frame)
         if request is None:
             self.handle(decode(frame))
-        else:
+        elif self._identity is self._home:
             self.request(*request)
+        else:
+            op, ident, ref, args = request
+            here, home = self._identity, self._home
+            self.request(op, ident, moved(ref, here, home), moved_term(args, here, home))
 
     def handle(self, term: object) -> None:
         """One term from the peer: see messages."""
         match term:
             case (Atom() as op, int() as ident, Ref() as ref, args):
-                self.request(op.name, ident, ref.raw, args)
+                # Only the node itself asks: a reference of another is its new name.
+                self._rename(identity_of(ref.raw))
+                here, home = self._identity, self._home
+                self.request(op.name, ident, moved(ref.raw, here, home), moved_term(args, here, home))
             case (Atom(name="down"), Pid() as pid):
-                self._on_down(pid)
+                self._on_down(Pid(moved(pid.raw, self._identity, self._home)))
+            case (Atom(name="renamed"), Pid() as bridge):
+                self._rename(identity_of(bridge.raw))
             case (Atom(name="ack"), int() as count):
                 self._acknowledged(count)
             case _:
@@ -392,7 +410,7 @@ class Session:
         if len(bodies) == 1:
             self.send(pid, bodies[0])
         elif bodies:
-            self.note(messages.build_deliver(pid, bodies))
+            self.note(messages.build_deliver(self.outward(pid), bodies))
 
     # --- sockets ---
 
@@ -404,7 +422,8 @@ class Session:
     def enter(self, handle: Handle) -> None:
         """The socket is there: it can be asked for, and ends with its owner."""
         self.sockets[handle.ident] = handle
-        self.note(messages.build_open(handle.ident, handle.name, handle.kind, handle.owner.raw))
+        owner = self.outward(handle.owner.raw)
+        self.note(messages.build_open(handle.ident, handle.name, handle.kind, owner))
         self.watch(handle.owner, handle)
 
     def forget(self, handle: Handle) -> bool:
@@ -422,7 +441,7 @@ class Session:
         watchers = self._watchers.get(pid)
         if watchers is None:
             self._watchers[pid] = {watcher}
-            self.note(messages.build_watch(pid.raw, True))
+            self.note(messages.build_watch(self.outward(pid.raw), True))
         else:
             watchers.add(watcher)
 
@@ -433,7 +452,7 @@ class Session:
         watchers.discard(watcher)
         if not watchers:
             del self._watchers[pid]
-            self.note(messages.build_watch(pid.raw, False))
+            self.note(messages.build_watch(self.outward(pid.raw), False))
 
     def _on_down(self, pid: Pid) -> None:
         for watcher in self._watchers.pop(pid, ()):
@@ -441,6 +460,24 @@ class Session:
                 watcher.on_down(pid)
             except Exception:  # what else the process owned must end all the same
                 log.exception("the end of %r failed for %r", pid, watcher)
+
+    # --- the node's name ---
+
+    def _rename(self, identity: Identity) -> None:
+        """From now on the node's identifiers are of `identity`; the names of sockets are, too."""
+        if identity == self._identity:
+            return
+        before, self._identity = self._identity, self._home if identity == self._home else identity
+        self._read_request = RequestReader(identity).read
+        self._bridge = Pid(moved(self._bridge.raw, before, identity))
+        self._out = type(self._out)(moved(self._out.raw, before, identity))
+        self._transport.outward = None if self._identity is self._home else self.outward
+        for handle in self.sockets.values():
+            handle.rename(messages.build_socket(self._bridge, self._out, handle.module, handle.ident))
+
+    def outward(self, raw: bytes) -> bytes:
+        """An identifier as the node knows it by its name of today."""
+        return moved(raw, self._home, self._identity)
 
     # --- time and pressure ---
 

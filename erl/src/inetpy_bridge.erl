@@ -40,6 +40,10 @@
     sockets = #{} :: #{pos_integer() => #socket{}},
     %% Frames passed on since the last that we told Python of.
     passed = 0 :: non_neg_integer(),
+    %% The name of this node, and those that it had before: identifiers from Python can
+    %% be of one of them, until it has heard of the new one.
+    node = node() :: node(),
+    former = [] :: [node()],
     %% Processes whose end Python wants to know.
     watched = #{} :: #{pid() => reference()},
     %% inet:monitor/1: who is to get a 'DOWN' for a socket.
@@ -227,12 +231,16 @@ handle_cast(_Request, State) ->
     {noreply, State}.
 
 -spec handle_info(term(), #state{}) -> {noreply, #state{}} | {stop, term(), #state{}}.
+handle_info(Message, #state{node = Node} = State) when Node =/= node() ->
+    ok = tell_python(State#state.port, {renamed, self()}),
+    Former = lists:usort([Node | State#state.former]) -- [node()],
+    handle_info(Message, State#state{node = node(), former = Former});
 handle_info({Port, {data, Frame}}, #state{port = Port, passed = ?ACK_EVERY} = State) ->
     ok = tell_python(Port, {ack, ?ACK_EVERY}),
     handle_info({Port, {data, Frame}}, State#state{passed = 0});
 handle_info({Port, {data, Frame}}, #state{port = Port, passed = Passed} = State0) ->
     State = State0#state{passed = Passed + 1},
-    try binary_to_term(Frame, [safe]) of
+    try local(binary_to_term(Frame, [safe]), State#state.former) of
         {To, _} = Reply when is_reference(To) ->
             To ! Reply,
             {noreply, State};
@@ -296,6 +304,45 @@ tell_lost(#socket{kind = datagram, name = Name, owner = Owner, active = Active})
     ok;
 tell_lost(#socket{kind = listener}) ->
     ok.
+
+%% Identifiers of this node that were written under a name that it had before. In its own
+%% terms they have no name; read from the wire they are another node's.
+local(Term, []) ->
+    Term;
+local(Id, Former) when is_pid(Id); is_reference(Id); is_port(Id) ->
+    case lists:member(node(Id), Former) of
+        true -> renamed(Id);
+        false -> Id
+    end;
+local(Tuple, Former) when is_tuple(Tuple) ->
+    list_to_tuple([local(Element, Former) || Element <- tuple_to_list(Tuple)]);
+local([Head | Tail], Former) when is_tuple(Head) ->
+    [local(Head, Former) | local(Tail, Former)];
+local(Other, _) ->
+    Other.
+
+%% The same identifier, with the name and the creation that self() has.
+renamed(Id) ->
+    {_, Mine} = split(term_to_binary(self())),
+    {{Head, Before, Behind}, _} = split(term_to_binary(Id)),
+    {Atom, Creation} = Mine,
+    binary_to_term(<<131, Head/binary, Atom/binary, Before/binary, Creation/binary, Behind/binary>>).
+
+%% {{What stands before the name, between it and the creation, and behind that},
+%% {name, creation}}.
+split(<<131, 90, Count:2/binary, Rest/binary>>) ->
+    {Atom, <<Creation:4/binary, Words/binary>>} = atom_and_rest(Rest),
+    {{<<90, Count/binary>>, <<>>, Words}, {Atom, Creation}};
+split(<<131, Tag, Rest/binary>>) ->
+    {Atom, Numbers} = atom_and_rest(Rest),
+    Size = byte_size(Numbers) - 4,
+    <<Before:Size/binary, Creation:4/binary>> = Numbers,
+    {{<<Tag>>, Before, <<>>}, {Atom, Creation}}.
+
+atom_and_rest(<<Tag, Size:16, Name:Size/binary, Rest/binary>>) when Tag =:= 100; Tag =:= 118 ->
+    {<<Tag, Size:16, Name/binary>>, Rest};
+atom_and_rest(<<Tag, Size, Name:Size/binary, Rest/binary>>) when Tag =:= 115; Tag =:= 119 ->
+    {<<Tag, Size, Name/binary>>, Rest}.
 
 %% --- notes -----------------------------------------------------------------
 

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given, strategies as st
 
 from inetpy.etf import EtfError, decode, encode
+from inetpy.identity import identity_of
 from inetpy.requests import RequestReader
 from inetpy.terms import Atom, Charlist, Pid, Ref
 
 NODE = b"nonode@nohost"
 CREATION = b"\0\0\0\3"
 BRIDGE = Pid(b"Xw\x0d" + NODE + b"\0\0\0\7\0\0\0\0" + CREATION)
-READER = RequestReader(BRIDGE)
+READER = RequestReader(identity_of(BRIDGE.raw))
 
 
 def ref(atom: bytes, words: int, fill: bytes) -> bytes:

@@ -76,8 +76,12 @@ class Datagram(Handle):
         self.recv_ref: bytes | None = None
         self.recv_timer: asyncio.TimerHandle | None = None
         self.sends: deque[tuple[bytes, Any]] = deque()
+        self.rename(self.name)
+
+    def rename(self, name: bytes) -> None:
+        super().rename(name)
         # {udp, Socket, ...} with five elements, and with six.
-        head = build_event("udp", self.name)[2:]
+        head = build_event("udp", name)[2:]
         self.udp_heads = (b"h\5" + head, b"h\6" + head)
 
     def start(self) -> None:

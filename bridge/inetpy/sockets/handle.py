@@ -113,6 +113,10 @@ class Handle:
         self.send_oct = self.send_cnt = self.send_max = 0
         self.recv_avg = self.recv_dvi = 0.0
 
+    def rename(self, name: bytes) -> None:
+        """The node has another name, and so has the socket on the wire."""
+        self.name = name
+
     # --- readiness ---
 
     def want(self, events: int) -> None:
@@ -270,7 +274,8 @@ class Handle:
     def op_info(self, ref: bytes, _args: Any) -> None:
         """`{ok, {States, Owner}}`; the states are those of prim_inet:getstatus/1."""
         states = [Atom(name) for name in self.states()]
-        self.session.reply(ref, build_ok(encode_body((states, self.owner))))
+        owner = Pid(self.session.outward(self.owner.raw))
+        self.session.reply(ref, build_ok(encode_body((states, owner))))
 
     def states(self) -> tuple[str, ...]:
         return _STATES[self.state]
@@ -305,7 +310,7 @@ class Handle:
         self.session.unwatch(self.owner, self)
         self.owner = owner
         self.session.watch(owner, self)
-        self.session.note(messages.build_owner(self.ident, owner.raw))
+        self.session.note(messages.build_owner(self.ident, self.session.outward(owner.raw)))
         if mode != PASSIVE:
             old = self.active
             try:

@@ -91,7 +91,11 @@ class Stream(Handle):
         self.closers: list[_Closer] | None = None
         self.closed_told = False
         self.in_headers = False
-        self.tcp_head = build_event("tcp", self.name, b"")
+        self.rename(self.name)
+
+    def rename(self, name: bytes) -> None:
+        super().rename(name)
+        self.tcp_head = build_event("tcp", name, b"")
 
     def start(self) -> None:
         """For a descriptor that somebody else opened: goes on where that left off."""

@@ -22,6 +22,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,6 +90,7 @@ class StdioTransport:
         self._flush_scheduled = False
         self._unacknowledged = 0
         self.statistics: Statistics | None = None
+        self.outward: Callable[[bytes], bytes] | None = None
         self.poller = Poller(loop, self.flush, _spin())
         self.poller.add(source, READ, self)
         self._emit(messages.build_hello())
@@ -97,6 +99,8 @@ class StdioTransport:
     # --- output ---
 
     def reply(self, ref: bytes, body: bytes, tail: bytes = b"") -> None:
+        if self.outward is not None:
+            ref = self.outward(ref)
         self._emit(b"h\2" + ref + body, tail)
 
     send = reply  # the same form: the first element says where it is to go

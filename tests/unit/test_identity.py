@@ -1,0 +1,62 @@
+"""Identifiers of a node that changes its name."""
+
+from __future__ import annotations
+
+import pytest
+
+from inetpy.identity import Identity, identity_of, moved, moved_term
+from inetpy.terms import Atom, Pid, Port, Ref
+
+HOME = Identity(b"w\x0dnonode@nohost", bytes(4))
+NAMED = Identity(b"w\x03a@b", b"\0\0\0\7")
+
+
+def pid(identity: Identity) -> bytes:
+    return b"X" + identity.atom + b"\0\0\0\5\0\0\0\6" + identity.creation
+
+
+def port(identity: Identity) -> bytes:
+    return b"Y" + identity.atom + b"\0\0\0\5" + identity.creation
+
+
+def big_port(identity: Identity) -> bytes:
+    return b"x" + identity.atom + b"\1\0\0\0\0\0\0\5" + identity.creation
+
+
+def ref(identity: Identity) -> bytes:
+    return b"Z\0\3" + identity.atom + identity.creation + b"r" * 12
+
+
+KINDS = [pid, port, big_port, ref]
+
+
+@pytest.mark.parametrize("make", KINDS)
+def test_moved_and_back(make: object) -> None:
+    there = moved(make(HOME), HOME, NAMED)  # type: ignore[operator]
+    assert there == make(NAMED)  # type: ignore[operator]
+    assert identity_of(there) == NAMED
+    assert moved(there, NAMED, HOME) == make(HOME)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("make", KINDS)
+def test_of_others_are_left(make: object) -> None:
+    """Another node, and this one before it was started again."""
+    for other in (Identity(b"w\x03c@d", bytes(4)), Identity(HOME.atom, b"\0\0\0\1")):
+        assert moved(make(other), HOME, NAMED) == make(other)  # type: ignore[operator]
+
+
+def test_reference_as_otp_25_writes_it() -> None:
+    old = b"Z\0\3d\0\x0dnonode@nohost" + bytes(4) + b"r" * 12
+    assert identity_of(old) == HOME
+    assert moved(old, HOME, NAMED) == ref(NAMED)
+
+
+def test_terms() -> None:
+    term = (Atom("a"), [1], (Pid(pid(HOME)), b"data"), Ref(ref(NAMED)), Port(port(HOME)))
+    assert moved_term(term, HOME, NAMED) == (
+        Atom("a"),
+        [1],
+        (Pid(pid(NAMED)), b"data"),
+        Ref(ref(NAMED)),
+        Port(port(NAMED)),
+    )
