@@ -10,7 +10,7 @@ ERL_SOURCES  := $(wildcard erl/src/*.erl)
 HOOK_SOURCES := $(wildcard erl/hook/*.erl)
 TEST_SOURCES := $(wildcard erl/test/*.erl)
 
-.PHONY: build demo test test-python lint bench bench-codec crosscheck dialyzer xref format clean
+.PHONY: build demo test test-apps test-python lint bench bench-codec crosscheck dialyzer xref format clean
 
 build: $(VENV)/.tools erl/ebin/inetpy.app
 
@@ -18,6 +18,12 @@ demo: build
 	@$(PY) demo/demo.py
 
 test: lint test-python
+
+# Real programs, with packages of their own.
+test-apps: $(VENV)/.test build
+	@scripts/debian.sh apps
+	@$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[tools,uvloop,test,apps]'
+	@$(PY) -m pytest tests/apps
 
 test-python: $(VENV)/.test build erl/test/ebin/.built
 	@echo "== tests =="

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing: debian.sh build | test.
+# Installs the Debian packages that are missing: debian.sh build | test | apps.
 #
 # A machine that has the programs already, from wherever, is left alone.
 set -euo pipefail
 
 # program=package that has it
 build=(erl=erlang-base erlc=erlang-base escript=erlang-base)
-test=(dialyzer=erlang-dialyzer ct_run=erlang-common-test elixir=elixir)
+test=(dialyzer=erlang-dialyzer ct_run=erlang-common-test elixir=elixir ip=iproute2)
+apps=(/usr/lib/rabbitmq/bin/rabbitmq-server=rabbitmq-server)
 # Erlang applications, which have no program of their own
 build_applications=(crypto)
-test_applications=(tools common_test runtime_tools public_key ssl inets ssh)
+test_applications=(tools common_test runtime_tools public_key ssl inets ssh mnesia)
 
 missing=()
 want() { case " ${missing[*]-} " in *" $1 "*) ;; *) missing+=("$1") ;; esac; }
@@ -18,6 +19,11 @@ for entry in "${build[@]}"; do
     command -v "${entry%%=*}" >/dev/null || want "${entry##*=}"
 done
 applications=("${build_applications[@]}")
+if [ "${1:-build}" = apps ]; then
+    for entry in "${apps[@]}"; do
+        command -v "${entry%%=*}" >/dev/null || want "${entry##*=}"
+    done
+fi
 if [ "${1:-build}" = test ]; then
     for entry in "${test[@]}"; do
         command -v "${entry%%=*}" >/dev/null || want "${entry##*=}"
@@ -44,4 +50,11 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
+# Services that come with a package are not to be started: the tests start their own.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod +x "$policy"
+    trap 'rm -f "$policy"' EXIT
+fi
 apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
