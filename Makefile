@@ -57,7 +57,7 @@ bench-codec: $(VENV)/.test
 	@$(PY) tests/bench_codec.py
 
 crosscheck: build erl/test/ebin/.built
-	@$(PY) tests/crosscheck.py
+	@$(VENV)/bin/inetpy crosscheck --backends inetpy,node --html _build/crosscheck.html
 
 format: $(VENV)/.test
 	@$(VENV)/bin/ruff format .

@@ -31,7 +31,7 @@ WHOLE_NODE = [
 @pytest.mark.parametrize("group", GROUPS)
 def test_group(group: str, tmp_path: Path) -> None:
     """Every scenario is observed the same on both backends."""
-    _run(tmp_path, group)
+    _run(tmp_path, "inet,inetpy", group)
 
 
 def _run(tmp_path: Path, *arguments: str) -> None:
@@ -49,7 +49,7 @@ def _run(tmp_path: Path, *arguments: str) -> None:
 @pytest.mark.parametrize("group", WHOLE_NODE)
 def test_whole_node(group: str, tmp_path: Path) -> None:
     """The same when inetpy is installed, and no call says that it wants Python."""
-    _run(tmp_path, "whole_node", group)
+    _run(tmp_path, "inet,node", group)
 
 
 def test_random_sequences() -> None:

@@ -41,6 +41,29 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--json", action="store_true", help="the same, as JSON on standard output")
     run.add_argument("command", nargs="+", metavar="CMD", help="the program and its arguments, after --")
     run.set_defaults(run=_run)
+    crosscheck = verbs.add_parser(
+        "crosscheck",
+        help="run the scenarios on several backends and compare them with inet",
+        description="Exit status: 0 when all agree with inet, 1 when something differs.",
+    )
+    crosscheck.add_argument(
+        "--backends",
+        default="inetpy",
+        help="names of socket, inetpy and node (the whole node on Python), with commas; default inetpy",
+    )
+    crosscheck.add_argument(
+        "--scenario", type=Path, metavar="FILE.erl", help="a module of your own scenarios"
+    )
+    crosscheck.add_argument("--json", action="store_true", help="print JSON in place of the table")
+    crosscheck.add_argument("--html", type=Path, metavar="FILE", help="write a page to look through")
+    crosscheck.add_argument(
+        "--random", type=int, default=0, metavar="N", help="N random sequences of operations"
+    )
+    crosscheck.add_argument(
+        "--seed", type=int, default=1, help="where the random sequences begin (default 1)"
+    )
+    crosscheck.add_argument("groups", nargs="*", metavar="GROUP", help="groups of scenarios; default all")
+    crosscheck.set_defaults(run=_crosscheck)
     doctor = verbs.add_parser("doctor", help="say what is here, what is missing, and what to do about it")
     doctor.add_argument("--json", action="store_true", help="print JSON in place of lines")
     doctor.set_defaults(run=_doctor)
@@ -85,6 +108,34 @@ def _doctor(arguments: argparse.Namespace) -> int:
     from . import doctor
 
     return doctor.run(ebin_folder(), arguments.json)
+
+
+def _crosscheck(arguments: argparse.Namespace) -> int:
+    try:
+        from . import crosscheck
+    except ModuleNotFoundError as error:
+        sys.exit(f"inetpy: crosscheck needs {error.name}; run `pip install inetpy[tools]`")
+    names = [name.strip() for name in arguments.backends.split(",")]
+    for name in names:
+        if name not in crosscheck.BACKENDS:
+            sys.exit(f"inetpy: no such backend: {name}; there are {', '.join(crosscheck.BACKENDS)}")
+    tests = _required_ebin().parent / "test" / "ebin"
+    if not (tests / "inetpy_xc.beam").is_file():
+        sys.exit("inetpy: the scenarios are not compiled; run `make crosscheck` in the source tree once")
+    groups = [name if name.startswith("xc_") else f"xc_{name}" for name in arguments.groups]
+    return crosscheck.run(
+        crosscheck.Options(
+            ebin=_required_ebin(),
+            tests=tests,
+            backends=["inet", *(name for name in names if name != "inet")],
+            groups=groups,
+            scenario=arguments.scenario,
+            json=arguments.json,
+            html=arguments.html,
+            random=arguments.random,
+            seed=arguments.seed,
+        )
+    )
 
 
 def _bench(arguments: argparse.Namespace) -> int:

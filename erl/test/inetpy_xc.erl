@@ -6,7 +6,7 @@
 %% equal first; everything else must be equal.
 -module(inetpy_xc).
 
--export([main/1, run/2, groups/0, scenarios/1, backends/0, whole_node/0, normalise/1]).
+-export([main/1, run/2, groups/0, scenarios/1, backends/1, normalise/1]).
 
 -type scenario() :: {Name :: atom(), Statement :: string(), fun((xc:backend()) -> term())}.
 -type observation() :: {Result :: term(), Mailbox :: [term()]}.
@@ -20,27 +20,28 @@
 -define(QUIET, 40).
 -define(PARALLEL, 6).
 
-%% The row of backends; the first is the reference.
--spec backends() -> [xc:backend()].
-backends() ->
-    [
-        #{name => inet, options => fun same/1, udp => fun same/1, inet => inet},
-        #{
-            name => inetpy,
-            options => fun inetpy:tcp_options/1,
-            udp => fun inetpy:udp_options/1,
-            inet => inetpy_inet
-        }
-    ].
+%% The backends by their names. All but the first of a run are compared with it, so that is
+%% `inet`. `node` is the node on which inetpy is installed: then calls that name no backend
+%% go through Python, and those of the stock driver say so.
+-spec backends([atom()]) -> [xc:backend()].
+backends(Names) ->
+    Installed = lists:member(node, Names),
+    [backend(Name, Installed) || Name <- Names].
 
-%% The same when inetpy is installed: calls without a backend go through Python.
--spec whole_node() -> [xc:backend()].
-whole_node() ->
-    Stock = fun(Options) -> [{inet_backend, inet} | Options] end,
-    [
-        #{name => inet, options => Stock, udp => Stock, inet => inet},
-        #{name => whole_node, options => fun same/1, udp => fun same/1, inet => inetpy_inet}
-    ].
+backend(inet, true) ->
+    backend(inet, {inet_backend, inet});
+backend(inet, false) ->
+    #{name => inet, options => fun same/1, udp => fun same/1, inet => inet};
+backend(inet, Option) ->
+    First = fun(Options) -> [Option | Options] end,
+    #{name => inet, options => First, udp => First, inet => inet};
+backend(socket, false) ->
+    First = fun(Options) -> [{inet_backend, socket} | Options] end,
+    #{name => socket, options => First, udp => First, inet => inet};
+backend(inetpy, _) ->
+    #{name => inetpy, options => fun inetpy:tcp_options/1, udp => fun inetpy:udp_options/1, inet => inetpy_inet};
+backend(node, _) ->
+    #{name => node, options => fun same/1, udp => fun same/1, inet => inetpy_inet}.
 
 same(Options) -> Options.
 
@@ -54,18 +55,16 @@ groups() ->
 -spec scenarios(module()) -> [scenario()].
 scenarios(Group) -> Group:scenarios().
 
-%% From the shell: erl -run inetpy_xc main FILE [GROUP...]. Writes the rows, one a
-%% line, as {Group, Name, Statement, Equal, [{Backend, Text}]} terms in JSON. With
-%% `whole_node` as the first group, inetpy is installed.
+%% From the shell: erl -run inetpy_xc main FILE BACKEND,BACKEND... [GROUP...]. Writes the rows,
+%% one a line, as {Group, Name, Statement, Equal, [{Backend, Text}]} terms in JSON.
 -spec main([string()]) -> no_return().
-main([File, "whole_node" | Names]) ->
-    ok = inetpy:install(),
-    main(File, Names, whole_node());
-main([File | Names]) ->
-    ok = inetpy:start(),
-    main(File, Names, backends()).
-
-main(File, Names, Backends) ->
+main([File, BackendNames | Names]) ->
+    Backends = [list_to_atom(Name) || Name <- string:lexemes(BackendNames, ",")],
+    ok =
+        case lists:member(node, Backends) of
+            true -> inetpy:install();
+            false -> inetpy:start()
+        end,
     Groups =
         case Names of
             [] -> groups();
@@ -74,10 +73,10 @@ main(File, Names, Backends) ->
     {ok, Out} = file:open(File, [write, raw, binary, delayed_write]),
     lists:foreach(
         fun(Group) ->
-            Rows = run(Group, Backends),
+            Rows = run(Group, backends(Backends)),
             [ok = file:write(Out, [to_json(Row), $\n]) || Row <- Rows],
             Different = length([Row || #{equal := false} = Row <- Rows]),
-            io:format("~-12s ~4b scenarios, ~b different~n", [Group, length(Rows), Different])
+            io:format("group ~s ~b ~b~n", [Group, length(Rows), Different])
         end,
         Groups
     ),

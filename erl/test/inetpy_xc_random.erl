@@ -42,7 +42,7 @@ differs(Sequence, Quiet) ->
     length(lists:usort([O || {_, O} <- observations(Sequence, Quiet)])) > 1.
 
 observations(Sequence, Quiet) ->
-    [{Name, observe(Backend, Sequence, Quiet)} || #{name := Name} = Backend <- inetpy_xc:backends()].
+    [{Name, observe(Backend, Sequence, Quiet)} || #{name := Name} = Backend <- inetpy_xc:backends([inet, inetpy])].
 
 %% Leaves out each operation and option in turn, where the difference stays without it.
 shrink({Options, Operations}) ->
