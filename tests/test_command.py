@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -92,10 +93,27 @@ def test_run_elixir() -> None:
     assert done.stdout == "inetpy_tcp", done.stderr
 
 
+def test_signals_reach_the_program() -> None:
+    """SIGTERM ends the node, with and without figures to show at the end."""
+    waiting = 'io:format("up~n"), receive stop -> ok end'
+    for flags in ([], ["--json"]):
+        command = [sys.executable, "-m", "inetpy", "run", *flags, "--", "erl", "-noinput", "-eval", waiting]
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as program:
+            assert program.stdout is not None
+            assert program.stdout.readline() == "up\n"
+            program.send_signal(signal.SIGTERM)
+            rest, _ = program.communicate(timeout=60)
+        assert program.returncode == 0
+        assert ('"bridges": 1' in rest) == bool(flags)
+
+
 def test_no_such_program() -> None:
-    done = inetpy("run", "--", "no-such-program")
-    assert done.returncode == 127
-    assert "no such program" in done.stderr
+    for flags in ([], ["--stats"]):
+        done = inetpy("run", *flags, "--", "no-such-program")
+        assert done.returncode == 127
+        assert "no such program" in done.stderr
 
 
 def test_no_python() -> None:

@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     crosscheck.add_argument("--json", action="store_true", help="print JSON in place of the table")
     crosscheck.add_argument("--html", type=Path, metavar="FILE", help="write a page to look through")
+    crosscheck.add_argument("--markdown", type=Path, metavar="FILE", help="write the table to a file")
     crosscheck.add_argument(
         "--random", type=int, default=0, metavar="N", help="N random sequences of operations"
     )
@@ -132,6 +133,7 @@ def _crosscheck(arguments: argparse.Namespace) -> int:
             scenario=arguments.scenario,
             json=arguments.json,
             html=arguments.html,
+            markdown=arguments.markdown,
             random=arguments.random,
             seed=arguments.seed,
         )

@@ -41,6 +41,7 @@ class Options:
     scenario: Path | None = None
     json: bool = False
     html: Path | None = None
+    markdown: Path | None = None
     random: int = 0
     seed: int = 1
 
@@ -65,6 +66,8 @@ def run(options: Options) -> int:
         _print(console, rows, different, others)
     if options.html is not None:
         options.html.write_text(page(rows, others))
+    if options.markdown is not None:
+        options.markdown.write_text(markdown(options, rows, others))
     return int(bool(different))
 
 
@@ -179,6 +182,29 @@ def _print(console: Console, rows: list[Row], different: list[Row], others: list
 def _run_random(options: Options) -> int:
     arguments = ["-run", "inetpy_xc_random", "main", str(options.random), str(options.seed)]
     return subprocess.call(_emulator(options, *arguments), env=_environment())
+
+
+def markdown(options: Options, rows: list[Row], others: list[str]) -> str:
+    """The table as a page of documentation."""
+    release = subprocess.run(
+        _emulator(options, "-eval", 'io:format("~s", [erlang:system_info(otp_release)]), halt().'),
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    lines = [
+        "# What the cross-check says",
+        "",
+        f"Made by `inetpy crosscheck --backends {','.join(others)} --markdown FILE` on OTP {release}:",
+        f"how many scenarios of each group are observed otherwise than on `{REFERENCE}`.",
+        "",
+        f"| group | scenarios | {' | '.join(others)} |",
+        f"|---|--:|{'--:|' * len(others)}",
+    ]
+    for group, members in [*_by_group(rows), ("**all**", rows)]:
+        counts = [str(sum(not _equal(row, name) for row in members) or "") for name in others]
+        lines.append(f"| {group.removeprefix('xc_')} | {len(members)} | {' | '.join(counts)} |")
+    return "\n".join(lines) + "\n"
 
 
 # --- the page ------------------------------------------------------------------

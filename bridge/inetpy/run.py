@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -37,20 +38,26 @@ def environment(ebin: Path) -> dict[str, str]:
 def run(ebin: Path, command: Sequence[str], stats: bool, as_json: bool) -> int:
     """Runs the command to its end; the result is its exit status, 127 when there is no such program."""
     variables = os.environ | environment(ebin)
-    with tempfile.TemporaryDirectory(prefix="inetpy-stats-") as folder:
-        if stats or as_json:
-            variables["INETPY_STATS"] = folder
-        try:
-            status = subprocess.call(command, env=variables)
-        except FileNotFoundError:
-            print(f"inetpy run: no such program: {command[0]}", file=sys.stderr)
-            return 127
-        except KeyboardInterrupt:
-            status = 130
-        if stats or as_json:
+    try:
+        if not (stats or as_json):
+            os.execvpe(command[0], list(command), variables)  # noqa: S606  it is that program now
+        with tempfile.TemporaryDirectory(prefix="inetpy-stats-") as folder:
+            status = _call(command, variables | {"INETPY_STATS": folder})
             _await_bridges(Path(folder))
             _show(statistics.total(Path(folder)), as_json)
+    except FileNotFoundError:
+        print(f"inetpy run: no such program: {command[0]}", file=sys.stderr)
+        return 127
     return status if status >= 0 else 128 - status
+
+
+def _call(command: Sequence[str], variables: dict[str, str]) -> int:
+    """The status of a program that gets the signals that we get."""
+    program = subprocess.Popen(command, env=variables)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: program.send_signal(received))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the program too
+    return program.wait()
 
 
 def _await_bridges(folder: Path) -> None:
