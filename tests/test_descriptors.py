@@ -40,6 +40,11 @@ def open_all(stack: ExitStack) -> dict[str, int]:
     def fresh(kind: int = socket.SOCK_STREAM) -> socket.socket:
         return stack.enter_context(socket.socket(socket.AF_INET, kind))
 
+    def bound() -> socket.socket:
+        sock = fresh(socket.SOCK_DGRAM)
+        sock.bind(("127.0.0.1", 0))
+        return sock
+
     descriptors = {
         "listening": stack.enter_context(socket.create_server(("127.0.0.1", 0))),
         "connected": echoed(stack, socket.AF_INET),
@@ -53,6 +58,10 @@ def open_all(stack: ExitStack) -> dict[str, int]:
         "datagram": fresh(socket.SOCK_DGRAM),
         "file": stack.enter_context(Path(sys.executable).open("rb")),  # noqa: SIM115
         "bad_option": fresh(),
+        "bound_datagram": bound(),
+        "fresh_datagram": fresh(socket.SOCK_DGRAM),
+        "active_datagram": bound(),
+        "datagram_file": stack.enter_context(Path(sys.executable).open("rb")),  # noqa: SIM115
     }
     return {name: thing.fileno() for name, thing in descriptors.items()}
 
@@ -86,5 +95,5 @@ def can_borrow() -> bool:
 @pytest.mark.skipif(not can_borrow(), reason="pidfd_getfd is not allowed here")
 def test_equal_to_the_stock_driver() -> None:
     stock, ours = observe("inet"), observe("inetpy")
-    assert len(stock) == 15
+    assert len(stock) == 20
     assert ours == stock

@@ -8,19 +8,20 @@
 
 -spec main([string()]) -> no_return().
 main(["inet" | Given]) ->
-    report(fun(Options) -> Options end, Given);
+    Same = fun(Options) -> Options end,
+    report(Same, Same, Given);
 main(["inetpy" | Given]) ->
     ok = inetpy:start(),
-    report(fun inetpy:tcp_options/1, Given).
+    report(fun inetpy:tcp_options/1, fun inetpy:udp_options/1, Given).
 
-report(Options, Given) ->
+report(Tcp, Udp, Given) ->
     Fds = maps:from_list([descriptor(Text) || Text <- Given]),
     lists:foreach(
         fun({Name, Fun}) ->
             Result = inetpy_xc:normalise(xc:attempt(fun() -> Fun(maps:get(Name, Fds, 0)) end)),
             io:format("~s ~0tp~n", [Name, Result])
         end,
-        cases(Options)
+        cases(Tcp) ++ datagrams(Udp)
     ),
     halt(0).
 
@@ -88,6 +89,32 @@ cases(Options) ->
         {not_open, fun(_) -> gen_tcp:fdopen(987654, Options([])) end},
         {negative, fun(_) -> gen_tcp:fdopen(-1, Options([])) end},
         {listen_not_open, fun(_) -> gen_tcp:listen(0, Options([{fd, 987654}])) end}
+    ].
+
+datagrams(Options) ->
+    [
+        {bound_datagram, fun(Fd) ->
+            {ok, S} = gen_udp:fdopen(Fd, Options([binary, {active, false}])),
+            {ok, {Ip, Port}} = inet:sockname(S),
+            {ok, P} = gen_udp:open(0, [{ip, {127, 0, 0, 1}}]),
+            ok = gen_udp:send(P, Ip, Port, "hello"),
+            Got = element(3, element(2, gen_udp:recv(S, 0, 5000))),
+            {Got, inet:getopts(S, [active, mode]), gen_udp:close(S), is_open(Fd)}
+        end},
+        {fresh_datagram, fun(Fd) ->
+            {ok, S} = gen_udp:open(0, Options([binary, {fd, Fd}, {ip, {127, 0, 0, 1}}])),
+            {ok, {Ip, Port}} = inet:sockname(S),
+            ok = gen_udp:send(S, Ip, Port, "to myself"),
+            receive {udp, S, Ip, Port, Data} -> Data after 5000 -> nothing end
+        end},
+        {active_datagram, fun(Fd) ->
+            {ok, S} = gen_udp:open(0, Options([{fd, Fd}, {active, once}])),
+            {ok, {Ip, Port}} = inet:sockname(S),
+            ok = gen_udp:send(S, Ip, Port, "once"),
+            {element(5, xc:next()), inet:getopts(S, [active])}
+        end},
+        {datagram_not_open, fun(_) -> gen_udp:fdopen(987654, Options([])) end},
+        {datagram_file, fun(Fd) -> gen_udp:fdopen(Fd, Options([])) end}
     ].
 
 is_open(Fd) ->
