@@ -18,8 +18,6 @@
 -type socket() :: inetpy_handle:socket().
 -export_type([socket/0]).
 
-%% The stock driver's kernel buffer for IPv4.
--define(RECBUF, 8 * 1024).
 
 %% --- opening ---------------------------------------------------------------
 
@@ -43,7 +41,7 @@ translate_ip(IP) -> inet:translate_ip(IP, inet).
 open(Port) -> open(Port, []).
 
 -spec open(inet:port_number(), list()) -> {ok, socket()} | {error, term()}.
-open(Port, Opts) -> open_socket(inet, Port, [{recbuf, ?RECBUF} | Opts]).
+open(Port, Opts) -> open_socket(inet, Port, default_recbuf() ++ Opts).
 
 -spec open_socket(inet | inet6 | local, term(), list()) -> {ok, socket()} | {error, term()}.
 open_socket(Family, Port, Opts) ->
@@ -52,7 +50,14 @@ open_socket(Family, Port, Opts) ->
     inetpy_handle:disown(Result, udp, Family, inetpy_handle:descriptor(Opts)).
 
 -spec fdopen(non_neg_integer(), list()) -> {ok, socket()} | {error, term()}.
-fdopen(Fd, Opts) -> inetpy_handle:fdopen(udp, inet, Fd, [{recbuf, ?RECBUF} | Opts]).
+fdopen(Fd, Opts) -> inetpy_handle:fdopen(udp, inet, Fd, default_recbuf() ++ Opts).
+
+%% The kernel's buffer for IPv4, where this edition's inet_udp sets it.
+default_recbuf() ->
+    case list_to_integer(erlang:system_info(otp_release)) < 28 of
+        true -> [{recbuf, 8 * 1024}];
+        false -> []
+    end.
 
 -spec connect(socket(), map()) -> ok | {error, term()}.
 connect(Socket, SockAddr) when is_map(SockAddr) ->

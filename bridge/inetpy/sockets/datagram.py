@@ -216,8 +216,9 @@ class Datagram(Handle):
         self.recv_timer = None
         if self.active == PASSIVE:
             self.want(self.interest & ~READ)
-            self._answer_recv(build_error("timeout"))
-        # else it has lost its timeout to the active mode, as in packet_inet_timeout
+        elif self.session.before_28:
+            return  # it has lost its timeout to the active mode, as in packet_inet_timeout
+        self._answer_recv(build_error("timeout"))
 
     def _answer_recv(self, body: bytes) -> None:
         ref, self.recv_ref = self.recv_ref, None
