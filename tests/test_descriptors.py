@@ -45,6 +45,11 @@ def open_all(stack: ExitStack) -> dict[str, int]:
         sock.bind(("127.0.0.1", 0))
         return sock
 
+    def connected() -> socket.socket:
+        sock = bound()
+        sock.connect(bound().getsockname())
+        return sock
+
     descriptors = {
         "listening": stack.enter_context(socket.create_server(("127.0.0.1", 0))),
         "connected": echoed(stack, socket.AF_INET),
@@ -61,6 +66,7 @@ def open_all(stack: ExitStack) -> dict[str, int]:
         "bound_datagram": bound(),
         "fresh_datagram": fresh(socket.SOCK_DGRAM),
         "active_datagram": bound(),
+        "connected_datagram": connected(),
         "datagram_file": stack.enter_context(Path(sys.executable).open("rb")),  # noqa: SIM115
     }
     return {name: thing.fileno() for name, thing in descriptors.items()}
@@ -95,5 +101,5 @@ def can_borrow() -> bool:
 @pytest.mark.skipif(not can_borrow(), reason="pidfd_getfd is not allowed here")
 def test_equal_to_the_stock_driver() -> None:
     stock, ours = observe("inet"), observe("inetpy")
-    assert len(stock) == 20
+    assert len(stock) == 21
     assert ours == stock

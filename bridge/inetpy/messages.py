@@ -25,6 +25,7 @@ To Erlang:
     {open, Id, Socket, Kind, Owner}                a socket is there: stream, listener or datagram
     {active, Id, Bool}, {owner, Id, Pid}           what changed of it
     {closed, Id}                                   it is gone
+    renamed                                        Python has the name that it was told
     {log, Level, Text}                             for the logger
     {refused, Text}                                why Python ends: the sides do not fit
 
@@ -50,6 +51,7 @@ __all__ = [
     "ERROR",
     "OK",
     "PROTOCOL",
+    "RENAMED",
     "build_active",
     "build_address",
     "build_closed",
@@ -81,6 +83,7 @@ _OK_ATOM = encode_body(Atom("ok"))
 _OK_HEAD = _TUPLE2 + _OK_ATOM
 
 OK = _OK_ATOM
+RENAMED = encode_body(Atom("renamed"))
 ERROR = _TUPLE2 + encode_body(Atom("error"))  # what every `{error, _}` begins with
 
 

@@ -158,6 +158,7 @@ class Session:
                 self._on_down(Pid(moved(pid.raw, self._identity, self._home)))
             case (Atom(name="renamed"), Pid() as bridge):
                 self._rename(identity_of(bridge.raw))
+                self.note(messages.RENAMED)
             case (Atom(name="ack"), int() as count):
                 self._acknowledged(count)
             case _:
@@ -194,12 +195,8 @@ class Session:
             local = self._local_address(opening, family, always=False)
             if isinstance(opening.address, dict) and not isinstance(address, dict):
                 raise ValueError("a sockaddr to bind to goes with a sockaddr to connect to")
-        except ValueError:
-            return self.reply(ref, build_raise("exit", "badarg"))
-        except BadSockaddr:
-            return self.reply(ref, build_raise("error", "badarg"))
-        except OSError as error:
-            return self.reply(ref, build_error(posix_name(error)))
+        except _REFUSALS as error:
+            return self.reply(ref, _refusal(error))
         try:
             remote: addresses.Sockaddr
             if family == AF_UNIX:
@@ -236,17 +233,15 @@ class Session:
                 raise OSError(errno.EAFNOSUPPORT, "bound to the other family") from None
             stream = self._open(Stream, SOCK_STREAM, module, family, owner, opening, local)
             remote = (host, port) if family == AF_INET else (host, port, 0, 0)
-            stream.connect(remote, timeout, on_end)
+            stream.connect(remote, -1, on_end)  # the race has the time
             return stream
 
         def done(result: Stream | str) -> None:
             won = not isinstance(result, str)
             self.reply(ref, build_ok(result.name) if won else build_error(result))  # type: ignore[union-attr]
 
-        def resolved(found: list[tuple[int, str]]) -> None:
-            Race(self, found, timeout, begin, done)
-
-        self.in_thread(lambda: _all_addresses(name.decode("latin-1")), resolved)
+        race = Race(self, timeout, begin, done)
+        self.in_thread(lambda: _all_addresses(name.decode("latin-1")), race.start)
 
     def op_listen(self, ref: bytes, args: Any) -> None:
         """{Module, Family, Owner, Port, Options, Preset}."""
@@ -255,23 +250,15 @@ class Session:
         try:
             opening = options.parse_open([(Atom("port"), port), *given], preset, options.LISTEN)
             local = self._local_address(opening, family, always=True)
-        except ValueError:
-            return self.reply(ref, build_raise("exit", "badarg"))
-        except BadSockaddr:
-            return self.reply(ref, build_raise("error", "badarg"))
-        except OSError as error:
-            return self.reply(ref, build_error(posix_name(error)))
+        except _REFUSALS as error:
+            return self.reply(ref, _refusal(error))
         if type(opening.backlog) is not int:
             return self.reply(ref, build_raise("error", "function_clause"))
         try:
             listener = self._open(Listener, SOCK_STREAM, module, family, owner, opening, local)
-        except OSError as error:
-            return self.reply(ref, build_error(posix_name(error)))
-        try:
             # Sixteen bits go to the driver, signed for listen(2).
             listener.listen(opening.backlog & 0xFFFF)
         except OSError as error:
-            listener.terminate()
             return self.reply(ref, build_error(posix_name(error)))
         self.reply(ref, build_ok(listener.name))
 
@@ -282,16 +269,9 @@ class Session:
         try:
             opening = options.parse_open([(Atom("port"), port), *given], [], options.OPEN)
             local = self._local_address(opening, family, always=True)
-        except ValueError:
-            return self.reply(ref, build_raise("exit", "badarg"))
-        except BadSockaddr:
-            return self.reply(ref, build_raise("error", "badarg"))
-        except OSError as error:
-            return self.reply(ref, build_error(posix_name(error)))
-        try:
             datagram = self._open(Datagram, SOCK_DGRAM, module, family, owner, opening, local)
-        except OSError as error:
-            return self.reply(ref, build_error(posix_name(error)))
+        except _REFUSALS as error:
+            return self.reply(ref, _refusal(error))
         datagram.start()
         self.reply(ref, build_ok(datagram.name))
 
@@ -513,6 +493,16 @@ class Session:
         "inet": op_inet,
         "info": op_info,
     }
+
+
+_REFUSALS = (ValueError, BadSockaddr, OSError)
+
+
+def _refusal(error: Exception) -> bytes:
+    """How a call that opens a socket fails on its options: as gen_tcp and gen_udp do."""
+    if isinstance(error, OSError):
+        return build_error(posix_name(error))
+    return build_raise("error" if isinstance(error, BadSockaddr) else "exit", "badarg")
 
 
 def _inet_answer(function: Callable[[list[Any]], object], arguments: list[Any]) -> bytes:

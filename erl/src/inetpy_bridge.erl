@@ -41,9 +41,10 @@
     %% Frames passed on since the last that we told Python of.
     passed = 0 :: non_neg_integer(),
     %% The name of this node, and those that it had before: identifiers from Python can
-    %% be of one of them, until it has heard of the new one.
+    %% be of one of them, until it says that it has heard of the new one.
     node = node() :: node(),
     former = [] :: [node()],
+    renaming = 0 :: non_neg_integer(),
     %% Processes whose end Python wants to know.
     watched = #{} :: #{pid() => reference()},
     %% inet:monitor/1: who is to get a 'DOWN' for a socket.
@@ -234,7 +235,8 @@ handle_cast(_Request, State) ->
 handle_info(Message, #state{node = Node} = State) when Node =/= node() ->
     ok = tell_python(State#state.port, {renamed, self()}),
     Former = lists:usort([Node | State#state.former]) -- [node()],
-    handle_info(Message, State#state{node = node(), former = Former});
+    Renaming = State#state.renaming + 1,
+    handle_info(Message, State#state{node = node(), former = Former, renaming = Renaming});
 handle_info({Port, {data, Frame}}, #state{port = Port, passed = ?ACK_EVERY} = State) ->
     ok = tell_python(Port, {ack, ?ACK_EVERY}),
     handle_info({Port, {data, Frame}}, State#state{passed = 0});
@@ -375,6 +377,10 @@ note({unwatch, Pid}, #state{watched = Watched} = State) ->
         error ->
             State
     end;
+note(renamed, #state{renaming = 1} = State) ->
+    State#state{former = [], renaming = 0};
+note(renamed, #state{renaming = Renaming} = State) ->
+    State#state{renaming = Renaming - 1};
 note({log, Level, Text}, State) ->
     logger:log(Level, "~ts", [Text], #{domain => [inetpy]}),
     State;

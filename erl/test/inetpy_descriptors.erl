@@ -113,6 +113,15 @@ datagrams(Options) ->
             ok = gen_udp:send(S, Ip, Port, "once"),
             {element(5, xc:next()), inet:getopts(S, [active])}
         end},
+        {connected_datagram, fun(Fd) ->
+            {ok, S} = gen_udp:fdopen(Fd, Options([binary, {active, false}])),
+            {ok, {Ip, Port}} = inet:sockname(S),
+            {ok, P} = gen_udp:open(0, [{ip, {127, 0, 0, 1}}]),
+            {
+                element(1, inet:peername(S)), gen_udp:send(S, "x"), gen_udp:send(P, Ip, Port, "y"),
+                gen_udp:recv(S, 0, 50), lists:sort(maps:get(states, inet:info(S)))
+            }
+        end},
         {datagram_not_open, fun(_) -> gen_udp:fdopen(987654, Options([])) end},
         {datagram_file, fun(Fd) -> gen_udp:fdopen(Fd, Options([])) end}
     ].

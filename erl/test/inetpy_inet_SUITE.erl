@@ -76,6 +76,7 @@ timeout(_Config) ->
 %% A connect whose time goes by in the lookup.
 connect_timeout(_Config) ->
     {error, timeout} = gen_tcp:connect("slow.test", 9, [{tcp_module, inetpy_tcp}], 50),
+    {error, timeout} = gen_tcp:connect("slow.test", 9, ?HAPPY, 50),
     {_, _} = pair().
 
 %% Connecting and sending by name asks Python too.

@@ -61,7 +61,7 @@ class Datagram(Handle):
     """See the module. `peer` is where it is connected to, or None."""
 
     __slots__ = (
-        "connected", "last_address", "last_term", "peer", "recv_ref", "recv_timer", "sends", "udp_heads",
+        "last_address", "last_term", "peer", "recv_ref", "recv_timer", "sends", "udp_heads",
     )  # fmt: skip
 
     kind: ClassVar[str] = "datagram"
@@ -69,7 +69,6 @@ class Datagram(Handle):
 
     def __init__(self, session: Session, module: Atom, owner: Pid, sock: socket.socket) -> None:
         super().__init__(session, module, owner, sock)
-        self.connected = False
         self.peer: Sockaddr | None = None
         self.last_term: Any = None
         self.last_address: Sockaddr | None = None
@@ -101,20 +100,18 @@ class Datagram(Handle):
         except OSError as error:
             return self.session.reply(ref, build_error(posix_name(error)))
         try:
-            if self.connected:
+            if self.peer is not None:
                 # Linux would keep the source address of the old association.
                 self._dissolve()
             self.syscalls.connect(self.sock, address)
         except OSError as error:
             self._dissolve()
             return self.session.reply(ref, build_error(posix_name(error)))
-        self.connected = True
         self.peer = address
         self.session.reply(ref, OK)
 
     def _dissolve(self) -> None:
         assert self.sock is not None
-        self.connected = False
         self.peer = None
         self.syscalls.disconnect(self.sock)
 
@@ -145,7 +142,7 @@ class Datagram(Handle):
                 self._look_at(destination)
             address = self.last_address
             control = options.build_control(ancillary) if ancillary != [] else None
-            if self.connected:
+            if self.peer is not None:
                 address = None
             elif address is None:
                 address = _NOWHERE[sock.family]
@@ -191,10 +188,6 @@ class Datagram(Handle):
                 return self._wait_for_room()
             self.sends.popleft()
         self.want(self.interest & ~WRITE)
-
-    @property
-    def send_pend(self) -> int:
-        return 0
 
     # --- receiving ---
 
@@ -294,7 +287,7 @@ class Datagram(Handle):
         if self.controls:
             data, control, _, sender = self.syscalls.recvmsg(sock, self.buffer, CONTROL_SPACE)
             return data, sender, control
-        if self.connected:
+        if self.peer is not None:
             return self.syscalls.recv(sock, self.buffer), self.peer, None
         data, sender = self.syscalls.recvfrom(sock, self.buffer)
         return data, sender, None
@@ -328,12 +321,12 @@ class Datagram(Handle):
     # --- names ---
 
     def op_peername(self, ref: bytes, args: Any) -> None:
-        if not self.connected:
+        if self.peer is None:
             return super().op_peername(ref, args)
         self.reply_address(ref, self.syscalls.getpeername)
 
     def states(self) -> tuple[str, ...]:
-        connected = ("connected",) if self.connected and self.state != CLOSED else ()
+        connected = ("connected",) if self.peer is not None and self.state != CLOSED else ()
         return connected + super().states()
 
     # --- ends ---

@@ -139,8 +139,12 @@ class Listener(Handle):
             self.session.reply(self._next().ref, build_error("closed"))
 
     def listen(self, backlog: int) -> None:
-        """listen(2). Raises OSError."""
-        self.syscalls.listen(self._listening(), backlog)
+        """listen(2). Raises OSError, and then the socket is gone."""
+        try:
+            self.syscalls.listen(self._listening(), backlog)
+        except OSError:
+            self.terminate()
+            raise
         self.state = LISTENING
 
 

@@ -46,13 +46,12 @@ class Race:
     def __init__(
         self,
         session: Session,
-        addresses: list[Address],
         timeout: int,
         begin: Callable[[Address, Callable[[str | None], None]], Stream],
         done: Callable[[Stream | str], None],
     ) -> None:
         self._session = session
-        self._left = deque(interleave(addresses))
+        self._left: deque[Address] = deque()
         self._begin = begin
         self._done = done
         self._runners: list[Stream] = []
@@ -60,6 +59,10 @@ class Race:
         self._over = False
         self._next_timer: asyncio.TimerHandle | None = None
         self._timer = session.after(timeout, self._on_timeout) if timeout >= 0 else None
+
+    def start(self, addresses: list[Address]) -> None:
+        """The name has been looked up; the time has been running all along."""
+        self._left.extend(interleave(addresses))
         self._next()
 
     def _next(self) -> None:
@@ -68,7 +71,7 @@ class Race:
         while self._left and not self._over:
             address = self._left.popleft()
             try:
-                self._start(address)
+                self._run(address)
             except OSError as error:
                 self._error = posix_name(error)
                 continue
@@ -78,7 +81,7 @@ class Race:
         if not self._runners and not self._over:
             self._end(self._error)
 
-    def _start(self, address: Address) -> None:
+    def _run(self, address: Address) -> None:
         runner: list[Stream] = []  # filled below: a connection can be there at once
         early: list[str | None] = []
 
