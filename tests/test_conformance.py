@@ -55,7 +55,7 @@ def test_whole_node(group: str, tmp_path: Path) -> None:
 def test_random_sequences() -> None:
     """Random operations on a pair of sockets are observed the same; a difference is shrunk."""
     seed = os.environ.get("INETPY_SEED", str(random.randrange(1 << 30)))
-    with erl("-run", "inetpy_xc_random", "main", "150", seed, stdout=subprocess.PIPE) as node:
+    with erl("-run", "inetpy_xc_random", "main", "150", seed, "inet,inetpy", stdout=subprocess.PIPE) as node:
         said, _ = node.communicate(timeout=280)
     assert node.returncode == 0, f"INETPY_SEED={seed}\n{said.decode()}"
     assert b"150 sequences" in said

@@ -24,6 +24,9 @@ scenarios() ->
         {port, "Whether a socket is a <port>.", fun(B) ->
             {S, _} = xc:pair(B, []),
             is_port(S)
+        end},
+        {night, "What is not to be had by day.", fun(_) ->
+            xc:attempt(fun() -> xc:skip("the sun is <up>") end)
         end}
     ].
 """
@@ -51,6 +54,8 @@ def test_corpus_on_all_backends(tmp_path: Path) -> None:
         seen = row["observations"]
         assert seen["inetpy"] == seen["inet"]
         assert seen["node"] in (seen["inet"], seen.get("inet again"))
+    [row] = [row for row in report["rows"] if row["name"] == "in_use_reuseaddr"]
+    assert row["documented"] == ["reuseaddr: refused by default, and allowed with it"]
     assert any(row["observations"]["socket"] != row["observations"]["inet"] for row in report["rows"])
     assert done.returncode == 1
 
@@ -69,7 +74,9 @@ def test_scenarios_of_a_user(mine: str, tmp_path: Path) -> None:
     assert "mine: echo" not in done.stdout
     text = page.read_text()
     HTMLParser().feed(text)
-    assert text.count("<details") == 2
+    assert text.count("<details") == 3
+    assert text.count('class="skipped"') == 1
+    assert "skipped: the sun is <up>" in done.stdout
     assert text.count('class="differs"') == 1
     assert "Whether a socket is a &lt;port&gt;." in text
     assert "http" not in text  # it needs nothing else
@@ -98,3 +105,12 @@ def test_random() -> None:
     done = crosscheck("--random", "12", "--seed", "90000")
     assert done.returncode == 0, done.stdout
     assert "12 sequences from seed 90000, 0 different" in done.stdout
+
+
+def test_random_on_chosen_backends() -> None:
+    """OTP's socket backend is another: a difference is shrunk to a few operations."""
+    done = crosscheck("--backends", "socket,node", "--random", "1", "--seed", "90001")
+    assert done.returncode == 1
+    socket, node = done.stdout.split("random sequences on inet and node")
+    assert "{socket," in socket
+    assert "1 sequences from seed 90001, 0 different" in node

@@ -22,6 +22,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from . import documented
+
 __all__ = ["BACKENDS", "Options", "run"]
 
 REFERENCE = "inet"
@@ -59,6 +61,7 @@ def run(options: Options) -> int:
             [_observed(options, names, groups, Path(folder), console) for names in _runs(options.backends)]
         )
     others = [name for name in options.backends if name != REFERENCE]
+    _annotate(rows, options.tests.parent / "documented.toml")
     different = [row for row in rows if any(not _equal(row, name) for name in others)]
     if options.json:
         print(json.dumps({"backends": options.backends, "rows": rows}, indent=1))
@@ -148,9 +151,18 @@ def _merged(runs: list[list[Row]]) -> list[Row]:
     return rows
 
 
+def _annotate(rows: list[Row], file: Path) -> None:
+    """Gives each row what OTP's documentation states about it, where that is known."""
+    statements = documented.load(file) if file.is_file() else []
+    for row in rows:
+        shown = documented.of_scenario(statements, row["group"], row["name"])
+        row["documented"] = [f"{statement.subject}: {statement.text}" for statement in shown]
+
+
 def _equal(row: Row, backend: str) -> bool:
+    """Whether a backend is observed as the reference is; what cannot be run here is no difference."""
     seen = row["observations"]
-    return seen[backend] in (seen[REFERENCE], seen.get(f"{REFERENCE} again"))
+    return row["skipped"] is not None or seen[backend] in (seen[REFERENCE], seen.get(f"{REFERENCE} again"))
 
 
 def _by_group(rows: list[Row]) -> Iterator[tuple[str, list[Row]]]:
@@ -164,24 +176,43 @@ def _print(console: Console, rows: list[Row], different: list[Row], others: list
     table = Table(title=f"beside {REFERENCE}", title_justify="left", show_footer=True)
     table.add_column("group", footer="all")
     table.add_column("scenarios", justify="right", footer=str(len(rows)))
+    table.add_column("equal", justify="right", footer=str(_count_equal(rows, others)))
     for name in others:
         count = sum(not _equal(row, name) for row in rows)
         table.add_column(f"{name} differs", justify="right", footer=str(count))
+    table.add_column("skipped", justify="right", footer=str(_count_skipped(rows)))
     for group, members in _by_group(rows):
         counts = [sum(not _equal(row, name) for row in members) for name in others]
-        table.add_row(group.removeprefix("xc_"), str(len(members)), *(str(count or "") for count in counts))
+        numbers = [len(members), _count_equal(members, others), *counts, _count_skipped(members)]
+        table.add_row(group.removeprefix("xc_"), *(str(number or "") for number in numbers))
     console.print(table)
+    for reason in sorted({row["skipped"] for row in rows if row["skipped"]}):
+        console.print(f"skipped: {reason}", markup=False, highlight=False)
     for row in different:
         console.rule(f"{row['group']}: {row['name']}", align="left")
         console.print(row["statement"], markup=False, highlight=False)
+        for text in row["documented"]:
+            console.print(f"documented: {text}", markup=False, highlight=False, style="italic")
         for backend, text in row["observations"].items():
             console.print(f"[bold]{backend}[/]:", end=" ")
             console.print(text, markup=False, highlight=False)
 
 
+def _count_equal(rows: list[Row], others: list[str]) -> int:
+    return sum(row["skipped"] is None and all(_equal(row, name) for name in others) for row in rows)
+
+
+def _count_skipped(rows: list[Row]) -> int:
+    return sum(row["skipped"] is not None for row in rows)
+
+
 def _run_random(options: Options) -> int:
-    arguments = ["-run", "inetpy_xc_random", "main", str(options.random), str(options.seed)]
-    return subprocess.call(_emulator(options, *arguments), env=_environment())
+    status = 0
+    for names in _runs(options.backends):
+        print("random sequences on", " and ".join(names), flush=True)
+        arguments = ["-run", "inetpy_xc_random", "main", str(options.random), str(options.seed)]
+        status |= subprocess.call(_emulator(options, *arguments, ",".join(names)), env=_environment())
+    return status
 
 
 def markdown(options: Options, rows: list[Row], others: list[str]) -> str:
@@ -198,12 +229,16 @@ def markdown(options: Options, rows: list[Row], others: list[str]) -> str:
         f"Made by `inetpy crosscheck --backends {','.join(others)} --markdown FILE` on OTP {release}:",
         f"how many scenarios of each group are observed otherwise than on `{REFERENCE}`.",
         "",
-        f"| group | scenarios | {' | '.join(others)} |",
-        f"|---|--:|{'--:|' * len(others)}",
+        f"| group | scenarios | {' | '.join(others)} | skipped |",
+        f"|---|--:|{'--:|' * len(others)}--:|",
     ]
     for group, members in [*_by_group(rows), ("**all**", rows)]:
-        counts = [str(sum(not _equal(row, name) for row in members) or "") for name in others]
-        lines.append(f"| {group.removeprefix('xc_')} | {len(members)} | {' | '.join(counts)} |")
+        numbers = [
+            *(sum(not _equal(row, name) for row in members) for name in others),
+            _count_skipped(members),
+        ]
+        cells = " | ".join(str(number or "") for number in numbers)
+        lines.append(f"| {group.removeprefix('xc_')} | {len(members)} | {cells} |")
     return "\n".join(lines) + "\n"
 
 
@@ -228,6 +263,7 @@ label {{ margin-left: 1rem }}
 details {{ border: 1px solid #e4e4e4; border-radius: .4rem; margin: .3rem 0; padding: .3rem .8rem }}
 details.equal summary::before {{ content: "\\2713 "; color: #3c9d5f }}
 details.differs summary::before {{ content: "\\2717 "; color: #d9534f }}
+details.skipped summary::before {{ content: "\\2013 "; color: #999 }}
 summary {{ cursor: pointer }}
 summary b {{ font-weight: 600 }}
 pre {{ background: #f6f6f6; padding: .5rem; overflow-x: auto; white-space: pre-wrap; margin: .2rem 0 .6rem }}
@@ -240,7 +276,7 @@ pre {{ background: #f6f6f6; padding: .5rem; overflow-x: auto; white-space: pre-w
 <h1>{others} beside {reference}</h1>
 <p>{count:,} scenarios; {summary}.</p>
 <table>
-<tr><th>group<th>scenarios{heads}<th></tr>
+<tr><th>group<th>scenarios{heads}<th>skipped<th></tr>
 {groups}
 </table>
 <input id="filter" placeholder="filter by name or words" autofocus>
@@ -253,7 +289,7 @@ const filter = document.getElementById("filter"), only = document.getElementById
 function show() {{
   const words = filter.value.toLowerCase();
   for (const row of document.querySelectorAll("details"))
-    row.hidden = (only.checked && row.className == "equal") || !row.dataset.text.includes(words);
+    row.hidden = (only.checked && row.className != "differs") || !row.dataset.text.includes(words);
 }}
 filter.oninput = only.onchange = show;
 show();
@@ -280,8 +316,8 @@ def page(rows: list[Row], others: list[str]) -> str:
 
 def _group_line(group: str, members: list[Row], others: list[str]) -> str:
     counts = [sum(not _equal(row, name) for row in members) for name in others]
-    same = sum(all(_equal(row, name) for name in others) for row in members)
-    cells = "".join(f'<td class="n">{count or ""}' for count in counts)
+    same = len(members) - sum(not all(_equal(row, name) for name in others) for row in members)
+    cells = "".join(f'<td class="n">{count or ""}' for count in [*counts, _count_skipped(members)])
     bar = f'<div class="bar"><i style="width: {100 * same / len(members):.1f}%"></i></div>'
     name = html.escape(group.removeprefix("xc_"))
     return f'<tr><td>{name}<td class="n">{len(members)}{cells}<td>{bar}</tr>'
@@ -292,8 +328,11 @@ def _scenario(row: Row, others: list[str]) -> str:
     seen = row["observations"]
     equal = all(_equal(row, other) for other in others)
     shown = {REFERENCE: seen[REFERENCE]} if equal else seen
-    body = "".join(f"{html.escape(backend)}<pre>{html.escape(text)}</pre>" for backend, text in shown.items())
+    body = "".join(f"<p>Documented: {html.escape(text)}</p>" for text in row["documented"])
+    body += "".join(
+        f"{html.escape(backend)}<pre>{html.escape(text)}</pre>" for backend, text in shown.items()
+    )
     words = html.escape(f"{name} {statement}".lower(), quote=True)
-    state = "equal" if equal else "differs"
+    state = "skipped" if row["skipped"] else "equal" if equal else "differs"
     summary = f"<summary><b>{html.escape(name)}</b> {html.escape(statement)}</summary>"
     return f'<details class="{state}" data-text="{words}">{summary}{body}</details>'

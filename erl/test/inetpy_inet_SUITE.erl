@@ -4,7 +4,7 @@
 
 -export([suite/0, all/0, init_per_suite/1, end_per_suite/1]).
 -export([slow_lookup_blocks_nobody/1, many_slow_lookups/1, timeout/1, connect_timeout/1, by_name/1]).
--export([own_resolver/1, happy_eyeballs/1, happy_eyeballs_fails/1, happy_eyeballs_waits/1]).
+-export([own_resolver/1, inet6_first/1, happy_eyeballs/1, happy_eyeballs_fails/1, happy_eyeballs_waits/1]).
 -export([happy_eyeballs_bound/1, happy_eyeballs_address/1, interfaces_of_namespace/1, bad_requests/1, sockets/1]).
 
 -define(LOOPBACK, {127, 0, 0, 1}).
@@ -16,8 +16,8 @@ suite() -> [{timetrap, {minutes, 2}}].
 
 all() ->
     [
-        slow_lookup_blocks_nobody, many_slow_lookups, timeout, connect_timeout, by_name, own_resolver, happy_eyeballs,
-        happy_eyeballs_fails, happy_eyeballs_waits, happy_eyeballs_bound, happy_eyeballs_address,
+        slow_lookup_blocks_nobody, many_slow_lookups, timeout, connect_timeout, by_name, own_resolver, inet6_first,
+        happy_eyeballs, happy_eyeballs_fails, happy_eyeballs_waits, happy_eyeballs_bound, happy_eyeballs_address,
         interfaces_of_namespace, bad_requests, sockets
     ].
 
@@ -193,6 +193,14 @@ bad_requests(_Config) ->
     {error, {inetpy, _, _}} = inetpy_request:open(inet, {ntoa, [], -1}),
     {error, {inetpy, _, _}} = inetpy_request:open(inet, x),
     {ok, _} = inetpy_inet:gethostname().
+
+%% With the resolver's option inet6, addresses of IPv6 are looked up.
+inet6_first(_Config) ->
+    {ok, {hostent, "both.test", [], inet, 4, [?LOOPBACK]}} = inetpy_inet:gethostbyname("both.test"),
+    ok = inet_db:set_inet6(true),
+    {ok, Host} = inetpy_inet:gethostbyname("both.test"),
+    ok = inet_db:set_inet6(false),
+    {hostent, "both.test", [], inet6, 16, [{0, 0, 0, 0, 0, 0, 0, 1}]} = Host.
 
 %% The functions that take a socket, on sockets of either kind.
 sockets(_Config) ->

@@ -3,6 +3,7 @@
 
 -export([suite/0, all/0, init_per_suite/1, end_per_suite/1]).
 -export([newer_options/1, newer_options_inherited/1, reuseport/1, no_read_ahead/1, sendfile/1]).
+-export([reuseport_is_reuseport_lb/1, keepalive_without_answer/1, default_options_of_kernel/1]).
 -export([network_namespace/1, out_of_descriptors/1, flood_and_quiet/1, logs_reach_the_logger/1]).
 -export([log/2]).
 
@@ -13,6 +14,7 @@ suite() -> [{timetrap, {minutes, 2}}].
 all() ->
     [
         newer_options, newer_options_inherited, reuseport, no_read_ahead, sendfile,
+        reuseport_is_reuseport_lb, keepalive_without_answer, default_options_of_kernel,
         network_namespace, out_of_descriptors, flood_and_quiet, logs_reach_the_logger
     ].
 
@@ -58,6 +60,73 @@ reuseport(_Config) ->
      || Option <- [reuseport, reuseport_lb]
     ].
 
+%% On Linux the two are one option of the kernel.
+reuseport_is_reuseport_lb(_Config) ->
+    [
+        begin
+            {ok, L} = gen_tcp:listen(0, ?INETPY ++ [{On, true}]),
+            {ok, [{On, true}, {Off, true}]} = inet:getopts(L, [On, Off]),
+            ok = inet:setopts(L, [{Off, false}]),
+            {ok, [{On, false}, {Off, false}]} = inet:getopts(L, [On, Off]),
+            ok = gen_tcp:close(L)
+        end
+     || {On, Off} <- [{reuseport, reuseport_lb}, {reuseport_lb, reuseport}]
+    ].
+
+%% A peer that answers no probe breaks the connection; the owner is told as by the stock
+%% driver. The peer falls silent when the loopback interface of a namespace goes down.
+keepalive_without_answer(_Config) ->
+    in_namespace(fun(Namespace, Command) ->
+        "" = Command("ip link set lo up"),
+        %% a probe after a second, one only, and the connection is given up a second later
+        Quick = [{raw, 6, Option, <<1:32/native>>} || Option <- [4, 5, 6]],
+        Options = [{netns, Namespace}, {keepalive, true}, {active, true}, {show_econnreset, true} | Quick],
+        {ok, L} = gen_tcp:listen(0, [{netns, Namespace}]),
+        {ok, Port} = inet:port(L),
+        [Stock, Ours] =
+            [element(2, {ok, _} = gen_tcp:connect({127, 0, 0, 1}, Port, Way ++ Options)) || Way <- [[], ?INETPY]],
+        "" = Command("ip link set lo down"),
+        Said = fun(S) ->
+            [receive {tcp_error, S, Reason} -> Reason; {tcp_closed, S} -> closed after 30000 -> silent end || _ <- [1, 2]]
+        end,
+        [etimedout, closed] = Said(Stock),
+        [etimedout, closed] = Said(Ours)
+    end).
+
+%% Options in the environment of kernel go before the caller's own; `active` is not among
+%% those that it can set.
+default_options_of_kernel(_Config) ->
+    Options = [{delay_send, true}, {high_watermark, 12345}, {low_watermark, 1234}, {active, false}],
+    Names = [delay_send, high_watermark, low_watermark, active],
+    set_kernel([{inet_default_connect_options, Options}, {inet_default_listen_options, Options}]),
+    [Stock, Ours] =
+        [
+            begin
+                {ok, L} = gen_tcp:listen(0, Way ++ [{low_watermark, 99}]),
+                {ok, Port} = inet:port(L),
+                {ok, C} = gen_tcp:connect({127, 0, 0, 1}, Port, Way ++ [{low_watermark, 99}]),
+                {ok, A} = gen_tcp:accept(L, 5000),
+                [inet:getopts(S, Names) || S <- [L, C, A]]
+            end
+         || Way <- [[], [{tcp_module, inetpy_tcp}]]
+        ],
+    set_kernel([{inet_default_udp_options, [{recbuf, 23456}, {active, false}]}]),
+    [StockUdp, OurUdp] =
+        [
+            begin
+                {ok, U} = gen_udp:open(0, Way),
+                inet:getopts(U, [recbuf, active])
+            end
+         || Way <- [[], [{udp_module, inetpy_udp}]]
+        ],
+    [application:unset_env(kernel, Name) || Name <- [inet_default_connect_options, inet_default_listen_options, inet_default_udp_options]],
+    Stock = Ours,
+    StockUdp = OurUdp,
+    {ok, [{delay_send, true}, {high_watermark, 12345}, {low_watermark, 99} | _]} = hd(Ours).
+
+set_kernel(Settings) ->
+    [ok = application:set_env(kernel, Name, Value) || {Name, Value} <- Settings].
+
 %% Without reading ahead nothing beyond the packet leaves the kernel, so that what
 %% follows can be read by somebody else.
 no_read_ahead(_Config) ->
@@ -85,22 +154,28 @@ sendfile(_Config) ->
 %% A socket in a namespace of its own does not see the listeners of ours. The
 %% namespace is that of a process that runs in one, and goes with it.
 network_namespace(_Config) ->
+    in_namespace(fun(Namespace, _) ->
+        {ok, L} = gen_tcp:listen(0, ?INETPY ++ [{netns, Namespace}]),
+        {ok, [{netns, Namespace}]} = inet:getopts(L, [netns]),
+        {ok, Number} = inet:port(L),
+        {error, econnrefused} = gen_tcp:connect({127, 0, 0, 1}, Number, ?INETPY),
+        %% its loopback interface is down, and ours is not
+        {error, Unreachable} = gen_tcp:connect({127, 0, 0, 1}, Number, ?INETPY ++ [{netns, Namespace}]),
+        true = lists:member(Unreachable, [enetunreach, ehostunreach]),
+        {error, enoent} = gen_tcp:listen(0, ?INETPY ++ [{netns, "/no/such/file"}]),
+        {error, einval} = gen_tcp:listen(0, ?INETPY ++ [{netns, "/proc/self/ns/uts"}]),
+        {ok, Ours} = gen_tcp:listen(0, ?INETPY),
+        {ok, OurPort} = inet:port(Ours),
+        {ok, _} = gen_tcp:connect({127, 0, 0, 1}, OurPort, ?INETPY)
+    end).
+
+%% Calls Fun with the file of a new network namespace, and a fun that runs a command in it.
+in_namespace(Fun) ->
     Port = open_port({spawn, "unshare --net sh -c 'echo $$; cat'"}, [{line, 80}]),
     receive
         {Port, {data, {eol, Pid}}} ->
-            Namespace = "/proc/" ++ Pid ++ "/ns/net",
-            {ok, L} = gen_tcp:listen(0, ?INETPY ++ [{netns, Namespace}]),
-            {ok, [{netns, Namespace}]} = inet:getopts(L, [netns]),
-            {ok, Number} = inet:port(L),
-            {error, econnrefused} = gen_tcp:connect({127, 0, 0, 1}, Number, ?INETPY),
-            %% its loopback interface is down, and ours is not
-            {error, Unreachable} = gen_tcp:connect({127, 0, 0, 1}, Number, ?INETPY ++ [{netns, Namespace}]),
-            true = lists:member(Unreachable, [enetunreach, ehostunreach]),
-            {error, enoent} = gen_tcp:listen(0, ?INETPY ++ [{netns, "/no/such/file"}]),
-            {error, einval} = gen_tcp:listen(0, ?INETPY ++ [{netns, "/proc/self/ns/uts"}]),
-            {ok, Ours} = gen_tcp:listen(0, ?INETPY),
-            {ok, OurPort} = inet:port(Ours),
-            {ok, _} = gen_tcp:connect({127, 0, 0, 1}, OurPort, ?INETPY),
+            Command = fun(Line) -> os:cmd(["nsenter --net --target ", Pid, " ", Line]) end,
+            Fun("/proc/" ++ Pid ++ "/ns/net", Command),
             true = port_close(Port);
         {Port, {data, Other}} ->
             {skip, {no_namespaces_here, Other}}

@@ -6,10 +6,10 @@
 %% equal first; everything else must be equal.
 -module(inetpy_xc).
 
--export([main/1, run/2, groups/0, scenarios/1, backends/1, normalise/1]).
+-export([main/1, run/2, groups/0, scenarios/1, backends/1, started/1, normalise/1]).
 
 -type scenario() :: {Name :: atom(), Statement :: string(), fun((xc:backend()) -> term())}.
--type observation() :: {Result :: term(), Mailbox :: [term()]}.
+-type observation() :: {Result :: term(), Mailbox :: [term()]} | {skipped, Why :: string()}.
 -type row() :: #{
     group := atom(), name := atom(), statement := string(),
     observations := [{atom(), observation()}], equal := boolean()
@@ -37,13 +37,24 @@ backend(inet, Option) ->
     #{name => inet, options => First, udp => First, inet => inet};
 backend(socket, false) ->
     First = fun(Options) -> [{inet_backend, socket} | Options] end,
-    #{name => socket, options => First, udp => First, inet => inet};
+    #{name => socket, options => First, udp => First, inet => inet, patience => 5000};
 backend(inetpy, _) ->
     #{name => inetpy, options => fun inetpy:tcp_options/1, udp => fun inetpy:udp_options/1, inet => inetpy_inet};
 backend(node, _) ->
     #{name => node, options => fun same/1, udp => fun same/1, inet => inetpy_inet}.
 
 same(Options) -> Options.
+
+%% Those of a text like "inet,inetpy", with inetpy started or installed as they need it.
+-spec started(string()) -> [xc:backend()].
+started(Text) ->
+    Names = [list_to_atom(Name) || Name <- string:lexemes(Text, ",")],
+    ok =
+        case lists:member(node, Names) of
+            true -> inetpy:install();
+            false -> inetpy:start()
+        end,
+    backends(Names).
 
 -spec groups() -> [module()].
 groups() ->
@@ -59,12 +70,7 @@ scenarios(Group) -> Group:scenarios().
 %% one a line, as {Group, Name, Statement, Equal, [{Backend, Text}]} terms in JSON.
 -spec main([string()]) -> no_return().
 main([File, BackendNames | Names]) ->
-    Backends = [list_to_atom(Name) || Name <- string:lexemes(BackendNames, ",")],
-    ok =
-        case lists:member(node, Backends) of
-            true -> inetpy:install();
-            false -> inetpy:start()
-        end,
+    Backends = started(BackendNames),
     Groups =
         case Names of
             [] -> groups();
@@ -73,7 +79,7 @@ main([File, BackendNames | Names]) ->
     {ok, Out} = file:open(File, [write, raw, binary, delayed_write]),
     lists:foreach(
         fun(Group) ->
-            Rows = run(Group, backends(Backends)),
+            Rows = run(Group, Backends),
             [ok = file:write(Out, [to_json(Row), $\n]) || Row <- Rows],
             Different = length([Row || #{equal := false} = Row <- Rows]),
             io:format("group ~s ~b ~b~n", [Group, length(Rows), Different])
@@ -132,7 +138,7 @@ observe(Fun, Backend) ->
     receive
         {'DOWN', Ref, process, Pid, {observed, Observation}} -> Observation;
         {'DOWN', Ref, process, Pid, Reason} -> {{died, normalise(Reason)}, []}
-    after ?SCENARIO_TIMEOUT ->
+    after maps:get(patience, Backend, ?SCENARIO_TIMEOUT) ->
         exit(Pid, kill),
         {timeout, []}
     end.
@@ -142,9 +148,13 @@ observed(Fun, Backend) ->
         try
             {returned, Fun(Backend)}
         catch
+            exit:{skip, Why} -> {skipped, Why};
             Class:Reason -> {Class, Reason}
         end,
-    normalise({Result, leftovers()}).
+    case Result of
+        {skipped, _} -> Result;
+        _ -> normalise({Result, leftovers()})
+    end.
 
 leftovers() ->
     receive
@@ -202,8 +212,12 @@ to_json(#{group := Group, name := Name, statement := Statement, equal := Equal} 
         ",\"name\":", json_string(atom_to_list(Name)),
         ",\"statement\":", json_string(Statement),
         ",\"equal\":", atom_to_list(Equal),
+        ",\"skipped\":", skipped([Why || {_, {skipped, Why}} <- Observations]),
         ",\"observations\":{", lists:join($,, Texts), "}}"
     ].
+
+skipped([]) -> "null";
+skipped([Why | _]) -> json_string(Why).
 
 json_string(Text) ->
     [$", [json_char(C) || C <- unicode:characters_to_list(Text)], $"].

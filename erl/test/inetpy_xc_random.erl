@@ -7,8 +7,7 @@
 %% again, more slowly: what then agrees was a matter of time.
 -module(inetpy_xc_random).
 
--export([main/1, run/2]).
-
+-export([main/1, run/3]).
 
 -type operation() :: tuple().
 -type sequence() :: {Options :: list(), [operation()]}.
@@ -17,20 +16,25 @@
 -define(LENGTH, 14).
 -define(PARALLEL, 6).
 
-%% From the shell: COUNT sequences from SEED on. Prints what differs, and halts with 1.
+%% From the shell: COUNT sequences from SEED on, on BACKEND,BACKEND... Prints what differs, and
+%% halts with 1.
 -spec main([string()]) -> no_return().
-main([Count, Seed]) ->
-    ok = inetpy:start(),
-    Differences = run(list_to_integer(Count), list_to_integer(Seed)),
+main([Count, Seed, Names]) ->
+    Backends = inetpy_xc:started(Names),
+    Differences = run(list_to_integer(Count), list_to_integer(Seed), Backends),
     [io:format("seed ~b:~n~p~n", [S, D]) || {S, D} <- Differences],
     io:format("~s sequences from seed ~s, ~b different~n", [Count, Seed, length(Differences)]),
     halt(min(1, length(Differences))).
 
--spec run(pos_integer(), non_neg_integer()) -> [{integer(), difference()}].
-run(Count, Seed) ->
+-spec run(pos_integer(), non_neg_integer(), [xc:backend()]) -> [{integer(), difference()}].
+run(Count, Seed, Backends) ->
     Seeds = lists:seq(Seed, Seed + Count - 1),
-    Suspects = lists:append(parallel(fun(S) -> [S || differs(sequence(S), 12)] end, Seeds)),
-    [{S, shrink(sequence(S))} || S <- Suspects, differs(sequence(S), 60), differs(sequence(S), 150)].
+    Differs = fun(Sequence, Quiet) -> differs(Sequence, Quiet, Backends) end,
+    Suspects = lists:append(parallel(fun(S) -> [S || Differs(sequence(S), 12)] end, Seeds)),
+    [
+        {S, shrink(sequence(S), Backends)}
+     || S <- Suspects, Differs(sequence(S), 60), Differs(sequence(S), 150)
+    ].
 
 parallel(Fun, Items) ->
     Parent = self(),
@@ -38,24 +42,25 @@ parallel(Fun, Items) ->
     Workers = [spawn_link(fun() -> Parent ! {self(), [Fun(I) || I <- Lane]} end) || Lane <- Lanes],
     lists:append([receive {Worker, Results} -> Results end || Worker <- Workers]).
 
-differs(Sequence, Quiet) ->
-    length(lists:usort([O || {_, O} <- observations(Sequence, Quiet)])) > 1.
+differs(Sequence, Quiet, Backends) ->
+    length(lists:usort([O || {_, O} <- observations(Sequence, Quiet, Backends)])) > 1.
 
-observations(Sequence, Quiet) ->
-    [{Name, observe(Backend, Sequence, Quiet)} || #{name := Name} = Backend <- inetpy_xc:backends([inet, inetpy])].
+observations(Sequence, Quiet, Backends) ->
+    [{Name, observe(Backend, Sequence, Quiet)} || #{name := Name} = Backend <- Backends].
 
 %% Leaves out each operation and option in turn, where the difference stays without it.
-shrink({Options, Operations}) ->
-    FewerOperations = fewer(Operations, fun(Some) -> {Options, Some} end),
-    FewerOptions = fewer(Options, fun(Some) -> {Some, FewerOperations} end),
+shrink({Options, Operations}, Backends) ->
+    Differs = fun(Sequence) -> differs(Sequence, 30, Backends) end,
+    FewerOperations = fewer(Operations, fun(Some) -> Differs({Options, Some}) end),
+    FewerOptions = fewer(Options, fun(Some) -> Differs({Some, FewerOperations}) end),
     Shortest = {FewerOptions, FewerOperations},
-    {Shortest, observations(Shortest, 30)}.
+    {Shortest, observations(Shortest, 30, Backends)}.
 
-fewer(List, Sequence) ->
+fewer(List, Differs) ->
     lists:foldl(
         fun(N, Kept) ->
             Tried = without(N, Kept),
-            case differs(Sequence(Tried), 30) of
+            case Differs(Tried) of
                 true -> Tried;
                 false -> Kept
             end

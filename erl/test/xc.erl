@@ -10,12 +10,14 @@
 -export([options/2, listen/2, listen/3, connect/4, connect/5, accept/1]).
 -export([pair/2, served/2, both/3, listener_port/1, dead_port/0]).
 -export([next/0, next/1, messages/1, messages/2, received/2, spawn_call/1, await/1, await/2]).
+-export([skip/1, loopback6/0]).
 -export([hand_over/2, reset/1, attempt/1, fill/1, sizes/1, until/1]).
 
 %% How calls lead to a backend: options for gen_tcp, options for gen_udp, and the module
 %% that has the functions of inet.
 -type backend() :: #{
-    name := atom(), options := fun((list()) -> list()), udp := fun((list()) -> list()), inet := module()
+    name := atom(), options := fun((list()) -> list()), udp := fun((list()) -> list()), inet := module(),
+    patience => timeout()
 }.
 -type socket() :: gen_tcp:socket().
 -export_type([backend/0]).
@@ -173,12 +175,26 @@ reset(Socket) ->
     ok = inet:setopts(Socket, [{linger, {true, 0}}]),
     gen_tcp:close(Socket).
 
+%% Ends the scenario: it cannot be run here.
+-spec skip(string()) -> no_return().
+skip(Why) -> exit({skip, Why}).
+
+%% The loopback address of IPv6, where there is one.
+-spec loopback6() -> inet:ip6_address().
+loopback6() ->
+    Address = {0, 0, 0, 0, 0, 0, 0, 1},
+    case gen_udp:open(0, [{inet_backend, inet}, inet6, {ip, Address}]) of
+        {ok, Socket} -> ok = gen_udp:close(Socket), Address;
+        {error, _} -> skip("this host has no IPv6")
+    end.
+
 %% The result of Fun, or how it failed.
 -spec attempt(fun(() -> term())) -> term().
 attempt(Fun) ->
     try
         Fun()
     catch
+        exit:{skip, Why} -> skip(Why);
         Class:Reason -> {Class, Reason}
     end.
 

@@ -58,19 +58,19 @@ scenarios() ->
             xc:attempt(fun() -> gen_tcp:connect(Address, xc:options(B, []), 5000) end)
         end},
         {sockaddr6, "A sockaddr of IPv6.", fun(B) ->
-            {ok, L} = gen_tcp:listen(0, [inet6, {ip, {0, 0, 0, 0, 0, 0, 0, 1}}]),
-            Address = #{family => inet6, addr => {0, 0, 0, 0, 0, 0, 0, 1}, port => xc:listener_port(L)},
+            {ok, L} = gen_tcp:listen(0, [inet6, {ip, xc:loopback6()}]),
+            Address = #{family => inet6, addr => xc:loopback6(), port => xc:listener_port(L)},
             finish(gen_tcp:connect(Address, xc:options(B, [inet6]), 5000))
         end},
         {inet6, "The option inet6 and an address of IPv6.", fun(B) ->
-            {ok, L} = gen_tcp:listen(0, [inet6, {ip, {0, 0, 0, 0, 0, 0, 0, 1}}]),
-            {ok, S} = xc:connect(B, {0, 0, 0, 0, 0, 0, 0, 1}, xc:listener_port(L), [inet6]),
+            {ok, L} = gen_tcp:listen(0, [inet6, {ip, xc:loopback6()}]),
+            {ok, S} = xc:connect(B, xc:loopback6(), xc:listener_port(L), [inet6]),
             {ok, {Peer, _}} = inet:peername(S),
             {ok, {Own, _}} = inet:sockname(S),
             {Peer, Own}
         end},
         {inet6_by_name, "A name that has no address of IPv6 here, or has.", fun(B) ->
-            {ok, L} = gen_tcp:listen(0, [inet6, {ip, {0, 0, 0, 0, 0, 0, 0, 1}}]),
+            {ok, L} = gen_tcp:listen(0, [inet6, {ip, xc:loopback6()}]),
             finish(xc:connect(B, "::1", xc:listener_port(L), [inet6]))
         end},
         {inet6_with_ipv4_address, "An IPv4 address on an IPv6 socket.", fun(B) ->
@@ -78,7 +78,7 @@ scenarios() ->
         end},
         {inet_with_ipv6_address, "An IPv6 address on an IPv4 socket.", fun(B) ->
             xc:attempt(fun() ->
-                gen_tcp:connect({0, 0, 0, 0, 0, 0, 0, 1}, 1, xc:options(B, [inet]), 1000)
+                gen_tcp:connect(xc:loopback6(), 1, xc:options(B, [inet]), 1000)
             end)
         end},
         {refused, "Nobody listens.", fun(B) -> xc:connect(B, {127, 0, 0, 1}, xc:dead_port(), []) end},

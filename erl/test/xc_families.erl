@@ -4,7 +4,7 @@
 -export([scenarios/0]).
 
 -define(ANY6, {0, 0, 0, 0, 0, 0, 0, 0}).
--define(LOOPBACK6, {0, 0, 0, 0, 0, 0, 0, 1}).
+-define(LOOPBACK6, (xc:loopback6())).
 -define(MAPPED, {0, 0, 0, 0, 0, 16#FFFF, 16#7F00, 1}).
 
 -spec scenarios() -> [inetpy_xc:scenario()].
@@ -217,7 +217,7 @@ with_link_local(Fun) ->
     {ok, Interfaces} = inet:getifaddrs(),
     case [{Name, Address} || {Name, Values} <- Interfaces, {addr, {16#FE80, _, _, _, _, _, _, _} = Address} <- Values] of
         [] ->
-            no_link_local_address;
+            xc:skip("no interface has a link-local address");
         [{Name, Address} | _] ->
             {ok, Index} = net:if_name2index(Name),
             Fun(Address, Index)

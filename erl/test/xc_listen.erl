@@ -54,8 +54,8 @@ scenarios() ->
             Address
         end},
         {inet6_ip, "The option inet6 with an address.", fun(B) ->
-            L = xc:listen(B, [inet6, {ip, {0, 0, 0, 0, 0, 0, 0, 1}}]),
-            {ok, C} = gen_tcp:connect({0, 0, 0, 0, 0, 0, 0, 1}, xc:listener_port(L), [inet6, binary]),
+            L = xc:listen(B, [inet6, {ip, xc:loopback6()}]),
+            {ok, C} = gen_tcp:connect(xc:loopback6(), xc:listener_port(L), [inet6, binary]),
             S = xc:accept(L),
             {ok, {Peer, _}} = inet:peername(S),
             ok = gen_tcp:send(C, "six"),
@@ -83,7 +83,7 @@ scenarios() ->
             xc:attempt(fun() -> gen_tcp:listen(0, xc:options(B, [{ip, {1, 2, 3, 400}}])) end)
         end},
         {wrong_family_address, "An IPv6 address without inet6.", fun(B) ->
-            Ip = {0, 0, 0, 0, 0, 0, 0, 1},
+            Ip = xc:loopback6(),
             Options =
                 case B of
                     #{name := inet} -> [inet, {ip, Ip}];

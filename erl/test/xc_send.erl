@@ -187,6 +187,13 @@ scenarios() ->
             Closed = xc:next(),
             {Closed, [gen_tcp:send(S, "x") || _ <- [1, 2]], xc:next(60)}
         end},
+        {nopush, "What nopush holds back goes when it is turned off.", fun(B) ->
+            {S, P} = xc:pair(B, []),
+            On = inet:setopts(S, [{nopush, true}]),
+            Sent = [gen_tcp:send(S, Piece) || Piece <- ["a", "bc", "def"]],
+            Off = inet:setopts(S, [{nopush, false}]),
+            {On, Sent, Off, gen_tcp:recv(P, 6, 5000)}
+        end},
         {shutdown_write, "After shutdown of writing the peer reads the end.", fun(B) ->
             {S, P} = xc:pair(B, []),
             ok = gen_tcp:send(S, "last"),

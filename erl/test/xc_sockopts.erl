@@ -4,7 +4,7 @@
 
 -export([scenarios/0, values/0]).
 
--define(LOOPBACK6, {0, 0, 0, 0, 0, 0, 0, 1}).
+-define(LOOPBACK6, (xc:loopback6())).
 
 %% Option, and values to try: some that are taken and some that are refused.
 -spec values() -> [{atom(), [term()]}].

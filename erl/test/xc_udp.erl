@@ -4,7 +4,7 @@
 -export([scenarios/0]).
 
 -define(LOOPBACK, {127, 0, 0, 1}).
--define(LOOPBACK6, {0, 0, 0, 0, 0, 0, 0, 1}).
+-define(LOOPBACK6, (xc:loopback6())).
 
 -spec scenarios() -> [inetpy_xc:scenario()].
 scenarios() -> opening() ++ sending() ++ receiving() ++ active() ++ connecting() ++ owning().

@@ -4,7 +4,7 @@
 
 -export([scenarios/0, values/0]).
 
--define(LOOPBACK6, {0, 0, 0, 0, 0, 0, 0, 1}).
+-define(LOOPBACK6, (xc:loopback6())).
 -define(GROUP, {239, 1, 2, 3}).
 -define(GROUP6, {16#FF02, 0, 0, 0, 0, 0, 0, 16#1234}).
 
