@@ -10,7 +10,7 @@ ERL_SOURCES  := $(wildcard erl/src/*.erl)
 HOOK_SOURCES := $(wildcard erl/hook/*.erl)
 TEST_SOURCES := $(wildcard erl/test/*.erl)
 
-.PHONY: build demo test test-apps test-python lint bench bench-codec crosscheck dialyzer xref format clean
+.PHONY: build demo test test-apps test-otp28 test-python lint bench bench-codec crosscheck dialyzer xref format clean
 
 build: $(VENV)/.tools erl/ebin/inetpy.app
 
@@ -24,6 +24,11 @@ test-apps: $(VENV)/.test build
 	@scripts/debian.sh apps
 	@$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[tools,uvloop,test,apps]'
 	@$(PY) -m pytest tests/apps
+
+# The same beams on an emulator of OTP 28: the scenarios, the codec, the parsers.
+test-otp28: $(VENV)/.test build erl/test/ebin/.built
+	@PYTHON=$(PY) scripts/otp28.sh _build/otp28
+	@PATH="$(CURDIR)/_build/otp28/bin:$$PATH" $(PY) -m pytest tests/test_conformance.py tests/beam
 
 test-python: $(VENV)/.test build erl/test/ebin/.built
 	@echo "== tests =="

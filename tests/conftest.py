@@ -37,6 +37,9 @@ class Oracle:
 
     def __init__(self) -> None:
         self._erl = erl("-run", "etf_oracle", "main", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        release = decode(self.evaluate("list_to_integer(erlang:system_info(otp_release))"))
+        assert isinstance(release, int)
+        self.release = release
 
     def ask(self, request: bytes) -> bytes:
         assert self._erl.stdin is not None

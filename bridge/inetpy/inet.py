@@ -171,9 +171,7 @@ def _gethostbyaddr(args: list[Any]) -> object:
 
 def _getservbyname(args: list[Any]) -> object:
     name, protocol = args
-    if not isinstance(name, Atom):
-        raise NoClause
-    return _OK, resolver.getservbyname(name.name, _name(protocol))
+    return _OK, resolver.getservbyname(_name(name), _name(protocol))
 
 
 def _getservbyport(args: list[Any]) -> object:

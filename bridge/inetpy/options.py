@@ -502,7 +502,7 @@ _ROWS = (
     Option("pktoptions", NOTHING, frozenset((GET,)), get=_get_pktoptions, since=28),
     Option("priority", INT, constant=socket.SO_PRIORITY, reported=True, after=_mark),
     Option("raw", NOTHING, note="raw, with a level, an option and a value: any option of the system"),
-    Option("read_ahead", BOOL, ON_TCP, attribute="read_ahead", default=True, since=28),
+    Option("read_ahead", BOOL, ON_TCP, of_streams=True, attribute="read_ahead", default=True, since=28),
     Option("read_packets", UINT, ON_UDP, attribute="read_packets", default=5, inherited=False,
            set=_set_read_packets, get=_get_read_packets,
            note="of datagram sockets; without effect on a connection, as in OTP"),
@@ -522,8 +522,7 @@ _ROWS = (
     Option("tclass", INT, level=IPV6, constant=socket.IPV6_TCLASS, reported=True, since=25),
     Option("tos", INT, level=IP, constant=socket.IP_TOS, reported=True, after=_mark),
     Option("ttl", INT, level=IP, constant=socket.IP_TTL, reported=True, since=25),
-    Option("user_timeout", UINT, ON_TCP, level=TCP, constant=socket.TCP_USER_TIMEOUT, reported=True,
-           since=28),
+    Option("user_timeout", UINT, ON_TCP, level=TCP, constant=socket.TCP_USER_TIMEOUT, since=28),
 )  # fmt: skip
 
 OPTIONS: dict[str, Option] = {row.name: row for row in _ROWS}

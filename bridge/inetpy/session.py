@@ -108,7 +108,6 @@ class Session:
         told = dict(pair for pair in capabilities if isinstance(pair, tuple) and len(pair) == 2)
         # Where the stock driver changed between editions of OTP, the node's edition counts.
         release = told.get(Atom("otp_release"), 0)
-        self.before_27 = release < 27
         self.before_28 = release < 28
         self.default_buffer = told.get(Atom("buffer"), options.DEFAULTS["buffer"])
         self.node_process = told.get(Atom("os_pid"))

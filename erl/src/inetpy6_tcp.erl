@@ -51,6 +51,8 @@ connect(#{addr := {A, B, C, D, E, F, G, H}, port := Port} = SockAddr, Opts, Time
     ?is_ip6(A, B, C, D, E, F, G, H), ?is_word(Port), is_list(Opts)
 ->
     inetpy_tcp:open_connect(inet6, SockAddr, 0, Opts, Timeout);
+connect(#{addr := loopback} = SockAddr, Opts, Timeout) ->
+    connect(inetpy_handle:loopback(SockAddr, {0, 0, 0, 0, 0, 0, 0, 1}, [SockAddr, Opts, Timeout]), Opts, Timeout);
 connect(Address, Port, Opts) when is_integer(Port), is_list(Opts) ->
     connect(Address, Port, Opts, infinity).
 

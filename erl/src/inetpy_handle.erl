@@ -5,6 +5,7 @@
 -export([setopts/2, getopts/2, sockname/1, peername/1, socknames/1, getstat/2]).
 -export([monitor/1, cancel_monitor/1, info/1, socket_to_list/1]).
 -export([transfer/3, fdopen/4, disown/4, descriptor/1, check_sockaddr/1, raise/1]).
+-export([loopback/3, since_28/0]).
 
 -type socket() :: {'$inet', module(), inetpy_bridge:handle()}.
 -export_type([socket/0]).
@@ -52,12 +53,29 @@ info(Socket) ->
                 counters => maps:from_list(Counters),
                 %% what came went past the port, as it goes past a stock socket's
                 input => 0,
-                output => proplists:get_value(send_oct, Counters),
+                output => output(Counters),
                 links => []
             };
         {error, _} ->
             #{states => [closed]}
     end.
+
+%% Since OTP 28 a stock port is given the sender's reference with each send, and counts it.
+output(Counters) ->
+    Tag = case since_28() of true -> 28; false -> 0 end,
+    proplists:get_value(send_oct, Counters) + Tag * proplists:get_value(send_cnt, Counters).
+
+%% A sockaddr whose address is `loopback`, with the address itself: since OTP 28 connect/3 takes it.
+-spec loopback(map(), inet:ip_address(), list()) -> map().
+loopback(SockAddr, Address, Args) ->
+    case since_28() of
+        true -> SockAddr#{addr := Address};
+        false -> erlang:error(function_clause, Args)
+    end.
+
+%% Whether this node's edition behaves as OTP 28.
+-spec since_28() -> boolean().
+since_28() -> list_to_integer(erlang:system_info(otp_release)) >= 28.
 
 -spec socket_to_list(socket()) -> string().
 socket_to_list({'$inet', _, {_, _, Id}}) ->

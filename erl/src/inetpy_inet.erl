@@ -36,7 +36,7 @@ getaddr(Host, Family, Timeout) ->
 getaddrs(Host, Family) -> getaddrs(Host, Family, infinity).
 
 -spec getaddrs(host(), inet:address_family(), timeout()) -> result([inet:ip_address()]).
-getaddrs(Host, Family, Timeout) when is_tuple(Host) ->
+getaddrs(Host, Family, Timeout) when is_tuple(Host); Host =:= ""; Host =:= '' ->
     inet:getaddrs(Host, Family, Timeout);
 getaddrs(Host, Family, Timeout) ->
     case is_native() of
@@ -88,8 +88,15 @@ is_native() -> inet_db:res_option(lookup) =:= [native].
 -spec gethostname() -> {ok, string()}.
 gethostname() -> ask(gethostname, []).
 
--spec getservbyname(atom(), atom() | string()) -> result(inet:port_number()).
-getservbyname(Name, Protocol) -> ask(getservbyname, [Name, Protocol]).
+-spec getservbyname(atom() | string(), atom() | string()) -> result(inet:port_number()).
+getservbyname(Name, Protocol) when is_atom(Name) ->
+    ask(getservbyname, [Name, Protocol]);
+getservbyname(Name, Protocol) ->
+    %% since OTP 28 a name may be a text
+    case is_list(Name) andalso inetpy_handle:since_28() of
+        true -> ask(getservbyname, [Name, Protocol]);
+        false -> erlang:error(function_clause, [Name, Protocol])
+    end.
 
 -spec getservbyport(inet:port_number(), atom() | string()) -> result(string()).
 getservbyport(Port, Protocol) -> ask(getservbyport, [Port, Protocol]).

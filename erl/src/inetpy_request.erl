@@ -33,7 +33,13 @@ open(Op, Args) ->
 
 %% The operation `send`. The data becomes the last element of the request
 %% without being copied: its size stands at the end of the encoded head.
--spec send(inetpy_handle:socket(), iodata()) -> result().
+-spec send(inetpy_handle:socket(), iodata() | byte()) -> result().
+send(Socket, Byte) when is_integer(Byte) ->
+    %% from OTP 28 on the stock driver takes a single byte
+    case inetpy_handle:since_28() of
+        true -> send(Socket, [Byte]);
+        false -> {error, einval}
+    end;
 send({'$inet', _, {Bridge, Out, Id}}, Data) ->
     try iolist_size(Data) of
         Size ->

@@ -63,6 +63,8 @@ connect(#{addr := {A, B, C, D}, port := Port} = SockAddr, Opts, Timeout) when
     ?is_ip(A, B, C, D), ?is_port_number(Port), is_list(Opts)
 ->
     open_connect(inet, SockAddr, 0, Opts, Timeout);
+connect(#{addr := loopback} = SockAddr, Opts, Timeout) ->
+    connect(inetpy_handle:loopback(SockAddr, {127, 0, 0, 1}, [SockAddr, Opts, Timeout]), Opts, Timeout);
 connect(Address, Port, Opts) when is_integer(Port), is_list(Opts) ->
     connect(Address, Port, Opts, infinity).
 

@@ -46,17 +46,26 @@ open(Port, Opts) -> open_socket(inet, Port, default_recbuf() ++ Opts).
 -spec open_socket(inet | inet6 | local, term(), list()) -> {ok, socket()} | {error, term()}.
 open_socket(Family, Port, Opts) ->
     ok = inetpy_handle:check_sockaddr(Opts),
-    Result = inetpy_request:open(open, {?MODULE, Family, self(), Port, Opts}),
+    Result = inetpy_request:open(open, {?MODULE, Family, self(), any_port(Port), Opts}),
     inetpy_handle:disown(Result, udp, Family, inetpy_handle:descriptor(Opts)).
+
+%% Since OTP 28 a port of -1 says that none was given.
+any_port(-1) ->
+    case inetpy_handle:since_28() of
+        true -> 0;
+        false -> -1
+    end;
+any_port(Port) ->
+    Port.
 
 -spec fdopen(non_neg_integer(), list()) -> {ok, socket()} | {error, term()}.
 fdopen(Fd, Opts) -> inetpy_handle:fdopen(udp, inet, Fd, default_recbuf() ++ Opts).
 
 %% The kernel's buffer for IPv4, where this edition's inet_udp sets it.
 default_recbuf() ->
-    case list_to_integer(erlang:system_info(otp_release)) < 28 of
-        true -> [{recbuf, 8 * 1024}];
-        false -> []
+    case inetpy_handle:since_28() of
+        true -> [];
+        false -> [{recbuf, 8 * 1024}]
     end.
 
 -spec connect(socket(), map()) -> ok | {error, term()}.

@@ -10,7 +10,7 @@
 -export([options/2, listen/2, listen/3, connect/4, connect/5, accept/1]).
 -export([pair/2, served/2, both/3, listener_port/1, dead_port/0]).
 -export([next/0, next/1, messages/1, messages/2, received/2, spawn_call/1, await/1, await/2]).
--export([skip/1, loopback6/0]).
+-export([skip/1, loopback6/0, with_service/1]).
 -export([hand_over/2, reset/1, attempt/1, fill/1, sizes/1, until/1]).
 
 %% How calls lead to a backend: options for gen_tcp, options for gen_udp, and the module
@@ -174,6 +174,12 @@ hand_over(Socket, Fun) ->
 reset(Socket) ->
     ok = inet:setopts(Socket, [{linger, {true, 0}}]),
     gen_tcp:close(Socket).
+
+%% The result of Fun, which asks for a service by name: one at a time, because the stock
+%% driver asks the C library in a way that two at once disturb each other.
+-spec with_service(fun(() -> term())) -> term().
+with_service(Fun) ->
+    global:trans({?FUNCTION_NAME, self()}, Fun, [node()]).
 
 %% Ends the scenario: it cannot be run here.
 -spec skip(string()) -> no_return().

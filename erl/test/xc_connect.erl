@@ -53,6 +53,11 @@ scenarios() ->
                 finish(xc:attempt(fun() -> gen_tcp:connect(Address, xc:options(B, []), 5000) end))
             end)
         end},
+        {sockaddr6_loopback, "And in one of IPv6.", fun(B) ->
+            {ok, L} = gen_tcp:listen(0, [inet6, {ip, xc:loopback6()}]),
+            Address = #{family => inet6, addr => loopback, port => xc:listener_port(L)},
+            finish(xc:attempt(fun() -> gen_tcp:connect(Address, xc:options(B, [inet6]), 5000) end))
+        end},
         {sockaddr_without_port, "A sockaddr without a port.", fun(B) ->
             Address = #{family => inet, addr => {127, 0, 0, 1}},
             xc:attempt(fun() -> gen_tcp:connect(Address, xc:options(B, []), 5000) end)
@@ -102,10 +107,10 @@ scenarios() ->
             xc:attempt(fun() -> xc:connect(B, {127, 0, 0, 1}, -1, []) end)
         end},
         {port_name, "A port may be the name of a service.", fun(B) ->
-            element(1, xc:attempt(fun() -> xc:connect(B, {127, 0, 0, 1}, ftp, []) end))
+            element(1, xc:with_service(fun() -> xc:attempt(fun() -> xc:connect(B, {127, 0, 0, 1}, ftp, []) end) end))
         end},
         {port_unknown_name, "A service that does not exist exits.", fun(B) ->
-            xc:attempt(fun() -> xc:connect(B, {127, 0, 0, 1}, no_such_service, []) end)
+            xc:with_service(fun() -> xc:attempt(fun() -> xc:connect(B, {127, 0, 0, 1}, no_such_service, []) end) end)
         end},
         {bad_address, "A tuple that is no address exits.", fun(B) ->
             xc:attempt(fun() -> xc:connect(B, {300, 1, 1, 1}, 80, []) end)

@@ -9,7 +9,7 @@ scenarios() ->
 
 scenario(Name, Statement, Calls) ->
     {Name, Statement, fun(#{inet := Module}) ->
-        [{F, Args, xc:attempt(fun() -> apply(Module, F, Args) end)} || {F, Args} <- Calls]
+        [{F, Args, xc:attempt(fun() -> called(Module, F, Args) end)} || {F, Args} <- Calls]
     end}.
 
 table() ->
@@ -138,3 +138,8 @@ collect(Pid, Ref, Acc) ->
         {'DOWN', Ref, process, Pid, _} ->
             lists:flatten(Acc)
     end.
+
+called(Module, F, Args) when F =:= getservbyname; F =:= getservbyport ->
+    xc:with_service(fun() -> apply(Module, F, Args) end);
+called(Module, F, Args) ->
+    apply(Module, F, Args).

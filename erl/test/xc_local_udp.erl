@@ -163,14 +163,9 @@ scenarios() ->
             with_path(fun(Path) ->
                 S = open(B, [{ip, {local, Path}}]),
                 T = open(B, []),
-                Call = xc:spawn_call(fun() ->
-                    Sent = [gen_udp:send(T, {local, Path}, 0, <<N>>) || N <- lists:seq(1, 100)],
-                    {lists:usort(Sent), process_info(self(), message_queue_len)}
-                end),
-                true = xc:until(fun() -> not is_process_alive(element(1, Call)) orelse waiting(Call) end),
-                Got = received(S, 100),
-                %% from OTP 27 on the sender waits, and one is dropped that was said to be sent
-                {length(Got) >= 10, xc:await(Call)}
+                Sent = [gen_udp:send(T, {local, Path}, 0, <<N>>) || N <- lists:seq(1, 100)],
+                {ok, _} = gen_udp:recv(S, 0, 1000),
+                {lists:usort(Sent), gen_udp:send(T, {local, Path}, 0, "now there is"), process_info(self(), message_queue_len)}
             end)
         end},
         {options, "Options of the internet on a unix socket.", fun(B) ->
@@ -181,18 +176,6 @@ scenarios() ->
             }
         end}
     ].
-
-waiting({Pid, _}) ->
-    timer:sleep(50),
-    process_info(Pid, status) =:= {status, waiting}.
-
-received(_, 0) ->
-    [];
-received(S, Left) ->
-    case gen_udp:recv(S, 0, 1000) of
-        {ok, {_, 0, Data}} -> [Data | received(S, Left - 1)];
-        {error, timeout} -> []
-    end.
 
 open(B, Options) ->
     {ok, S} = gen_udp:open(0, xc:udp_options(B, [local, binary, {active, false} | Options])),

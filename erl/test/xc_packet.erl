@@ -60,6 +60,28 @@ scenarios() ->
             ok = gen_tcp:send(P, <<11:32, "elevenbytes">>),
             {S =/= P, [xc:next(), xc:next()]}
         end},
+        {oversize_behind_another, "A packet over packet_size behind one that is delivered.", fun(B) ->
+            [
+                begin
+                    {S, P} = xc:pair(B, [{packet, 1}, {packet_size, 12}]),
+                    ok = gen_tcp:unrecv(S, <<2, "ab", 100, "more">>),
+                    ok = inet:setopts(S, [{active, Mode}]),
+                    First = xc:next(),
+                    ok = gen_tcp:send(P, "x"),
+                    {First, xc:next(100), xc:next(100), inet:setopts(S, [{active, true}]), xc:next(200), xc:next(100)}
+                end
+             || Mode <- [true, once, 5]
+            ]
+        end},
+        {put_back_makes_room, "What is put back does not take the room of what comes.", fun(B) ->
+            {S, P} = xc:pair(B, [{packet, line}, {buffer, 20}]),
+            ok = gen_tcp:send(P, "abcde"),
+            {error, timeout} = gen_tcp:recv(S, 0, 100),
+            ok = gen_tcp:unrecv(S, "hello\n"),
+            Hello = gen_tcp:recv(S, 0, 1000),
+            ok = gen_tcp:send(P, "a line of 22 and more\n"),
+            {Hello, gen_tcp:recv(S, 0, 1000), gen_tcp:recv(S, 0, 1000)}
+        end},
         {just_size, "A packet of packet_size.", fun(B) ->
             {S, P} = xc:pair(B, [{packet, 4}, {packet_size, 10}]),
             ok = gen_tcp:send(P, <<10:32, "tencharact">>),

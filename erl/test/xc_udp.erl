@@ -142,10 +142,8 @@ sending() ->
         end},
         {service_name, "send/4 with the name of a service.", fun(B) ->
             {S, _} = xc:udp(B, []),
-            {
-                gen_udp:send(S, ?LOOPBACK, domain, "x"),
-                xc:attempt(fun() -> gen_udp:send(S, ?LOOPBACK, no_such_service, "x") end)
-            }
+            Send = fun(Name) -> xc:with_service(fun() -> xc:attempt(fun() -> gen_udp:send(S, ?LOOPBACK, Name, "x") end) end) end,
+            {Send(domain), Send(no_such_service)}
         end},
         {pair_destination, "send/3 with {Address, Port}.", fun(B) ->
             {S, _, P, To} = xc:udp_pair(B, []),
@@ -734,6 +732,7 @@ connecting() ->
             {gen_udp:recv(S, 0, 30), gen_udp:send(S, ?LOOPBACK, dead_udp_port(), "x")}
         end},
         {connected_controls, "Ancillary data of a connected socket.", fun(B) ->
+            [xc:skip("the stock driver of OTP 28 may crash the node here") || since_28()],
             {S, Port, P, To} = xc:udp_pair(B, [{active, true}]),
             ok = gen_udp:connect(S, ?LOOPBACK, To),
             ok = inet:setopts(S, [{recvttl, true}]),
@@ -843,3 +842,5 @@ dead_udp_port() ->
     Port = xc:listener_port(S),
     ok = gen_udp:close(S),
     Port.
+
+since_28() -> list_to_integer(erlang:system_info(otp_release)) >= 28.

@@ -13,6 +13,7 @@ from inetpy.etf import EtfError, Map, decode, decode_prefix, encode
 from inetpy.terms import Atom, BitString, Charlist, Export, ImproperList, LocalTerm
 
 TERMS = 6000
+NEW_PORT_EXT = 89
 
 
 def seeds(count: int) -> range:
@@ -27,11 +28,19 @@ def test_reads_and_writes_back_what_the_emulator_writes(oracle: Oracle) -> None:
     for number, seed in enumerate(seeds(TERMS)):
         default, expected = oracle.random_term(number % 24, seed)
         term = decode(expected)
-        assert encode(term) == expected, f"seed {seed}: {term!r}"
+        assert written_alike(oracle, encode(term), expected), f"seed {seed}: {term!r}"
         # OTP 25 writes older forms of atoms by default. We write the newer ones,
         # except inside a closure, which is kept as it came.
         rewritten = encode(decode(default))
         assert rewritten == expected or oracle.read(rewritten) == expected, f"seed {seed}: {term!r}"
+
+
+def written_alike(oracle: Oracle, ours: bytes, expected: bytes) -> bool:
+    """Byte for byte; but an emulator of OTP 28 writes every port in the longer form, and we write
+    those that fit in the older one, which all read."""
+    if ours == expected:
+        return True
+    return oracle.release >= 28 and bytes((NEW_PORT_EXT,)) in ours and oracle.read(ours) == expected
 
 
 def test_compressed_terms_are_read_back(oracle: Oracle) -> None:
@@ -41,7 +50,7 @@ def test_compressed_terms_are_read_back(oracle: Oracle) -> None:
         packed = encode(decode(plain), compressed=1 + number % 9)
         assert len(packed) <= len(plain)
         assert oracle.read(packed) == plain
-        assert encode(decode(packed)) == plain
+        assert written_alike(oracle, encode(decode(packed)), plain)
 
 
 atoms = st.text(st.characters(exclude_categories=["Cs"]), max_size=60).map(Atom)
@@ -93,14 +102,29 @@ def test_bad_bytes_are_refused_where_the_emulator_refuses_them(oracle: Oracle, d
     if PRIVATE.intersection(bad):
         return
     expected = oracle.read(bytes(bad))
-    try:
-        term, used = decode_prefix(bytes(bad))
-    except EtfError:
-        assert expected is None
+    ours = read(bytes(bad))
+    if isinstance(ours, str):
+        # OTP 28 reads a reference without a word; there is no use in it
+        assert expected is None or (oracle.release >= 28 and "reference of 0 words" in ours)
         return
+    term, used = ours
     if expected is not None:
-        assert encode(decode(expected), deterministic=True) == encode(term, deterministic=True)
+        assert is_same(oracle, encode(term, deterministic=True), expected)
         assert oracle.used(bytes(bad)) == used
+
+
+def read(data: bytes) -> tuple[object, int] | str:
+    """The term and its size, or why there is none."""
+    try:
+        return decode_prefix(data)
+    except EtfError as error:
+        return str(error)
+
+
+def is_same(oracle: Oracle, ours: bytes, expected: bytes) -> bool:
+    """The same term. OTP 28 fills up the references of its own node that are too short."""
+    same = encode(decode(expected), deterministic=True) == ours
+    return same or (oracle.release >= 28 and oracle.read(ours) == expected)
 
 
 @pytest.mark.parametrize("tag", [97, 98, 104, 107, 108, 109, 116, 119, 88, 90, 112, 113, 77, 110])

@@ -110,7 +110,7 @@ class InputBuffer:
             self.size = len(data)
         else:
             self.data[:0] = data
-            self.size = max(self.size, len(self.data))
+            self.size += len(data)
         self.missing = 0
 
     def clear(self) -> None:

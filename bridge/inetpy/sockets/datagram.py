@@ -4,8 +4,8 @@ Receiving. Datagrams are read from the system only when somebody is to have them
 active owner, up to `read_packets` of them in a turn, or one caller in recv. What a turn
 reads goes to the owner in one frame. A datagram longer than `buffer` is cut.
 
-Sending. A datagram goes at once. When the system has no room for it, its sender and
-those behind it wait; before OTP 27 the sender is told `eagain`.
+Sending. A datagram goes at once, or its sender is told why not: `eagain` when the system has
+no room for it.
 
 Errors of the network (a connected peer that refuses) are an answer, or `udp_error`; the
 socket goes on.
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections import deque
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
 __all__ = ["Datagram"]
 
 CONTROL_SPACE = 256  # bytes for control messages: three integers, with room
-RETRY = 2  # ms until a datagram is tried again for which the other end had no room
 
 _CONNECTED = Atom("connected")
 # Where a datagram goes when nobody said where (prim_inet:sendto/4 to `{any, 0}`).
@@ -61,7 +59,7 @@ class Datagram(Handle):
     """See the module. `peer` is where it is connected to, or None."""
 
     __slots__ = (
-        "last_address", "last_term", "peer", "recv_ref", "recv_timer", "sends", "udp_heads",
+        "last_address", "last_term", "peer", "recv_ref", "recv_timer", "udp_heads",
     )  # fmt: skip
 
     kind: ClassVar[str] = "datagram"
@@ -74,7 +72,6 @@ class Datagram(Handle):
         self.last_address: Sockaddr | None = None
         self.recv_ref: bytes | None = None
         self.recv_timer: asyncio.TimerHandle | None = None
-        self.sends: deque[tuple[bytes, Any]] = deque()
         self.rename(self.name)
 
     def rename(self, name: bytes) -> None:
@@ -126,14 +123,6 @@ class Datagram(Handle):
 
         `connected` stands for the peer.
         """
-        if self.sends:
-            self.sends.append((ref, args))
-        elif not self._send(ref, args):
-            self.sends.append((ref, args))
-            self._wait_for_room()
-
-    def _send(self, ref: bytes, args: Any) -> bool:
-        """Sends, and answers `ref`. False when there is no room."""
         destination, ancillary, data = args
         sock = self.sock
         assert sock is not None
@@ -153,10 +142,6 @@ class Datagram(Handle):
                 self.syscalls.send(sock, data)
             else:
                 self.syscalls.sendto(sock, data, address)
-        except (BlockingIOError, InterruptedError):
-            if not self.session.before_27:
-                return False
-            self.session.reply(ref, build_error("eagain"))
         except OSError as error:
             self.session.reply(ref, build_error(posix_name(error)))
         except options.OptionError:
@@ -165,29 +150,11 @@ class Datagram(Handle):
             self.session.reply(ref, build_raise("error", "function_clause"))
         else:
             self.session.reply(ref, OK)
-        return True
 
     def _look_at(self, destination: Any) -> None:
         """Most datagrams go where the one before went: see requests, which gives the same term."""
         self.last_address = None if destination == _CONNECTED else self._parse_destination(destination)
         self.last_term = destination
-
-    def _wait_for_room(self) -> None:
-        assert self.sock is not None
-        if self.sock.family == socket.AF_UNIX:
-            # Writable is what it is while the other end's queue is full.
-            self.session.after(RETRY, self._send_waiting)
-        else:
-            self.want(self.interest | WRITE)
-
-    def _send_waiting(self) -> None:
-        if self.sock is None:
-            return
-        while self.sends:
-            if not self._send(*self.sends[0]):
-                return self._wait_for_room()
-            self.sends.popleft()
-        self.want(self.interest & ~WRITE)
 
     # --- receiving ---
 
@@ -222,8 +189,6 @@ class Datagram(Handle):
             self.session.reply(ref, body)
 
     def on_ready(self, events: int) -> None:
-        if events & ~READ and self.interest & WRITE:
-            self._send_waiting()
         if not events & ~WRITE or not self.interest & READ:
             return
         if self.active != PASSIVE:
@@ -334,9 +299,6 @@ class Datagram(Handle):
     def terminate(self) -> None:
         super().terminate()
         self._answer_recv(build_error("closed"))
-        sends, self.sends = self.sends, deque()
-        for ref, _ in sends:
-            self.session.reply(ref, build_error("closed"))
 
 
 @lru_cache(maxsize=1024)

@@ -249,12 +249,13 @@ class Stream(Handle):
         """Reads, and delivers what is whole.
 
         `request`: the bytes that a recv asked for, 0 for a packet. False when
-        the connection failed on it.
+        the connection failed on it, or would on what is in the buffer now.
         """
         inbox = self.inbox
         wanted, length = inbox.demand(request, self.buffer, self)
         while wanted > 0:
-            asked = min(wanted, MAX_READ) if inbox.missing else wanted
+            known = inbox.missing > 0
+            asked = min(wanted, MAX_READ) if known else wanted
             capped = asked < wanted
             chunk = self._read(asked)
             if not chunk:
@@ -266,15 +267,24 @@ class Stream(Handle):
                 self._hand_out(chunk)
                 return True
             wanted, length = inbox.fill(chunk, self)
-            # Before OTP 28 inet_drv reads once and waits; what is asked for in parts, or
-            # header and body apart, counts as one.
-            once = self.session.before_28 and self.read_ahead and not capped
-            if wanted > 0 and (len(chunk) < asked or once):
+            if wanted > 0 and self._read_enough(known, capped, len(chunk) < asked):
                 return True
         if wanted < 0:
             return self._receive_error("emsgsize")
-        self._deliver(length)
-        return True
+        return self._deliver(length)
+
+    def _read_enough(self, known: bool, capped: bool, short: bool) -> bool:
+        """Whether to wait for more after a read that was not enough.
+
+        Before OTP 28 inet_drv reads once and waits; what is asked for in parts (`capped`), or
+        header and body apart, counts as one. Since then it reads on until it knows how much
+        is missing (`known`), and asks for that once.
+        """
+        if capped and not short:
+            return False
+        if self.session.before_28:
+            return short or self.read_ahead
+        return known
 
     def _read(self, wanted: int) -> bytes | None:
         """recv(2). None: nothing is there yet. Empty: it is over, and has been dealt with."""
@@ -293,19 +303,21 @@ class Stream(Handle):
             self._receive_closed()
         return chunk
 
-    def _deliver(self, length: int) -> None:
+    def _deliver(self, length: int) -> bool:
         """Hands out the packet of `length` at the start of the buffer.
 
-        And those behind it, while the socket is active.
+        And those behind it, while the socket is active. False when a bad one comes next, which
+        is told when reading goes on.
         """
-        inbox = self.inbox
+        inbox, wanted = self.inbox, 0
         while length > 0:
             self.count_received(length)
             packet = inbox.take(length)
             self._hand_out(packet)
             if self.active == PASSIVE or inbox.data is None:
-                return
-            _, length = inbox.look(self)
+                return True
+            wanted, length = inbox.look(self)
+        return wanted >= 0
 
     def _deliver_buffered(self) -> None:
         """Hands out what is whole in the buffer, without reading (tcp_deliver with 0)."""
@@ -434,6 +446,7 @@ class Stream(Handle):
         if self.state != CONNECTED:
             return
         if old_active == PASSIVE and self.active >= ONCE and self.packet is old_packet:
+            # With a bad packet next, inet_drv does not wait for input: nobody is told of it.
             if self._receive(0) and self.active != PASSIVE and self.state == CONNECTED:
                 self._start_reading()
             return
@@ -602,7 +615,7 @@ class Stream(Handle):
             return False
         except OSError as error:
             self._end_file(build_error(_file_error(posix_name(error))))
-            self._send_error(None, self._send_error_name(error), told=True)
+            self._send_error(None, self._send_error_name(error), told=self.session.before_28)
             return False
         if not file.advance(sent):
             self.want(self.interest | WRITE)
