@@ -7,10 +7,13 @@ set -euo pipefail
 # program=package that has it
 build=(erl=erlang-base erlc=erlang-base escript=erlang-base)
 test=(dialyzer=erlang-dialyzer ct_run=erlang-common-test elixir=elixir ip=iproute2)
-apps=(/usr/lib/rabbitmq/bin/rabbitmq-server=rabbitmq-server)
+apps=(
+    /usr/lib/rabbitmq/bin/rabbitmq-server=rabbitmq-server yaws=yaws curl=curl wrk=wrk
+    ejabberdctl=ejabberd
+)
 # Erlang applications, which have no program of their own
 build_applications=(crypto)
-test_applications=(tools common_test runtime_tools public_key ssl inets ssh mnesia)
+test_applications=(tools common_test runtime_tools public_key ssl inets ssh ftp mnesia)
 
 missing=()
 want() { case " ${missing[*]-} " in *" $1 "*) ;; *) missing+=("$1") ;; esac; }

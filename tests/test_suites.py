@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from conftest import EBIN, TEST_EBIN, TOP, erl
 SUITES = {
     "inetpy_failure_SUITE": "Python dies, frames are malformed, nothing leaks",
     "inetpy_install_SUITE": "the whole node on Python sockets, and back",
-    "inetpy_otp_SUITE": "ssl, httpc, httpd and ssh on inetpy sockets",
+    "inetpy_otp_SUITE": "ssl, httpc, httpd, ssh and ftp on inetpy sockets",
     "inetpy_inet_SUITE": "names, slow and fast, interfaces, and connecting to the first that answers",
     "inetpy_udp_SUITE": "the same for datagrams; floods, and the end of Python",
     "inetpy_tcp_SUITE": "what the stock driver of this node cannot be asked for",
@@ -45,7 +46,7 @@ def _run(suite: str, tmp_path: Path, environment: dict[str, str]) -> None:
             command,
             check=False,
             cwd=tmp_path,
-            env=os.environ | epmd | environment,
+            env=os.environ | epmd | environment | {"INETPY_TEST_PYTHON": sys.executable},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -7,17 +7,13 @@ no port, OTP's own `socket` backend's neither. Those of ssl it hands to ssl, who
 from __future__ import annotations
 
 import os
-import signal
-import socket
 import ssl
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from program import assert_listens_in_python, free_port, make_certificate, running
 
 pika = pytest.importorskip("pika")
 
@@ -30,7 +26,6 @@ pytestmark = pytest.mark.skipif(not SERVER.exists(), reason="RabbitMQ is not ins
 @dataclass
 class Broker:
     port: int
-    log: Path
     certificate: Path
 
     def parameters(self) -> object:
@@ -39,36 +34,11 @@ class Broker:
         return pika.ConnectionParameters("127.0.0.1", self.port, ssl_options=options, heartbeat=0)
 
 
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """(key, certificate) for localhost."""
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=localhost",
-    ]
-    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(command, check=True, capture_output=True)
-    return key, certificate
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A broker of our own, with its epmd, files and ports."""
     folder = tmp_path_factory.mktemp("rabbitmq")
-    port, distribution, epmd = free_port(), free_port(), free_port()
+    port, distribution = free_port(), free_port()
     key, certificate = make_certificate(folder)
     (folder / "rabbit.conf").write_text(
         f"listeners.tcp = none\nlisteners.ssl.1 = 127.0.0.1:{port}\n"
@@ -85,63 +55,13 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
         "RABBITMQ_PID_FILE": str(folder / "pid"),
         "RABBITMQ_CONF_ENV_FILE": str(folder / "none"),
-        "ERL_EPMD_PORT": str(epmd),
-        "ERL_EPMD_RELAXED_COMMAND_CHECK": "true",  # so that we can end it
-        "HOME": str(folder),
     }
-    log = folder / "output"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "inetpy", "run", "--", str(SERVER)],
-            env=os.environ | variables,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            wait_for_port(port, process, log)
-            yield Broker(port, log, certificate)
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(60)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-            subprocess.run(["epmd", "-port", str(epmd), "-kill"], check=False, capture_output=True)
-
-
-def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        assert process.poll() is None, log.read_text()
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            time.sleep(0.2)
-        else:
-            return
-    pytest.fail(log.read_text())
-
-
-def holders(port: int) -> set[str]:
-    """The programs that have the listening socket of a port among their descriptors."""
-    suffix = f":{port:04X}"
-    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    inodes = {f"socket:[{line[9]}]" for line in lines if line[1].endswith(suffix) and line[3] == "0A"}
-    found = set()
-    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
-        try:
-            if os.readlink(descriptor) in inodes:
-                found.add(os.readlink(descriptor.parent.parent / "exe"))
-        except OSError:
-            continue  # it has ended meanwhile
-    return found
+    with running(folder, port, [str(SERVER)], variables):
+        yield Broker(port, certificate)
 
 
 def test_listens_in_python(broker: Broker) -> None:
-    assert {Path(program).name for program in holders(broker.port)} == {Path(sys.executable).resolve().name}
+    assert_listens_in_python(broker.port)
 
 
 def test_publish_and_consume(broker: Broker) -> None:
