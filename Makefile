@@ -30,9 +30,13 @@ test-otp28: $(VENV)/.test build erl/test/ebin/.built
 	@PYTHON=$(PY) scripts/otp28.sh _build/otp28
 	@PATH="$(CURDIR)/_build/otp28/bin:$$PATH" $(PY) -m pytest tests/test_conformance.py tests/beam
 
+# All tests, and again without the compiled core those in which it could make a difference.
 test-python: $(VENV)/.test build erl/test/ebin/.built
 	@echo "== tests =="
 	@$(PY) -m pytest
+	@echo "== tests in pure Python =="
+	@INETPY_PURE=1 $(PY) -m pytest tests/unit tests/beam tests/test_bridge.py \
+	    tests/test_conformance.py -k "not whole_node and not sockopts and not udpopts"
 
 lint: $(VENV)/.test build erl/test/ebin/.built
 	@echo "== ruff, mypy =="
@@ -81,9 +85,10 @@ $(VENV)/.base: pyproject.toml
 	@$(PY) -m pip install --quiet --disable-pip-version-check --upgrade pip
 	@touch $@
 
-$(VENV)/.tools: $(VENV)/.base
-	@echo "== Python packages =="
+$(VENV)/.tools: $(VENV)/.base setup.py bridge/inetpy/_compiled.pyx
+	@echo "== Python packages, and the compiled core =="
 	@$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[tools,uvloop]'
+	@$(PY) scripts/told_if_pure.py
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.tools

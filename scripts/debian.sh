@@ -5,7 +5,7 @@
 set -euo pipefail
 
 # program=package that has it
-build=(erl=erlang-base erlc=erlang-base escript=erlang-base)
+build=(erl=erlang-base erlc=erlang-base escript=erlang-base gcc=gcc)
 test=(dialyzer=erlang-dialyzer ct_run=erlang-common-test elixir=elixir ip=iproute2)
 apps=(
     /usr/lib/rabbitmq/bin/rabbitmq-server=rabbitmq-server yaws=yaws curl=curl wrk=wrk
@@ -42,6 +42,9 @@ else
     for application in "${applications[@]}"; do want "erlang-${application//_/-}"; done
 fi
 "${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null || want python3-venv
+# for the compiled core
+"${PYTHON:-python3}" -c 'import os, sysconfig as s; os.stat(s.get_path("include") + "/Python.h")' 2>/dev/null \
+    || want python3-dev
 
 [ ${#missing[@]} -eq 0 ] && exit 0
 

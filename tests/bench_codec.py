@@ -1,22 +1,26 @@
-"""`make bench-codec`: our codec beside erlpack and erlang-py.
+"""`make bench-codec`: our codec, compiled and pure, beside its peers.
 
 Microseconds for one decode and one encode, the best of several runs. A dash: the
-codec cannot do that term.
+codec cannot do that term. A peer that cannot read atoms in UTF-8 is given older ones.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 import timeit
 from collections.abc import Callable
 from functools import partial
 
+import earl
 import erlang
+import erlastic
 import erlpack
 from rich.console import Console
 from rich.table import Table
 
-from inetpy.etf import decode, encode
+from inetpy import core
+from inetpy.etf import PURE, decode, encode
 from inetpy.terms import Atom, Charlist, Pid, Ref
 
 NODE = b"w\x0dnonode@nohost"
@@ -36,11 +40,29 @@ TERMS: dict[str, object] = {
     "64 KB binary": bytes(65536),
     "charlist of 1000": Charlist(bytes(1000)),
     "1000 integers": list(range(1000, 2000)),
+    "getifaddrs": [
+        (
+            Charlist(b"eth%d" % number),
+            [
+                (Atom("flags"), [Atom("up"), Atom("broadcast"), Atom("running"), Atom("multicast")]),
+                (Atom("addr"), (10, 0, number, 1)),
+                (Atom("netmask"), (255, 255, 255, 0)),
+                (Atom("broadaddr"), (10, 0, number, 255)),
+                (Atom("addr"), (0xFE80, 0, 0, 0, 0x204, 0xACFF, 0xFE17, number)),
+                (Atom("netmask"), (0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF, 0, 0, 0, 0)),
+                (Atom("hwaddr"), Charlist(b"\2\0\0\0\0%c" % number)),
+            ],
+        )
+        for number in range(4)
+    ],
 }
 
 CODECS: dict[str, tuple[Callable[[bytes], object], Callable[[object], bytes]]] = {
     "inetpy": (decode, encode),
+    "pure": PURE[:2],
     "erlpack": (erlpack.unpack, erlpack.pack),
+    "earl-etf": (earl.unpack, earl.pack),
+    "erlastic": (erlastic.decode, erlastic.encode),
     "erlang-py": (erlang.binary_to_term, erlang.term_to_binary),
 }
 
@@ -55,6 +77,25 @@ def measure(call: Callable[[], object]) -> float | None:
     return min(timer.repeat(5, max(1, count // 4))) / max(1, count // 4) * 1e6
 
 
+def older(data: bytes) -> bytes:
+    """The same with atoms as OTP 25 writes them."""
+    return re.sub(rb"w(.)(?=[a-z])", rb"d\0\1", data)
+
+
+def flatness() -> str:
+    """Nanoseconds for a byte of lists of small tuples, from a kilobyte to 64 MB."""
+    told = []
+    for exponent in range(10, 27, 4):
+        term = [(Atom("ok"), number % 250, b"12345678") for number in range((1 << exponent) // 22)]
+        data = encode(term)
+        reading, writing = measure(partial(decode, data)), measure(partial(encode, term))
+        assert reading is not None
+        assert writing is not None
+        size = f"{len(data) >> 10:,} KB" if exponent < 20 else f"{len(data) >> 20} MB"
+        told.append(f"{size}: {1e3 * reading / len(data):.2f} / {1e3 * writing / len(data):.2f}")
+    return "ns for a byte of lists of tuples: " + "; ".join(told)
+
+
 def main() -> int:
     table = Table(title="µs to decode / to encode", title_justify="left")
     table.add_column("term")
@@ -64,14 +105,15 @@ def main() -> int:
         data = encode(term)
         cells = []
         for read, write in CODECS.values():
-            decoding = measure(partial(read, data))
+            decoding = measure(partial(read, data)) or measure(partial(read, data := older(data)))
             encoding = None
             if decoding is not None:
                 native = read(data)
                 encoding = measure(partial(write, native))
-            cells.append(" / ".join("-" if time is None else f"{time:.1f}" for time in (decoding, encoding)))
+            cells.append(" / ".join("-" if time is None else f"{time:.2f}" for time in (decoding, encoding)))
         table.add_row(title, *cells)
     Console().print(table)
+    print("compiled" if core.compiled else "inetpy is pure here", flatness(), sep="; ")
     return 0
 
 

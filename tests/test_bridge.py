@@ -151,14 +151,14 @@ PRINTING = """
 import os, sys
 from inetpy import session
 from inetpy.transports import stdio
-handle = session.Session.handle
-def noisy(self, term):
+handle = session.Session.handle_frame
+def noisy(self, frame):
     print("print", flush=True)
     os.write(1, b"write to 1")
     os.system("echo a child")
     sys.stdout.write("x" * 100000)
-    handle(self, term)
-session.Session.handle = noisy
+    handle(self, frame)
+session.Session.handle_frame = noisy
 stdio.run()
 """
 

@@ -132,6 +132,14 @@ def test_doctor() -> None:
     assert "a node opened a socket through Python" in done.stdout
 
 
+def test_core_is_compiled() -> None:
+    """Where there is a compiler, the tests run with the compiled core, unless they are told not to."""
+    if os.environ.get("INETPY_PURE") or shutil.which("gcc") is None:
+        pytest.skip("pure Python")
+    findings = json.loads(inetpy("doctor", "--json").stdout)
+    assert [finding["found"] for finding in findings if finding["subject"] == "codec"] == ["compiled"]
+
+
 def test_doctor_json() -> None:
     findings = json.loads(inetpy("doctor", "--json").stdout)
     assert {"Python", "Erlang/OTP", "beams", "bridge", "limits"} <= {

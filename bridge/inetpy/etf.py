@@ -9,6 +9,9 @@ Neither direction recurses, so depth costs heap and not stack. Every count and
 length is checked against the bytes that are there, and against `Limits`,
 before anything of that size is made.
 
+Where there is a compiled core (see `core`), its `decode`, `encode` and `encode_body` stand in
+for those of this module, which they call for what they do not know and for every error.
+
 Not here: the distribution header and its atom cache, which belong to the
 distribution protocol; and what terms mean.
 """
@@ -20,7 +23,9 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from struct import Struct, error as struct_error
+from typing import TYPE_CHECKING
 
+from .core import compiled
 from .terms import (
     Atom,
     BitString,
@@ -571,7 +576,7 @@ def encode(term: object, *, compressed: int = 0, deterministic: bool = False) ->
     """
     if type(term) is LocalTerm:
         return b"\x83" + term.raw
-    body = encode_body(term, deterministic)
+    body = PURE[2](term, deterministic)
     if compressed:
         packed = b"\x83P" + len(body).to_bytes(4, "big") + zlib.compress(body, compressed)
         if len(packed) < len(body) + 1:
@@ -732,3 +737,11 @@ _SIMPLE: dict[type, Callable[..., bytes]] = {
     Fun: _encode_raw,
     _Nil: lambda _: b"j",
 }
+
+
+# The functions of this module, whichever are in use.
+PURE = (decode, encode, encode_body)
+
+if compiled is not None and not TYPE_CHECKING:
+    compiled.connect(DEFAULT_LIMITS, *PURE, _atom, _build_list, _LEAVES, _SIMPLE)
+    decode, encode, encode_body = compiled.decode, compiled.encode, compiled.encode_body

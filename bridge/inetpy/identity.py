@@ -30,14 +30,11 @@ def _split(raw: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes]:
     """(head, atom, identifier before the creation, creation, identifier behind it)."""
     start = 3 if raw[0] == _REF else 1
     if raw[start] == 119:
-        name = start + 2
-        end = name + raw[start + 1]
-    else:  # ATOM_EXT, of a reference that is still as it came
-        name = start + 3
-        end = name + int.from_bytes(raw[start + 1 : name], "big")
-    atom = b"w" + bytes((end - name,)) + raw[name:end] if end - name < 256 else raw[start:end]
+        end = start + 2 + raw[start + 1]
+    else:  # ATOM_UTF8_EXT, of a very long name
+        end = start + 3 + int.from_bytes(raw[start + 1 : start + 3], "big")
     middle = end + _IDENTIFIERS.get(raw[0], 0)
-    return raw[:start], atom, raw[end:middle], raw[middle : middle + 4], raw[middle + 4 :]
+    return raw[:start], raw[start:end], raw[end:middle], raw[middle : middle + 4], raw[middle + 4 :]
 
 
 def identity_of(raw: bytes) -> Identity:

@@ -25,7 +25,6 @@ from .errors import posix_name
 from .etf import decode, encode_body
 from .identity import Identity, identity_of, moved, moved_term
 from .messages import OK, build_error, build_failure, build_ok, build_raise
-from .requests import RequestReader
 from .resolver import ResolverError
 from .sockets.datagram import Datagram
 from .sockets.handle import Handle
@@ -123,7 +122,7 @@ class Session:
         self._bridge = bridge
         # Where identifiers in here are of, and where those on the wire are: see identity.
         self._home = self._identity = identity_of(bridge.raw)
-        self._read_request = RequestReader(self._home).read
+        self._origin = self._home.atom + self._home.creation
         self._transport = transport
         self._out = out
         self._idents = itertools.count(1)
@@ -135,15 +134,14 @@ class Session:
 
     def handle_frame(self, frame: bytes) -> None:
         """One frame from the peer. Raises EtfError when it holds no term."""
-        request = self._read_request(frame)
-        if request is None:
-            self.handle(decode(frame))
-        elif self._identity is self._home:
-            self.request(*request)
-        else:
-            op, ident, ref, args = request
-            here, home = self._identity, self._home
-            self.request(op, ident, moved(ref, here, home), moved_term(args, here, home))
+        term = decode(frame)
+        if type(term) is tuple and len(term) == 4 and self._identity is self._home:
+            # The short way of what follows in `handle`, for a node that has kept its name.
+            op, ident, ref, args = term
+            known = type(ref) is Ref and ref.raw.startswith(self._origin, 3)
+            if known and type(op) is Atom and type(ident) is int:
+                return self.request(op.name, ident, ref.raw, args)
+        self.handle(term)
 
     def handle(self, term: object) -> None:
         """One term from the peer: see messages."""
@@ -447,7 +445,6 @@ class Session:
         if identity == self._identity:
             return
         before, self._identity = self._identity, self._home if identity == self._home else identity
-        self._read_request = RequestReader(identity).read
         self._bridge = Pid(moved(self._bridge.raw, before, identity))
         self._out = type(self._out)(moved(self._out.raw, before, identity))
         self._transport.outward = None if self._identity is self._home else self.outward

@@ -7,12 +7,17 @@ Identifiers (pids, ports, references) and funs are kept as the bytes of their
 external form, because to a bridge they are names to give back unchanged. The
 form is made canonical when it is decoded, so equal identifiers are equal
 bytes; the parts are read from it on demand.
+
+The commonest of these classes are taken from the compiled core where there is one: see `core`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from struct import unpack_from
+from typing import TYPE_CHECKING
+
+from .core import compiled
 
 __all__ = [
     "Atom",
@@ -240,3 +245,11 @@ class Charlist(Sequence[int]):
 
     def __str__(self) -> str:
         return self.data.decode("latin-1")
+
+
+# The classes above, by name, whichever are in use.
+PURE: dict[str, type] = {kind.__name__: kind for kind in (Atom, Charlist, Pid, Port, Ref)}
+
+if compiled is not None and not TYPE_CHECKING:
+    Atom, Charlist = compiled.Atom, compiled.Charlist
+    Pid, Port, Ref = compiled.Pid, compiled.Port, compiled.Ref

@@ -45,12 +45,6 @@ def test_of_others_are_left(make: object) -> None:
         assert moved(make(other), HOME, NAMED) == make(other)  # type: ignore[operator]
 
 
-def test_reference_as_otp_25_writes_it() -> None:
-    old = b"Z\0\3d\0\x0dnonode@nohost" + bytes(4) + b"r" * 12
-    assert identity_of(old) == HOME
-    assert moved(old, HOME, NAMED) == ref(NAMED)
-
-
 def test_terms() -> None:
     term = (Atom("a"), [1], (Pid(pid(HOME)), b"data"), Ref(ref(NAMED)), Port(port(HOME)))
     assert moved_term(term, HOME, NAMED) == (

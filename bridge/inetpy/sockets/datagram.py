@@ -127,7 +127,7 @@ class Datagram(Handle):
         sock = self.sock
         assert sock is not None
         try:
-            if destination is not self.last_term:
+            if destination != self.last_term:
                 self._look_at(destination)
             address = self.last_address
             control = options.build_control(ancillary) if ancillary != [] else None
@@ -152,7 +152,7 @@ class Datagram(Handle):
             self.session.reply(ref, OK)
 
     def _look_at(self, destination: Any) -> None:
-        """Most datagrams go where the one before went: see requests, which gives the same term."""
+        """Most datagrams go where the one before went."""
         self.last_address = None if destination == _CONNECTED else self._parse_destination(destination)
         self.last_term = destination
 
