@@ -60,7 +60,9 @@ dialyzer: _build/otp.plt erl/ebin/inetpy.app
 	@dialyzer --quiet --plt $< -Wunmatched_returns -Werror_handling erl/ebin
 
 bench: build
-	@$(VENV)/bin/inetpy bench --output _build/bench.json
+	@$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[tools,uvloop,bench]'
+	@$(VENV)/bin/inetpy bench --output _build/bench.json --plot _build/bench.png
+	@echo "_build/bench.json, _build/bench.png"
 
 bench-codec: $(VENV)/.test
 	@$(PY) tests/bench_codec.py

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -28,15 +29,19 @@ WHOLE_NODE = [
 ]
 
 
+# And those in which sockets meet.
+TWO_BRIDGES = ["xc_accept", "xc_owner", "xc_inet", "xc_udp"]
+
+
 @pytest.mark.parametrize("group", GROUPS)
 def test_group(group: str, tmp_path: Path) -> None:
     """Every scenario is observed the same on both backends."""
     _run(tmp_path, "inet,inetpy", group)
 
 
-def _run(tmp_path: Path, *arguments: str) -> None:
+def _run(tmp_path: Path, *arguments: str, flags: Sequence[str] = ()) -> None:
     out = tmp_path / "rows.json"
-    command = ["-run", "inetpy_xc", "main", str(out), *arguments]
+    command = [*flags, "-run", "inetpy_xc", "main", str(out), *arguments]
     with erl(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as node:
         said, _ = node.communicate(timeout=200)
     assert node.returncode == 0, said.decode()
@@ -50,6 +55,12 @@ def _run(tmp_path: Path, *arguments: str) -> None:
 def test_whole_node(group: str, tmp_path: Path) -> None:
     """The same when inetpy is installed, and no call says that it wants Python."""
     _run(tmp_path, "inet,node", group)
+
+
+@pytest.mark.parametrize("group", TWO_BRIDGES)
+def test_two_bridges(group: str, tmp_path: Path) -> None:
+    """The same when every other socket is in another Python process."""
+    _run(tmp_path, "inet,inetpy", group, flags=["-inetpy", "bridges", "2"])
 
 
 def test_random_sequences() -> None:

@@ -20,6 +20,7 @@ from conftest import EBIN, TEST_EBIN, TOP, erl
 SUITES = {
     "inetpy_failure_SUITE": "Python dies, frames are malformed, nothing leaks",
     "inetpy_install_SUITE": "the whole node on Python sockets, and back",
+    "inetpy_bridges_SUITE": "several Python processes share the sockets",
     "inetpy_otp_SUITE": "ssl, httpc, httpd, ssh and ftp on inetpy sockets",
     "inetpy_inet_SUITE": "names, slow and fast, interfaces, and connecting to the first that answers",
     "inetpy_udp_SUITE": "the same for datagrams; floods, and the end of Python",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import __version__
+
+if TYPE_CHECKING:
+    import argparse
 
 __all__ = ["main"]
 
@@ -17,11 +20,16 @@ _PLACES = (Path(__file__).parent / "ebin", Path(__file__).parents[2] / "erl" / "
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a verb and returns the exit status."""
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    if words == ["bridge"]:  # a node waits: nothing is imported that this does not need
+        return _bridge()
+    arguments = _parser().parse_args(words)
     return int(arguments.run(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:
+    import argparse
+
     parser = argparse.ArgumentParser(
         prog="inetpy", description="A Python backend for the network calls of an Erlang node."
     )
@@ -72,11 +80,12 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--rounds", type=int, default=5, help="repetitions of each job (default 5)")
     bench.add_argument("--json", action="store_true", help="print JSON in place of the table")
     bench.add_argument("--output", type=Path, help="write the JSON to this file too")
+    bench.add_argument("--plot", type=Path, metavar="FILE", help="write a picture of the ratios, a PNG")
     bench.set_defaults(run=_bench)
     return parser
 
 
-def _bridge(_arguments: argparse.Namespace) -> int:
+def _bridge(_arguments: argparse.Namespace | None = None) -> int:
     from .transports import stdio
 
     return stdio.run()
@@ -145,4 +154,8 @@ def _bench(arguments: argparse.Namespace) -> int:
         from . import bench
     except ModuleNotFoundError as error:
         sys.exit(f"inetpy: bench needs {error.name}; run `pip install inetpy[tools]`")
-    return bench.run(_required_ebin(), arguments.rounds, arguments.json, arguments.output)
+    import importlib.util
+
+    if arguments.plot is not None and importlib.util.find_spec("matplotlib") is None:
+        sys.exit("inetpy: --plot needs matplotlib; run `pip install inetpy[bench]`")
+    return bench.run(_required_ebin(), arguments.rounds, arguments.json, arguments.output, arguments.plot)

@@ -1,16 +1,54 @@
-"""The floor of the benchmark: a port program that gives every frame back.
+"""What the benchmark compares with: the least that a Python process at the other end can do.
 
-It runs on its own, with nothing imported that it does not need: what it takes is
-what a round trip to a Python process takes at least.
+    echo_port.py          a port program that gives every frame back: the floor
+    echo_port.py terms    one that decodes each frame, a call as erlport makes it, in pure Python,
+                          and answers with a term
+    echo_port.py tcp      a TCP server that echoes, with a thread for each connection; it prints
+                          its port, and ends with its input
+
+It runs on its own, with nothing imported that it does not need.
 """
 
 import os
+import sys
 
 
-def main() -> None:
+def frames() -> None:
     while data := os.read(0, 65536):
         os.write(1, data)
 
 
+def terms() -> None:
+    from inetpy.etf import PURE
+    from inetpy.terms import Atom
+
+    decode, encode, _ = PURE
+    while data := os.read(0, 65536):
+        call = decode(data[4:])
+        assert isinstance(call, tuple)
+        _, ident, _module, _function, arguments = call
+        answer = encode((Atom("reply"), ident, arguments))
+        os.write(1, len(answer).to_bytes(4, "big") + answer)
+
+
+def tcp() -> None:
+    import socket
+    import threading
+
+    def echo(peer: socket.socket) -> None:
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while data := peer.recv(65536):
+            peer.sendall(data)
+
+    def accept(listener: socket.socket) -> None:
+        while True:
+            threading.Thread(target=echo, args=(listener.accept()[0],), daemon=True).start()
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=accept, args=(listener,), daemon=True).start()
+    os.write(1, b"%d\n" % listener.getsockname()[1])
+    sys.stdin.read()
+
+
 if __name__ == "__main__":
-    main()
+    {"frames": frames, "terms": terms, "tcp": tcp}[sys.argv[1] if len(sys.argv) > 1 else "frames"]()

@@ -13,10 +13,13 @@ start() ->
         {error, _} = Error -> Error
     end.
 
-%% As start/0, with options: `python`, the program to start as Python.
--spec start(#{python => file:filename()}) -> ok | {error, term()}.
+%% As start/0, with options: `python`, the program to start as Python; `bridges`, how many
+%% Python processes share the sockets.
+-spec start(#{python => file:filename(), bridges => pos_integer()}) -> ok | {error, term()}.
+start(#{bridges := Count} = Options) when not (is_integer(Count) andalso Count > 0) ->
+    {error, {bad_option, maps:with([bridges], Options)}};
 start(Options) ->
-    case maps:keys(maps:without([python], Options)) of
+    case maps:keys(maps:without([python, bridges], Options)) of
         [] ->
             _ = application:load(inetpy),
             _ = [ok = application:set_env(inetpy, Key, Value) || {Key, Value} <- maps:to_list(Options)],
@@ -44,26 +47,26 @@ install() ->
 uninstall() ->
     inetpy_install:uninstall().
 
-%% What runs: the bridge, its Python process, and how many sockets it has.
--spec info() -> #{bridge := pid(), os_pid := integer(), sockets := non_neg_integer()} | not_started.
+%% What runs: the bridge, its Python process, and how many sockets there are. With several
+%% bridges these are the first one's, the sockets all that there are, and `bridges` has each.
+-spec info() -> #{bridge := pid(), os_pid := integer(), sockets := non_neg_integer(), bridges => [map()]} | not_started.
 info() ->
-    case inetpy_bridge:where() of
-        {ok, Bridge, _} ->
-            #{
-                bridge => Bridge,
-                os_pid => gen_server:call(Bridge, os_pid),
-                sockets => length(inetpy_bridge:sockets(Bridge))
-            };
-        {error, _} ->
-            not_started
+    case [one(Bridge) || Bridge <- inetpy_bridges:all()] of
+        [] -> not_started;
+        [One] -> One;
+        [First | _] = All -> First#{sockets := lists:sum([N || #{sockets := N} <- All]), bridges => All}
     end.
+
+one(Bridge) ->
+    #{
+        bridge => Bridge,
+        os_pid => gen_server:call(Bridge, os_pid),
+        sockets => length(inetpy_bridge:sockets(Bridge))
+    }.
 
 -spec which_sockets() -> [inetpy_handle:socket()].
 which_sockets() ->
-    case inetpy_bridge:where() of
-        {ok, Bridge, _} -> inetpy_bridge:sockets(Bridge);
-        {error, _} -> []
-    end.
+    lists:append([inetpy_bridge:sockets(Bridge) || Bridge <- inetpy_bridges:all()]).
 
 %% Prints the open sockets, as inet:i/0 does those of the stock driver.
 -spec i() -> ok.

@@ -7,7 +7,7 @@
 -module(inetpy_bridge).
 -behaviour(gen_server).
 
--export([start_link/0, where/0, monitor_socket/2, cancel_monitor/2, sockets/1]).
+-export([start_link/1, where/0, where/1, monitor_socket/2, cancel_monitor/2, sockets/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
 -export_type([handle/0, out/0]).
@@ -51,33 +51,39 @@
     monitors = #{} :: #{pos_integer() => [{reference(), pid()}]}
 }).
 
--spec start_link() -> gen_server:start_ret().
-start_link() ->
-    gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
+-spec start_link(pos_integer()) -> gen_server:start_ret().
+start_link(Number) ->
+    gen_server:start_link({local, name(Number)}, ?MODULE, Number, []).
 
-%% The bridge that new sockets are opened on. Waits while it is starting.
+name(1) -> ?MODULE;
+name(Number) -> list_to_atom(atom_to_list(?MODULE) ++ integer_to_list(Number)).
+
+%% The first bridge, or that of a number. Waits while it is starting.
 -spec where() -> {ok, pid(), out()} | {error, {inetpy, not_started, string()}}.
-where() ->
-    case persistent_term:get(?MODULE, undefined) of
+where() -> where(1).
+
+-spec where(pos_integer()) -> {ok, pid(), out()} | {error, {inetpy, not_started, string()}}.
+where(Number) ->
+    case persistent_term:get({?MODULE, Number}, undefined) of
         {Pid, Out} ->
             case is_process_alive(Pid) of
                 true -> {ok, Pid, Out};
-                false -> where_started(50)
+                false -> where_started(Number, 50)
             end;
         undefined ->
-            where_started(50)
+            where_started(Number, 50)
     end.
 
 %% Started again after a crash it is there in a moment; before inetpy:start/0, never.
-where_started(Tries) ->
+where_started(Number, Tries) ->
     try
-        {Pid, Out} = gen_server:call(?MODULE, where, infinity),
+        {Pid, Out} = gen_server:call(name(Number), where, infinity),
         {ok, Pid, Out}
     catch
         exit:_ when Tries > 0 ->
             case whereis(inetpy_sup) of
                 undefined -> not_started();
-                _ -> timer:sleep(20), where_started(Tries - 1)
+                _ -> timer:sleep(20), where_started(Number, Tries - 1)
             end;
         exit:_ ->
             not_started()
@@ -114,8 +120,8 @@ down(Pid, Ref, Socket, Reason) ->
 
 %% --- gen_server ------------------------------------------------------------
 
--spec init([]) -> {ok, #state{}} | {stop, term()}.
-init([]) ->
+-spec init(pos_integer()) -> {ok, #state{}} | {stop, term()}.
+init(Number) ->
     process_flag(trap_exit, true),
     process_flag(message_queue_data, off_heap),
     %% What Python says must not wait behind those that it is for: this process only
@@ -135,12 +141,12 @@ init([]) ->
                 exit_status,
                 hide
             ]),
-            greet(Port)
+            greet(Number, Port)
     catch
         throw:Reason -> {stop, Reason}
     end.
 
-greet(Port) ->
+greet(Number, Port) ->
     Here = {os_pid, list_to_integer(os:getpid())},
     Hello = {hello, ?PROTOCOL, [tcp, Here | stock()], self(), Port},
     true = port_command(Port, term_to_binary(Hello)),
@@ -148,7 +154,7 @@ greet(Port) ->
         {Port, {data, Frame}} ->
             case catch binary_to_term(Frame, [safe]) of
                 {hello, ?PROTOCOL, _Capabilities} ->
-                    persistent_term:put(?MODULE, {self(), Port}),
+                    persistent_term:put({?MODULE, Number}, {self(), Port}),
                     {ok, #state{port = Port, os_pid = os_pid(Port)}};
                 {hello, Other, _} ->
                     {stop,

@@ -35,11 +35,7 @@ monitor(Socket) ->
     Ref.
 
 -spec cancel_monitor(reference()) -> boolean().
-cancel_monitor(Ref) ->
-    case inetpy_bridge:where() of
-        {ok, Bridge, _} -> inetpy_bridge:cancel_monitor(Bridge, Ref);
-        {error, _} -> false
-    end.
+cancel_monitor(Ref) -> inetpy_bridges:cancel_monitor(Ref).
 
 %% The map of inet:info/1, as far as there is such a thing without a port.
 -spec info(socket()) -> map().

@@ -3,7 +3,7 @@
 -module(inetpy_jobs).
 
 -export([backend/1, download/4, echo_clients/4]).
--export([calls/2, ping_pong/3, flooded/3, bulk/5, connections/2, idle/2]).
+-export([calls/2, ping_pong/3, echo_client/4, together/4, flooded/3, bulk/5, connections/2, idle/2, scale/3]).
 -export([udp_backend/1, datagrams_in/3, datagrams_out/3]).
 
 -type backend() :: fun((list()) -> list()).
@@ -142,6 +142,30 @@ ping_pong(Backend, Size, Count) ->
     Time = timed(fun() -> repeat(Count, Trip) end),
     ok = gen_tcp:close(Client),
     Time / Count.
+
+%% Count round trips of Size bytes with the echo server at Port: microseconds each.
+-spec echo_client(backend(), inet:port_number(), pos_integer(), pos_integer()) -> float().
+echo_client(Backend, Port, Size, Count) ->
+    {ok, Client} = gen_tcp:connect(?LOOPBACK, Port, Backend([binary, {active, false}, {nodelay, true}])),
+    Data = rand:bytes(Size),
+    Trip = fun() ->
+        ok = gen_tcp:send(Client, Data),
+        {ok, Data} = gen_tcp:recv(Client, Size)
+    end,
+    repeat(Count div 10 + 1, Trip),
+    Time = timed(fun() -> repeat(Count, Trip) end),
+    ok = gen_tcp:close(Client),
+    Time / Count.
+
+%% Round trips of Pairs connections at once, Count each: a second, all together.
+-spec together(backend(), pos_integer(), pos_integer(), pos_integer()) -> float().
+together(Backend, Pairs, Size, Count) ->
+    Parent = self(),
+    Time = timed(fun() ->
+        Pids = [spawn_link(fun() -> _ = ping_pong(Backend, Size, Count), Parent ! {done, self()} end) || _ <- lists:seq(1, Pairs)],
+        [receive {done, Pid} -> ok end || Pid <- Pids]
+    end),
+    1.0e6 * Pairs * Count / Time.
 
 %% ping_pong, while another connection of the backend is flooded.
 -spec flooded(backend(), pos_integer(), pos_integer()) -> float().
@@ -308,6 +332,32 @@ idle(Count, Measure) ->
     Measured = Measure() - Before,
     lists:foreach(fun({C, S}) -> ok = gen_tcp:close(C), ok = gen_tcp:close(S) end, Pairs),
     Measured.
+
+%% Opens Count connections of the backend to a stock listener, and calls Measure while they are
+%% idle: {connections opened in a second, what Measure said}.
+-spec scale(backend(), pos_integer(), fun(() -> Measured)) -> {float(), Measured}.
+scale(Backend, Count, Measure) ->
+    {ok, Listener} = gen_tcp:listen(0, [{ip, ?LOOPBACK}, {active, false}, {backlog, 1000}]),
+    {ok, Port} = inet:port(Listener),
+    Options = Backend([{active, true}]),
+    Parent = self(),
+    Acceptor = spawn_link(fun() ->
+        repeat(Count, fun() -> {ok, _} = gen_tcp:accept(Listener) end),
+        Parent ! accepted,
+        receive stop -> ok end
+    end),
+    {Time, Sockets} = timer:tc(fun() ->
+        Opened = [element(2, {ok, _} = gen_tcp:connect(?LOOPBACK, Port, Options)) || _ <- lists:seq(1, Count)],
+        receive
+            accepted -> Opened;
+            {'EXIT', Acceptor, Reason} -> exit(Reason)
+        end
+    end),
+    Measured = Measure(),
+    lists:foreach(fun gen_tcp:close/1, Sockets),
+    Acceptor ! stop,
+    ok = gen_tcp:close(Listener),
+    {1.0e6 * Count / Time, Measured}.
 
 pair(Backend, Options) ->
     All = [binary, {active, false} | Options],

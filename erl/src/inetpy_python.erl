@@ -10,7 +10,10 @@
 %% beams belong to, else `inetpy` on the path.
 -spec command() -> {file:filename_all(), [string()], [{string(), string() | false}]}.
 command() ->
-    Environment = [{"PYTHONUNBUFFERED", "1"}, {"PYTHONDONTWRITEBYTECODE", false}],
+    Environment = [
+        {"PYTHONUNBUFFERED", "1"}, {"PYTHONDONTWRITEBYTECODE", false},
+        {"INETPY_BRIDGES", integer_to_list(inetpy_bridges:count())}
+    ],
     case first_of([fun from_environment/0, fun from_application/0, fun from_tree/0]) of
         {ok, Python} ->
             %% -P: the current folder is no place to import from.

@@ -8,6 +8,7 @@
 
 -define(ECHO_CLIENTS, 200).
 -define(ECHO_SIZE, 40000).
+-define(MANY, 10000).
 
 %% PORT and PATH of the file to download, and its SHA-256 in hexadecimal.
 -spec demo([string()]) -> no_return().
@@ -55,8 +56,11 @@ bench([Rounds, Python, EchoProgram]) ->
     lists:foldl(
         fun({Round, {Name, Fun}}, Done) ->
             %% The first run of each job warms up what it uses, and does not count.
-            Result = Fun(),
-            _ = [say("result ~s ~.3f", [Name, Result]) || Round > 0],
+            Results = case Fun() of
+                Number when is_number(Number) -> [{Name, Number}];
+                Several -> Several
+            end,
+            _ = [say("result ~s ~.3f", [Title, float(Result)]) || {Title, Result} <- Results, Round > 0],
             say("progress bench ~b ~b", [Done + 1, All + length(Jobs)]),
             Done + 1
         end,
@@ -70,9 +74,14 @@ jobs(Python, EchoProgram) ->
     Ours = inetpy_jobs:backend(inetpy),
     InetUdp = inetpy_jobs:udp_backend(inet),
     OurUdp = inetpy_jobs:udp_backend(inetpy),
+    Server = echo_server(Python, EchoProgram),
+    Remote = spawn_link(fun() -> remote(Python, EchoProgram) end),
     [
         {"floor", fun() -> echo_port(Python, EchoProgram, 64, 5000) end},
+        {"remote", fun() -> remote_calls(Remote, 2000) end},
         {"call", fun() -> inetpy_jobs:calls(Ours, 5000) end},
+        {"client.inet", fun() -> inetpy_jobs:echo_client(Inet, Server, 64, 3000) end},
+        {"client.inetpy", fun() -> inetpy_jobs:echo_client(Ours, Server, 64, 3000) end},
         {"echo.inet", fun() -> inetpy_jobs:ping_pong(Inet, 64, 3000) end},
         {"echo.inetpy", fun() -> inetpy_jobs:ping_pong(Ours, 64, 3000) end},
         {"flooded.inet", fun() -> inetpy_jobs:flooded(Inet, 64, 500) end},
@@ -93,8 +102,84 @@ jobs(Python, EchoProgram) ->
         {"out1400.inetpy", fun() -> inetpy_jobs:datagrams_out(OurUdp, 1400, 20000) end},
         {"connections.inet", fun() -> inetpy_jobs:connections(Inet, 500) end},
         {"connections.inetpy", fun() -> inetpy_jobs:connections(Ours, 500) end},
-        {"idle", fun() -> idle(1000) end}
+        {"idle", fun() -> idle(1000) end},
+        {"start", fun start_up/0},
+        {"bridges.1", fun() -> inetpy_jobs:together(Ours, 8, 64, 500) end},
+        {"bridges.2", fun() -> two_bridges(fun() -> inetpy_jobs:together(Ours, 8, 64, 500) end) end},
+        %% Of these both ends are this node's, which may not have twice as many descriptors.
+        {"open.inet", fun() -> element(1, inetpy_jobs:scale(Inet, ?MANY div 2, fun() -> ok end)) end},
+        {"scale", fun() -> scale(Ours) end}
     ].
+
+%% Milliseconds from inetpy:start/0 to the first socket.
+start_up() ->
+    ok = inetpy:stop(),
+    {Time, {ok, Socket}} = timer:tc(fun() ->
+        started(),
+        gen_tcp:listen(0, inetpy:tcp_options([]))
+    end),
+    ok = gen_tcp:close(Socket),
+    Time / 1000.
+
+two_bridges(Fun) ->
+    ok = inetpy:stop(),
+    ok = inetpy:start(#{bridges => 2}),
+    Result = Fun(),
+    ok = inetpy:stop(),
+    ok = inetpy:start(#{bridges => 1}),
+    Result.
+
+%% Many connections on one bridge: how fast they are opened, the kilobytes that each takes, the
+%% processor's share in percent while they are idle, and a round trip of one pair among them
+%% beside one alone.
+scale(Backend) ->
+    ok = inetpy:stop(),
+    started(),
+    #{os_pid := OsPid} = inetpy:info(),
+    Alone = inetpy_jobs:ping_pong(Backend, 64, 1000),
+    Before = resident(OsPid),
+    {Rate, {Memory, Busy, Among}} = inetpy_jobs:scale(Backend, ?MANY, fun() ->
+        Memory = (resident(OsPid) - Before) / ?MANY,
+        Start = ticks(OsPid),
+        timer:sleep(2000),
+        Busy = (ticks(OsPid) - Start) / 2,
+        {Memory, Busy, inetpy_jobs:ping_pong(Backend, 64, 1000)}
+    end),
+    [{"open.inetpy", Rate}, {"many.memory", Memory}, {"many.busy", Busy}, {"many.alone", Alone}, {"many.among", Among}].
+
+%% Hundredths of a second that a process has had of the processor.
+ticks(OsPid) ->
+    {ok, Stat} = file:read_file("/proc/" ++ integer_to_list(OsPid) ++ "/stat"),
+    [_, Behind] = binary:split(Stat, <<") ">>),
+    Words = binary:split(Behind, <<" ">>, [global]),
+    binary_to_integer(lists:nth(12, Words)) + binary_to_integer(lists:nth(13, Words)).
+
+%% The port of an echo server in a Python program of its own; it ends with this node.
+echo_server(Python, Program) ->
+    Port = open_port({spawn_executable, Python}, [{args, ["-S", "-E", Program, "tcp"]}, {line, 80}]),
+    receive {Port, {data, {eol, Number}}} -> list_to_integer(Number) end.
+
+%% Calls of a Python function as erlport makes them: by a server that owns the port.
+remote_calls(Remote, Count) ->
+    Call = fun(_) -> [1, 2, 3] = gen_server:call(Remote, {call, operator, add, [1, 2, 3]}) end,
+    lists:foreach(Call, lists:seq(1, Count div 10)),
+    {Time, ok} = timer:tc(fun() -> lists:foreach(Call, lists:seq(1, Count)) end),
+    Time / Count.
+
+remote(Python, Program) ->
+    Port = open_port({spawn_executable, Python}, [{args, [Program, "terms"]}, {packet, 4}, binary]),
+    remote_loop(Port, #{}, 1).
+
+remote_loop(Port, Waiting, Id) ->
+    receive
+        {'$gen_call', From, {call, Module, Function, Arguments}} ->
+            true = port_command(Port, term_to_binary({call, Id, Module, Function, Arguments})),
+            remote_loop(Port, Waiting#{Id => From}, Id + 1);
+        {Port, {data, Frame}} ->
+            {reply, Answered, Result} = binary_to_term(Frame),
+            gen_server:reply(maps:get(Answered, Waiting), Result),
+            remote_loop(Port, maps:remove(Answered, Waiting), Id)
+    end.
 
 %% Kilobytes for each of the sockets of Count connections, both ends of them, in a
 %% Python process that has just started: later it has memory to use again.

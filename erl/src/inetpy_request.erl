@@ -24,7 +24,7 @@ call({'$inet', _, {Bridge, Out, Id}}, Op, Args) ->
 %% An operation that opens a socket.
 -spec open(atom(), term()) -> result().
 open(Op, Args) ->
-    case inetpy_bridge:where() of
+    case inetpy_bridges:next() of
         {ok, Bridge, Out} ->
             inetpy_handle:raise(call({'$inet', ?MODULE, {Bridge, Out, 0}}, Op, Args));
         {error, _} = Error ->

@@ -1,5 +1,5 @@
-%% The supervisor of the bridge. A bridge that dies is started again; its
-%% sockets are gone, as those of a node that is restarted.
+%% The supervisor of the bridges. A bridge that dies is started again; its
+%% sockets are gone, as those of a node that is restarted, and those of others go on.
 -module(inetpy_sup).
 -behaviour(supervisor).
 
@@ -12,10 +12,13 @@ start_link() ->
 
 -spec init([]) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
 init([]) ->
-    Bridge = #{
-        id => inetpy_bridge,
-        start => {inetpy_bridge, start_link, []},
-        %% Time for Python to see the end of its input and go.
-        shutdown => 2000
-    },
-    {ok, {#{strategy => one_for_one, intensity => 10, period => 10}, [Bridge]}}.
+    Bridges = [
+        #{
+            id => {inetpy_bridge, Number},
+            start => {inetpy_bridge, start_link, [Number]},
+            %% Time for Python to see the end of its input and go.
+            shutdown => 2000
+        }
+     || Number <- lists:seq(1, inetpy_bridges:init())
+    ],
+    {ok, {#{strategy => one_for_one, intensity => 10, period => 10}, Bridges}}.

@@ -17,6 +17,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import resource
 import select
 import sys
 import threading
@@ -277,11 +278,18 @@ def _watch_input(source: int) -> None:
     os._exit(0)
 
 
+def _allow_many_sockets() -> None:
+    """As many open files as this user may have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def run(syscalls: Syscalls | None = None) -> int:
     """Serves the Erlang node at the other end of stdin and stdout until it goes.
 
     The exit status: 0 when the input ended, 3 when the sides do not fit.
     """
+    _allow_many_sockets()
     source, sink = private_pipes()
     loop = _new_loop()
     transport = StdioTransport(loop, syscalls or Syscalls(), source, sink)
@@ -318,12 +326,14 @@ def run(syscalls: Syscalls | None = None) -> int:
 def _spin() -> float:
     """Seconds to look for more before sleeping: INETPY_SPIN has microseconds.
 
-    With one core only, looking would keep the node from doing what we wait for.
+    Without a core to spare, looking would keep the node from doing what we wait for:
+    INETPY_BRIDGES says how many processes look.
     """
     given = os.environ.get("INETPY_SPIN")
     if given is not None:
         return int(given) / 1e6
-    return SPIN if len(os.sched_getaffinity(0)) > 1 else 0.0
+    bridges = int(os.environ.get("INETPY_BRIDGES", "1"))
+    return SPIN if len(os.sched_getaffinity(0)) > bridges else 0.0
 
 
 def _log_level() -> str:

@@ -1,0 +1,41 @@
+%% The bridges of this node: one, or as many as inetpy:start/1 was told, each with a Python
+%% process of its own. New sockets are opened on them in turn, and stay where they are.
+-module(inetpy_bridges).
+
+-export([init/0, count/0, next/0, all/0, cancel_monitor/1]).
+
+%% Called by the supervisor, before the first bridge is started.
+-spec init() -> pos_integer().
+init() ->
+    Count = application:get_env(inetpy, bridges, 1),
+    persistent_term:put(?MODULE, {Count, atomics:new(1, [{signed, false}])}),
+    Count.
+
+-spec count() -> pos_integer().
+count() ->
+    {Count, _} = persistent_term:get(?MODULE, {1, none}),
+    Count.
+
+%% The bridge for the next socket. Waits while it is starting.
+-spec next() -> {ok, pid(), inetpy_bridge:out()} | {error, {inetpy, not_started, string()}}.
+next() ->
+    case persistent_term:get(?MODULE, {1, none}) of
+        {1, _} -> inetpy_bridge:where(1);
+        {Count, Turn} -> inetpy_bridge:where(atomics:add_get(Turn, 1, 1) rem Count + 1)
+    end.
+
+%% Those that are there.
+-spec all() -> [pid()].
+all() ->
+    lists:append([
+        case inetpy_bridge:where(Number) of
+            {ok, Bridge, _} -> [Bridge];
+            {error, _} -> []
+        end
+     || Number <- lists:seq(1, count())
+    ]).
+
+%% A monitor does not say which bridge has its socket.
+-spec cancel_monitor(reference()) -> boolean().
+cancel_monitor(Ref) ->
+    lists:any(fun(Bridge) -> inetpy_bridge:cancel_monitor(Bridge, Ref) end, all()).

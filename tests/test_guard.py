@@ -1,0 +1,134 @@
+"""What must not get slower unnoticed. Counts, which are the same on every machine, and one ratio
+with room for any noise; what it really takes, `make bench` and `make bench-codec` measure."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import timeit
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import erlang
+import pytest
+
+from inetpy import core
+from inetpy.etf import decode, encode
+from inetpy.session import Session
+from inetpy.syscalls import Poller, Syscalls
+from inetpy.terms import Atom, Pid, Port, Ref
+
+NODE = b"w\x0dnonode@nohost"
+BRIDGE = Pid(b"X" + NODE + bytes(12))
+OWNER = Pid(b"X" + NODE + b"\0\0\0\1" + bytes(8))
+OUT = Port(b"Y" + NODE + b"\0\0\0\5" + bytes(4))
+REF = Ref(b"Z\0\3" + NODE + bytes(16))
+
+
+class Recorder:
+    """A transport that keeps what it is given."""
+
+    outward = None
+
+    def __init__(self) -> None:
+        self.said: list[bytes] = []
+
+    def reply(self, _ref: bytes, body: bytes, tail: bytes = b"") -> None:
+        self.said.append(body + tail)
+
+    send = reply
+
+    def note(self, body: bytes) -> None:
+        self.said.append(body)
+
+    def acknowledged(self, count: int) -> None:
+        pass
+
+
+class Bench:
+    """A session with two connected sockets in it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.transport = Recorder()
+        poller = Poller(loop, lambda: None, 0.0)
+        able: list[object] = [(Atom("otp_release"), 25), (Atom("buffer"), 1460)]
+        self.session = Session(self.transport, Syscalls(), loop, poller, BRIDGE, OUT, able)
+        module, inet = Atom("inetpy_tcp"), Atom("inet")
+        options = [Atom("binary"), (Atom("active"), Atom("false"))]
+        self.ask("listen", 0, (module, inet, OWNER, 0, options, []))
+        listener = max(self.session.sockets)
+        name: Any = self.ask("sockname", listener, [])
+        port = name[1][1]
+        self.ask("connect", 0, (module, inet, OWNER, (127, 0, 0, 1), port, options, [], 5000))
+        loop.run_until_complete(asyncio.sleep(0.05))
+        self.client = max(self.session.sockets)
+        self.ask("accept", listener, (OWNER, 5000))
+        self.server = max(self.session.sockets)
+        assert len(self.session.sockets) == 3
+
+    def ask(self, op: str, ident: int, args: object) -> object:
+        self.session.handle_frame(encode((Atom(op), ident, REF, args)))
+        return decode(b"\x83" + self.transport.said[-1]) if self.transport.said else None
+
+    def calls(self, op: str, ident: int, args: object) -> int:
+        """How many functions, of Python and of C, one request calls."""
+        frame = encode((Atom(op), ident, REF, args))
+        count = 0
+
+        def on_event(_frame: object, event: str, _argument: object) -> None:
+            nonlocal count
+            count += event in ("call", "c_call")
+
+        sys.setprofile(on_event)
+        try:
+            self.session.handle_frame(frame)
+        finally:
+            sys.setprofile(None)
+        return count
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    bench = Bench(loop)
+    yield bench
+    for handle in list(bench.session.sockets.values()):
+        handle.terminate()
+    loop.close()
+
+
+# Request, its arguments, and how many calls it may take: half as many again as it took when this was
+# written. More means a detour on the hot path.
+REQUESTS = [
+    ("sockname", [], 30),
+    ("getopts", [Atom("nodelay"), Atom("active")], 48),
+    ("send", bytes(64), 21),
+    ("recv", (0, 0), 44),
+]
+
+
+@pytest.mark.skipif(core.compiled is None, reason="the pure codec calls more")
+@pytest.mark.parametrize(("op", "args", "most"), REQUESTS, ids=[row[0] for row in REQUESTS])
+def test_calls_of_a_request(bench: Bench, op: str, args: object, most: int) -> None:
+    bench.ask(op, bench.client, args)  # the first one fills caches
+    bench.ask("send", bench.server, bytes(64))
+    taken = bench.calls(op, bench.client, args)
+    print(op, taken)
+    assert taken <= most
+
+
+@pytest.mark.skipif(core.compiled is None, reason="there is no compiled core")
+def test_compiled_codec_is_quick() -> None:
+    """Twenty times as fast as erlang-py when this was written; a quarter of that is a fault."""
+    request = encode((Atom("recv"), 12, REF, (OWNER, 5000)))
+    theirs = erlang.binary_to_term(request)
+    ours = decode(request)
+    for quick, slow in (
+        (partial(decode, request), partial(erlang.binary_to_term, request)),
+        (partial(encode, ours), partial(erlang.term_to_binary, theirs)),
+    ):
+        assert 5 * min(timeit.repeat(quick, number=2000, repeat=7)) < min(
+            timeit.repeat(slow, number=2000, repeat=7)
+        )
