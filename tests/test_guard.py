@@ -60,8 +60,10 @@ class Bench:
         listener = max(self.session.sockets)
         name: Any = self.ask("sockname", listener, [])
         port = name[1][1]
+        said = len(self.transport.said)
         self.ask("connect", 0, (module, inet, OWNER, (127, 0, 0, 1), port, options, [], 5000))
-        loop.run_until_complete(asyncio.sleep(0.05))
+        while not any(body.startswith(b"h\2w\2ok") for body in self.transport.said[said:]):
+            loop.run_until_complete(asyncio.sleep(0.01))  # connecting has to be waited for
         self.client = max(self.session.sockets)
         self.ask("accept", listener, (OWNER, 5000))
         self.server = max(self.session.sockets)
