@@ -133,20 +133,15 @@ ping_pong(Backend, Size, Count) ->
     Echo = spawn_link(fun() -> receive go -> echo_exactly(Server, Size) end end),
     ok = gen_tcp:controlling_process(Server, Echo),
     Echo ! go,
-    Data = rand:bytes(Size),
-    Trip = fun() ->
-        ok = gen_tcp:send(Client, Data),
-        {ok, Data} = gen_tcp:recv(Client, Size)
-    end,
-    repeat(Count div 10 + 1, Trip),
-    Time = timed(fun() -> repeat(Count, Trip) end),
-    ok = gen_tcp:close(Client),
-    Time / Count.
+    round_trips(Client, Size, Count).
 
 %% Count round trips of Size bytes with the echo server at Port: microseconds each.
 -spec echo_client(backend(), inet:port_number(), pos_integer(), pos_integer()) -> float().
 echo_client(Backend, Port, Size, Count) ->
     {ok, Client} = gen_tcp:connect(?LOOPBACK, Port, Backend([binary, {active, false}, {nodelay, true}])),
+    round_trips(Client, Size, Count).
+
+round_trips(Client, Size, Count) ->
     Data = rand:bytes(Size),
     Trip = fun() ->
         ok = gen_tcp:send(Client, Data),
