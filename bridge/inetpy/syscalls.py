@@ -188,6 +188,7 @@ class Poller:
                     now = perf_counter()
                     spin_ends = now + self._spin
                 else:
+                    os.sched_yield()  # the emulator's threads may be waiting for this core
                     now = perf_counter()
                 if now >= spin_ends or now >= turn_ends:
                     return
