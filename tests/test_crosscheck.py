@@ -82,6 +82,21 @@ def test_scenarios_of_a_user(mine: str, tmp_path: Path) -> None:
     assert "http" not in text  # it needs nothing else
 
 
+def test_skipped_on_one_backend(tmp_path: Path) -> None:
+    """That hides no difference of another."""
+    source = tmp_path / "half.erl"
+    source.write_text(
+        "-module(half).\n-export([scenarios/0]).\n"
+        'scenarios() -> [{half, "Not on all.", fun(#{name := inetpy}) -> xc:skip("not there");'
+        " (B) -> B end}].\n"
+    )
+    done = crosscheck("--backends", "inetpy,node", "--scenario", str(source), "--json")
+    assert done.returncode == 1
+    [row] = json.loads(done.stdout)["rows"]
+    assert row["skipped"] == {"inetpy": "not there"}
+    assert crosscheck("--backends", "inetpy", "--scenario", str(source)).returncode == 0
+
+
 def test_scenario_that_does_not_compile(tmp_path: Path) -> None:
     source = tmp_path / "broken.erl"
     source.write_text("-module(broken).\nno code")

@@ -229,7 +229,6 @@ cdef object _read(Cursor *c, bytes whole):
     cdef uint64_t magnitude
     cdef double number
     cdef uint8_t *bits
-    cdef Raw identifier
     cdef Charlist text
     cdef int tag
     if left <= 0:
@@ -485,11 +484,15 @@ cdef inline int _copy(Writer *w, bytes data) except -1:
     return 0
 
 
-cdef inline void _put_u32(uint8_t *at, Py_ssize_t value) noexcept:
-    at[0] = (value >> 24) & 255
-    at[1] = (value >> 16) & 255
-    at[2] = (value >> 8) & 255
-    at[3] = value & 255
+cdef inline int _head(Writer *w, uint8_t tag, Py_ssize_t value) except -1:
+    """A tag and a number of four bytes."""
+    cdef uint8_t *at = _claim(w, 5)
+    at[0] = tag
+    at[1] = (value >> 24) & 255
+    at[2] = (value >> 16) & 255
+    at[3] = (value >> 8) & 255
+    at[4] = value & 255
+    return 0
 
 
 def encode(term, *, compressed=0, deterministic=False):
@@ -556,9 +559,7 @@ cdef int _write(Writer *w, object term) except -1:
             at[0] = 104
             at[1] = count
         else:
-            at = _claim(w, 5)
-            at[0] = 105
-            _put_u32(at + 1, count)
+            _head(w, 105, count)
         _enter(w)
         for index in range(count):
             _write(w, <object>PyTuple_GET_ITEM(term, index))
@@ -582,9 +583,7 @@ cdef int _write(Writer *w, object term) except -1:
             return 0
         return _copy(w, _simple[kind](term))
     if kind is dict:
-        at = _claim(w, 5)
-        at[0] = 116
-        _put_u32(at + 1, PyDict_Size(term))
+        _head(w, 116, PyDict_Size(term))
         _enter(w)
         place = 0
         while PyDict_Next(term, &place, &key, &value):
@@ -624,9 +623,7 @@ cdef int _write_int(Writer *w, object term) except -1:
         at[0] = 97
         at[1] = number
     else:
-        at = _claim(w, 5)
-        at[0] = 98
-        _put_u32(at + 1, number)
+        _head(w, 98, number)
     return 0
 
 
@@ -640,13 +637,12 @@ cdef int _write_atom(Writer *w, Atom atom) except -1:
 
 
 cdef int _write_binary(Writer *w, const char *data, Py_ssize_t count) except -1:
-    cdef uint8_t *at
     if count > 0xFFFFFFFF:
         raise Leave
-    at = _claim(w, 5 + count)
-    at[0] = 109
-    _put_u32(at + 1, count)
-    memcpy(at + 5, data, count)
+    if w.size + 5 + count > w.room:
+        _grow(w, w.size + 5 + count)  # once, for both
+    _head(w, 109, count)
+    memcpy(_claim(w, count), data, count)
     return 0
 
 
@@ -676,15 +672,12 @@ cdef int _write_float(Writer *w, double number) except -1:
 cdef int _write_list(Writer *w, list items) except -1:
     cdef Py_ssize_t count = PyList_GET_SIZE(items)
     cdef Py_ssize_t index
-    cdef uint8_t *at
     if count == 0:
         _claim(w, 1)[0] = 106
         return 0
     if count <= 65535 and _write_string(w, items, count):
         return 0
-    at = _claim(w, 5)
-    at[0] = 108
-    _put_u32(at + 1, count)
+    _head(w, 108, count)
     _enter(w)
     for index in range(count):
         _write(w, <object>PyList_GET_ITEM(items, index))

@@ -148,6 +148,7 @@ def _merged(runs: list[list[Row]]) -> list[Row]:
             if mine[REFERENCE] != theirs[REFERENCE]:
                 mine[f"{REFERENCE} again"] = theirs[REFERENCE]
             mine |= {name: text for name, text in theirs.items() if name != REFERENCE}
+            row["skipped"] |= again["skipped"]
     return rows
 
 
@@ -161,8 +162,12 @@ def _annotate(rows: list[Row], file: Path) -> None:
 
 def _equal(row: Row, backend: str) -> bool:
     """Whether a backend is observed as the reference is; what cannot be run here is no difference."""
-    seen = row["observations"]
-    return row["skipped"] is not None or seen[backend] in (seen[REFERENCE], seen.get(f"{REFERENCE} again"))
+    seen, skipped = row["observations"], row["skipped"]
+    return (
+        REFERENCE in skipped
+        or backend in skipped
+        or seen[backend] in (seen[REFERENCE], seen.get(f"{REFERENCE} again"))
+    )
 
 
 def _by_group(rows: list[Row]) -> Iterator[tuple[str, list[Row]]]:
@@ -186,7 +191,7 @@ def _print(console: Console, rows: list[Row], different: list[Row], others: list
         numbers = [len(members), _count_equal(members, others), *counts, _count_skipped(members)]
         table.add_row(group.removeprefix("xc_"), *(str(number or "") for number in numbers))
     console.print(table)
-    for reason in sorted({row["skipped"] for row in rows if row["skipped"]}):
+    for reason in sorted({why for row in rows for why in row["skipped"].values()}):
         console.print(f"skipped: {reason}", markup=False, highlight=False)
     for row in different:
         console.rule(f"{row['group']}: {row['name']}", align="left")
@@ -199,11 +204,11 @@ def _print(console: Console, rows: list[Row], different: list[Row], others: list
 
 
 def _count_equal(rows: list[Row], others: list[str]) -> int:
-    return sum(row["skipped"] is None and all(_equal(row, name) for name in others) for row in rows)
+    return sum(not row["skipped"] and all(_equal(row, name) for name in others) for row in rows)
 
 
 def _count_skipped(rows: list[Row]) -> int:
-    return sum(row["skipped"] is not None for row in rows)
+    return sum(bool(row["skipped"]) for row in rows)
 
 
 def _run_random(options: Options) -> int:
@@ -333,6 +338,6 @@ def _scenario(row: Row, others: list[str]) -> str:
         f"{html.escape(backend)}<pre>{html.escape(text)}</pre>" for backend, text in shown.items()
     )
     words = html.escape(f"{name} {statement}".lower(), quote=True)
-    state = "skipped" if row["skipped"] else "equal" if equal else "differs"
+    state = "differs" if not equal else "skipped" if row["skipped"] else "equal"
     summary = f"<summary><b>{html.escape(name)}</b> {html.escape(statement)}</summary>"
     return f'<details class="{state}" data-text="{words}">{summary}{body}</details>'

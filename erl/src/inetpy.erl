@@ -14,18 +14,25 @@ start() ->
     end.
 
 %% As start/0, with options: `python`, the program to start as Python; `bridges`, how many
-%% Python processes share the sockets.
+%% Python processes share the sockets, which stays as it is while the application runs.
 -spec start(#{python => file:filename(), bridges => pos_integer()}) -> ok | {error, term()}.
 start(#{bridges := Count} = Options) when not (is_integer(Count) andalso Count > 0) ->
     {error, {bad_option, maps:with([bridges], Options)}};
 start(Options) ->
     case maps:keys(maps:without([python, bridges], Options)) of
-        [] ->
+        [] -> start_with(Options);
+        Unknown -> {error, {unknown_options, Unknown}}
+    end.
+
+start_with(Options) ->
+    Running = inetpy_bridges:count(),
+    case {whereis(inetpy_sup), Options} of
+        {Pid, #{bridges := Count}} when is_pid(Pid), Count =/= Running ->
+            {error, {already_started, #{bridges => Running}}};
+        _ ->
             _ = application:load(inetpy),
             _ = [ok = application:set_env(inetpy, Key, Value) || {Key, Value} <- maps:to_list(Options)],
-            start();
-        Unknown ->
-            {error, {unknown_options, Unknown}}
+            start()
     end.
 
 %% Stops it. Open sockets are closed, and their owners told.

@@ -7,7 +7,7 @@
 -module(inetpy_bridge).
 -behaviour(gen_server).
 
--export([start_link/1, where/0, where/1, monitor_socket/2, cancel_monitor/2, sockets/1]).
+-export([start_link/1, where/1, monitor_socket/2, cancel_monitor/2, sockets/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
 -export_type([handle/0, out/0]).
@@ -58,10 +58,7 @@ start_link(Number) ->
 name(1) -> ?MODULE;
 name(Number) -> list_to_atom(atom_to_list(?MODULE) ++ integer_to_list(Number)).
 
-%% The first bridge, or that of a number. Waits while it is starting.
--spec where() -> {ok, pid(), out()} | {error, {inetpy, not_started, string()}}.
-where() -> where(1).
-
+%% The bridge of a number. Waits while it is starting.
 -spec where(pos_integer()) -> {ok, pid(), out()} | {error, {inetpy, not_started, string()}}.
 where(Number) ->
     case persistent_term:get({?MODULE, Number}, undefined) of

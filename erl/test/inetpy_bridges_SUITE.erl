@@ -91,7 +91,10 @@ monitors(_Config) ->
 
 bad_options(_Config) ->
     [{error, {bad_option, #{bridges := N}}} = inetpy:start(#{bridges => N}) || N <- [0, -1, two, 1.0]],
-    {error, {unknown_options, [speed]}} = inetpy:start(#{speed => 1}).
+    {error, {unknown_options, [speed]}} = inetpy:start(#{speed => 1}),
+    {error, {already_started, #{bridges := 2}}} = inetpy:start(#{bridges => 3}),
+    ok = inetpy:start(#{bridges => 2}),
+    ok = inetpy:start().
 
 listener(Options) ->
     {ok, L} = gen_tcp:listen(0, [{ip, ?LOOPBACK} | Options ++ ?INETPY]),

@@ -119,7 +119,7 @@ malformed_frames(_Config) ->
     {C, A} = pair([{active, false}], [{active, false}]),
     Echo = spawn_link(fun() -> echo(A) end),
     ok = gen_tcp:controlling_process(A, Echo),
-    {ok, Bridge, Out} = inetpy_bridge:where(),
+    {ok, Bridge, Out} = inetpy_bridge:where(1),
     _ = logger:set_primary_config(level, emergency),
     lists:foreach(
         fun(N) ->
@@ -135,7 +135,7 @@ malformed_frames(_Config) ->
         lists:seq(1, 10000)
     ),
     _ = logger:set_primary_config(level, notice),
-    {ok, Bridge, Out} = inetpy_bridge:where(),
+    {ok, Bridge, Out} = inetpy_bridge:where(1),
     works().
 
 bad_frame(0) -> <<>>;

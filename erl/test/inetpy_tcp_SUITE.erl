@@ -233,7 +233,7 @@ flood(Socket, Chunk) ->
 logs_reach_the_logger(_Config) ->
     true = register(inetpy_log_listener, self()),
     ok = logger:add_handler(inetpy_test, ?MODULE, #{}),
-    {ok, _, Out} = inetpy_bridge:where(),
+    {ok, _, Out} = inetpy_bridge:where(1),
     true = port_command(Out, term_to_binary({not_a, request})),
     receive
         {logged, #{level := warning, meta := #{domain := [inetpy]}, msg := {"~ts", [Text]}}} ->

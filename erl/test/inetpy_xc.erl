@@ -212,12 +212,12 @@ to_json(#{group := Group, name := Name, statement := Statement, equal := Equal} 
         ",\"name\":", json_string(atom_to_list(Name)),
         ",\"statement\":", json_string(Statement),
         ",\"equal\":", atom_to_list(Equal),
-        ",\"skipped\":", skipped([Why || {_, {skipped, Why}} <- Observations]),
+        ",\"skipped\":{", lists:join($,, skipped(Observations)), "}",
         ",\"observations\":{", lists:join($,, Texts), "}}"
     ].
 
-skipped([]) -> "null";
-skipped([Why | _]) -> json_string(Why).
+skipped(Observations) ->
+    [[json_string(atom_to_list(Backend)), $:, json_string(Why)] || {Backend, {skipped, Why}} <- Observations].
 
 json_string(Text) ->
     [$", [json_char(C) || C <- unicode:characters_to_list(Text)], $"].

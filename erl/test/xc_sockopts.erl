@@ -56,7 +56,7 @@ values() ->
 
 %% Options that the stock driver has since later editions only: there they are compared.
 newer() ->
-    case list_to_integer(erlang:system_info(otp_release)) >= 28 of
+    case inetpy_handle:since_28() of
         true ->
             [
                 {exclusiveaddruse, [true, false, 1]},

@@ -732,7 +732,7 @@ connecting() ->
             {gen_udp:recv(S, 0, 30), gen_udp:send(S, ?LOOPBACK, dead_udp_port(), "x")}
         end},
         {connected_controls, "Ancillary data of a connected socket.", fun(B) ->
-            [xc:skip("the stock driver of OTP 28 may crash the node here") || since_28()],
+            [xc:skip("the stock driver of OTP 28 may crash the node here") || inetpy_handle:since_28()],
             {S, Port, P, To} = xc:udp_pair(B, [{active, true}]),
             ok = gen_udp:connect(S, ?LOOPBACK, To),
             ok = inet:setopts(S, [{recvttl, true}]),
@@ -842,5 +842,3 @@ dead_udp_port() ->
     Port = xc:listener_port(S),
     ok = gen_udp:close(S),
     Port.
-
-since_28() -> list_to_integer(erlang:system_info(otp_release)) >= 28.
