@@ -22,7 +22,7 @@ test: lint test-python
 # Real programs, with packages of their own.
 test-apps: $(VENV)/.test build
 	@scripts/debian.sh apps
-	@$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[tools,uvloop,test,apps]'
+	@$(PY) -m pip install --quiet --disable-pip-version-check --group test --group apps
 	@$(PY) -m pytest tests/apps
 
 # The same beams on an emulator of OTP 28: the scenarios, the codec, the parsers.
@@ -60,7 +60,7 @@ dialyzer: _build/otp.plt erl/ebin/inetpy.app
 	@dialyzer --quiet --plt $< -Wunmatched_returns -Werror_handling erl/ebin
 
 bench: build
-	@$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[tools,uvloop,bench]'
+	@$(PY) -m pip install --quiet --disable-pip-version-check --group bench
 	@$(VENV)/bin/inetpy bench --output _build/bench.json --plot _build/bench.png
 	@echo "_build/bench.json, _build/bench.png"
 
@@ -84,7 +84,7 @@ $(VENV)/.base: pyproject.toml
 	@scripts/debian.sh build
 	@echo "== virtual environment =="
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	@$(PY) -m pip install --quiet --disable-pip-version-check --upgrade pip
+	@$(PY) -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	@touch $@
 
 $(VENV)/.tools: $(VENV)/.base setup.py bridge/inetpy/_compiled.pyx
@@ -96,7 +96,7 @@ $(VENV)/.tools: $(VENV)/.base setup.py bridge/inetpy/_compiled.pyx
 $(VENV)/.test: $(VENV)/.tools
 	@scripts/debian.sh test
 	@echo "== Python packages for tests =="
-	@$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[tools,uvloop,test]'
+	@$(PY) -m pip install --quiet --disable-pip-version-check --group test
 	@touch $@
 
 erl/ebin/inetpy.app: $(ERL_SOURCES) $(HOOK_SOURCES) erl/src/inetpy.app.src | $(VENV)/.base

@@ -5,6 +5,7 @@ Without a compiler, or with INETPY_PURE=1, inetpy is pure Python: slower, and eq
 
 import os
 import sys
+from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -22,6 +23,8 @@ class BuildCore(build_ext):
     @staticmethod
     def leave_out(error: Exception) -> None:
         line = "*" * 78
+        for former in Path(__file__).parent.glob("bridge/inetpy/_compiled.*.so"):
+            former.unlink()  # of another version of the source, perhaps
         print(f"{line}\ninetpy: the compiled core was NOT built ({error}).", file=sys.stderr)
         print("inetpy will work in pure Python, but the codec is ten times slower.", file=sys.stderr)
         print(f"Install gcc and python3-dev, and install inetpy again.\n{line}", file=sys.stderr)

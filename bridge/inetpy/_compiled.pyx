@@ -10,6 +10,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.dict cimport PyDict_Next, PyDict_SetItem, PyDict_Size
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_FromDouble
 from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE, PyList_New, PyList_SET_ITEM
+from cpython.memoryview cimport PyMemoryView_GET_BUFFER
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE, PyTuple_New, PyTuple_SET_ITEM
@@ -173,6 +174,7 @@ cdef enum:
     DEPTH = 100  # recursion is quick, and C's stack is small: deeper terms are for the pure code
     SLOTS = 2048  # of the memory of atoms
     LARGE = 1 << 16  # bytes of a term
+    SHARED = 1 << 14  # bytes of a binary that is a view of a view
     FIRST = 2048  # bytes to write to before any are allocated
 
 
@@ -182,6 +184,8 @@ cdef struct Cursor:
     const uint8_t *data
     Py_ssize_t pos
     Py_ssize_t end
+    Py_ssize_t start
+    PyObject *view  # of data[start:end], or NULL
     int depth
 
 
@@ -198,19 +202,16 @@ cdef inline uint32_t _u32(const uint8_t *at) noexcept:
 def decode(data, limits=None):
     """etf.decode"""
     cdef Cursor cursor
+    cdef bytes whole
     cdef int collecting = 0
     term = None
-    if type(data) is bytes and (limits is None or limits is _default_limits):
-        cursor.data = <const uint8_t *>PyBytes_AS_STRING(data)
-        cursor.end = PyBytes_GET_SIZE(data)
-        cursor.pos = 1
-        cursor.depth = 0
-        if cursor.end > 1 and cursor.data[0] == 131:
+    if (limits is None or limits is _default_limits) and (whole := _open(&cursor, data)) is not None:
+        if cursor.end > cursor.pos and cursor.data[cursor.pos - 1] == 131:
             # A term has no cycles: looking for them again and again while it grows is in vain.
             if cursor.end > LARGE:
                 collecting = PyGC_Disable()
             try:
-                term = _read(&cursor, <bytes>data)
+                term = _read(&cursor, whole)
             except Leave:
                 cursor.pos = -1
             finally:
@@ -219,6 +220,32 @@ def decode(data, limits=None):
             if cursor.pos == cursor.end:
                 return term
     return _pure_decode(data, _default_limits if limits is None else limits)
+
+
+cdef bytes _open(Cursor *c, object data):
+    """The bytes that `data` is, or is a view of, and a cursor there. None: for the pure code."""
+    cdef Py_buffer *buffer
+    cdef bytes whole
+    if type(data) is bytes:
+        whole = <bytes>data
+        c.view = NULL
+        c.start = 0
+        c.end = PyBytes_GET_SIZE(whole)
+    elif type(data) is memoryview:
+        owner = data.obj  # fails when the view has been released
+        buffer = PyMemoryView_GET_BUFFER(data)
+        if type(owner) is not bytes or buffer.ndim != 1 or buffer.itemsize != 1 or buffer.strides[0] != 1:
+            return None
+        whole = <bytes>owner
+        c.view = <PyObject *>data
+        c.start = <char *>buffer.buf - PyBytes_AS_STRING(whole)
+        c.end = c.start + buffer.len
+    else:
+        return None
+    c.data = <const uint8_t *>PyBytes_AS_STRING(whole)
+    c.pos = c.start + 1
+    c.depth = 0
+    return whole
 
 
 cdef object _read(Cursor *c, bytes whole):
@@ -258,6 +285,8 @@ cdef object _read(Cursor *c, bytes whole):
         if count > left - 5:
             raise Leave
         c.pos += 5 + count
+        if count >= SHARED and c.view != NULL:
+            return (<object>c.view)[c.pos - count - c.start : c.pos - c.start]
         return PyBytes_FromStringAndSize(<const char *>at + 5, count)
     if tag == 106:
         c.pos += 1

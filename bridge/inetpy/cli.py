@@ -157,5 +157,5 @@ def _bench(arguments: argparse.Namespace) -> int:
     import importlib.util
 
     if arguments.plot is not None and importlib.util.find_spec("matplotlib") is None:
-        sys.exit("inetpy: --plot needs matplotlib; run `pip install inetpy[bench]`")
+        sys.exit("inetpy: --plot needs matplotlib; run `pip install matplotlib`")
     return bench.run(_required_ebin(), arguments.rounds, arguments.json, arguments.output, arguments.plot)

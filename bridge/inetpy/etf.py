@@ -173,9 +173,11 @@ _atom_cache: dict[bytes, Atom] = {}
 _TERM, _TUPLE, _LIST, _MAP, _FUN = range(5)
 
 
-def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> object:
+def decode(data: bytes | memoryview, limits: Limits = DEFAULT_LIMITS) -> object:
     """The term of `data`, which holds one whole term and nothing else.
 
+    Of a memoryview large binaries may be views, too, as the emulator makes sub-binaries of a
+    large binary: uncopied, equal to the bytes, and keeping all of them in memory.
     Raises EtfError with the tag and the offset of what is wrong.
     """
     term, used = decode_prefix(data, limits)
@@ -184,7 +186,7 @@ def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> object:
     return term
 
 
-def decode_prefix(data: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[object, int]:
+def decode_prefix(data: bytes | memoryview, limits: Limits = DEFAULT_LIMITS) -> tuple[object, int]:
     """The term that `data` begins with, and how many bytes it takes."""
     if type(data) is not bytes:
         data = bytes(data)

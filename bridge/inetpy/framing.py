@@ -10,6 +10,7 @@ __all__ = ["MAX_FRAME", "FrameReader", "FramingError", "frame_header"]
 
 HEADER = 4
 MAX_FRAME = 1 << 30
+LARGE = 16 * 1024  # from here on a view costs less than a copy
 
 
 class FramingError(ValueError):
@@ -47,8 +48,16 @@ class FrameReader:
         self._data = data
         self._pos = 0
 
-    def next_frame(self) -> bytes | None:
-        """The next whole frame without its header, or None: more must be fed."""
+    @property
+    def at_end(self) -> bool:
+        """Whether all that was fed has been taken."""
+        return self._pos == len(self._data)
+
+    def next_frame(self) -> bytes | memoryview | None:
+        """The next whole frame without its header, or None: more must be fed.
+
+        A large one is a view of what was fed.
+        """
         if self._parts:
             return None
         data = self._data
@@ -60,7 +69,7 @@ class FrameReader:
             end = start + size
             if end <= len(data):
                 self._pos = end
-                return data[start:end]
+                return data[start:end] if size < LARGE else memoryview(data)[start:end]
             self._need = HEADER + size
         else:
             self._need = HEADER

@@ -54,6 +54,7 @@ __all__ = [
     "RENAMED",
     "build_active",
     "build_address",
+    "build_binary_head",
     "build_closed",
     "build_data",
     "build_deliver",
@@ -118,7 +119,12 @@ def build_data(data: bytes, as_list: bool, header: int = 0) -> bytes:
         return encode_body(Charlist(data))
     if header:
         return encode_body(ImproperList(data[:header], data[header:]))
-    return b"m" + _U32(len(data)) + data
+    return build_binary_head(len(data)) + data
+
+
+def build_binary_head(size: int) -> bytes:
+    """A binary of `size` bytes without them."""
+    return b"m" + _U32(size)
 
 
 def build_port_data(socket: bytes) -> bytes:

@@ -52,6 +52,8 @@ _GONE = dict.fromkeys(
 ) | {"close": OK}
 _CLOSED = build_error("closed")
 
+_VIEWED = ("send", "sendto")  # what takes views for bytes
+
 
 MAX_THREADS = 32  # lookups at a time: those that wait for a slow server keep nobody else
 
@@ -73,6 +75,18 @@ class Transport(Protocol):
 
     def send(self, pid: bytes, body: bytes, tail: bytes = b"") -> None:
         """Sends `body` to the process `pid`."""
+
+    def forward(self, ref: bytes, body: bytes, sock: socket.socket, size: int) -> bool:
+        """`reply` with a tail of `size` bytes that wait in the stream `sock`, at once and uncopied.
+
+        False, and nothing is done, where that is not possible. Nobody else may read from `sock`.
+        """
+
+    def alone(self) -> bool:
+        """Whether nothing else has been answered, or could be, before what has been answered leaves."""
+
+    def flush(self) -> None:
+        """What has been answered so far leaves now."""
 
     def note(self, body: bytes) -> None:
         """Tells the peer's end of the bridge what it must know to survive us."""
@@ -114,7 +128,10 @@ class Session:
         self.poller = poller
         self.reply = transport.reply
         self.send = transport.send
+        self.forward = transport.forward
+        self.flush = transport.flush
         self.note = transport.note
+        self._transport_alone = transport.alone
         self._acknowledged = transport.acknowledged
         self.congested = False
         self.sockets: dict[int, Handle] = {}
@@ -129,19 +146,21 @@ class Session:
         self._watchers: dict[Pid, set[Watcher]] = {}
         self._threads: ThreadPoolExecutor | None = None
         self._paused: list[Stream | Datagram] = []
+        self._latest = self._before = 0  # the sockets of the last two requests
 
     # --- requests ---
 
-    def handle_frame(self, frame: bytes) -> None:
+    def handle_frame(self, frame: bytes | memoryview) -> None:
         """One frame from the peer. Raises EtfError when it holds no term."""
         term = decode(frame)
         if type(term) is tuple and len(term) == 4 and self._identity is self._home:
             # The short way of what follows in `handle`, for a node that has kept its name.
             op, ident, ref, args = term
             known = type(ref) is Ref and ref.raw.startswith(self._origin, 3)
-            if known and type(op) is Atom and type(ident) is int:
+            named = type(op) is Atom and (type(frame) is bytes or op.name in _VIEWED)
+            if known and named and type(ident) is int:
                 return self.request(op.name, ident, ref.raw, args)
-        self.handle(term)
+        self.handle(term if type(frame) is bytes else decode(bytes(frame)))
 
     def handle(self, term: object) -> None:
         """One term from the peer: see messages."""
@@ -162,6 +181,7 @@ class Session:
                 log.warning("not a request: %.200r", term)
 
     def request(self, op: str, ident: int, ref: bytes, args: Any) -> None:
+        self._before, self._latest = self._latest, ident
         try:
             if ident == 0:
                 opener = self.ops.get(op)
@@ -308,12 +328,15 @@ class Session:
     ) -> S:
         """A socket with its options set, and bound. Raises OSError."""
         number = opening.descriptor
+        adopted = False
         if type(number) is int and number >= 0:
+            adopted = True
             sock = self._adopt(number, family)
             local = None if opening.address is None and not opening.port else local
         else:
             sock = self.syscalls.open_socket(family, kind, opening.netns)
         handle = handler(self, module, owner, sock)
+        handle.shared = adopted
         self.enter(handle)
         try:
             options.apply(handle, opening.settings)
@@ -468,6 +491,14 @@ class Session:
     def pause(self, stream: Stream | Datagram) -> None:
         """`stream` has something to read, but the peer is behind: see `set_congested`."""
         self._paused.append(stream)
+
+    def alone(self, ident: int) -> bool:
+        """Whether the caller of socket `ident` is the only one these days.
+
+        Then an answer that leaves early lets it go on early. Where there are more, it would only cost
+        what they save by being answered together.
+        """
+        return self._latest == self._before == ident and self._transport_alone()
 
     def set_congested(self, congested: bool) -> None:
         """The transport's output is (or is no longer) too far behind.

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from .messages import ERROR
 
 if TYPE_CHECKING:
+    import socket
+
     from .session import Session
     from .sockets.handle import Handle
 
@@ -41,7 +43,7 @@ class Statistics:
     def attach(self, session: Session) -> None:
         """Puts counting in front of what the session does."""
         self._session = session
-        request, reply = session.request, session.reply
+        request, reply, forward = session.request, session.reply, session.forward
         enter, forget = session.enter, session.forget
         asked: dict[bytes, str] = {}
 
@@ -56,6 +58,12 @@ class Statistics:
                 self.errors[op] += 1
             reply(ref, body, tail)
 
+        def counted_forward(ref: bytes, body: bytes, sock: socket.socket, size: int) -> bool:
+            done = forward(ref, body, sock, size)
+            if done:
+                asked.pop(ref, "")
+            return done
+
         def counted_enter(handle: Handle) -> None:
             self.sockets[handle.kind] += 1
             enter(handle)
@@ -67,6 +75,7 @@ class Statistics:
             return known
 
         session.request, session.reply = counted_request, counted_reply  # type: ignore[method-assign]
+        session.forward = counted_forward
         session.enter, session.forget = counted_enter, counted_forget  # type: ignore[method-assign]
 
     def _add_bytes(self, handle: Handle) -> None:

@@ -9,9 +9,12 @@ function itself, with no Python frame in between.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import select
 import socket
+import sys
+import termios
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import perf_counter
@@ -26,6 +29,7 @@ TURN = 0.002  # seconds after which the loop gets its turn: timers, threads
 MAX_EVENTS = 256
 
 CLONE_NEWNET = 0x40000000
+_NUMBER = bytes(4)  # where ioctl(2) writes one
 PIDFD_GETFD = 438  # the number of the system call, on all architectures
 
 
@@ -81,6 +85,17 @@ class Syscalls:
         accepted, _ = sock.accept()
         accepted.setblocking(False)
         return accepted
+
+    def readable(self, sock: socket.socket) -> int:
+        """How many bytes of a stream can be read at once (FIONREAD)."""
+        return int.from_bytes(fcntl.ioctl(sock, termios.FIONREAD, _NUMBER), sys.byteorder)
+
+    def splice(self, sock: socket.socket, pipe: int, size: int) -> int:
+        """Moves up to `size` bytes of a stream into a pipe, past this process (splice(2)).
+
+        Raises BlockingIOError when the pipe has no room or the stream no bytes.
+        """
+        return os.splice(sock.fileno(), pipe, size, flags=os.SPLICE_F_NONBLOCK)
 
     recv = staticmethod(socket.socket.recv)
     send = staticmethod(socket.socket.send)

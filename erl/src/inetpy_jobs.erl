@@ -3,7 +3,8 @@
 -module(inetpy_jobs).
 
 -export([backend/1, download/4, echo_clients/4]).
--export([calls/2, ping_pong/3, echo_client/4, together/4, flooded/3, bulk/5, connections/2, idle/2, scale/3]).
+-export([calls/2, ping_pong/3, echo_client/4, together/4, packets/3, flooded/3, bulk/5]).
+-export([connections/2, idle/2, scale/3]).
 -export([udp_backend/1, datagrams_in/3, datagrams_out/3]).
 
 -type backend() :: fun((list()) -> list()).
@@ -155,12 +156,37 @@ round_trips(Client, Size, Count) ->
 %% Round trips of Pairs connections at once, Count each: a second, all together.
 -spec together(backend(), pos_integer(), pos_integer(), pos_integer()) -> float().
 together(Backend, Pairs, Size, Count) ->
-    Parent = self(),
-    Time = timed(fun() ->
-        Pids = [spawn_link(fun() -> _ = ping_pong(Backend, Size, Count), Parent ! {done, self()} end) || _ <- lists:seq(1, Pairs)],
-        [receive {done, Pid} -> ok end || Pid <- Pids]
+    1.0e6 * Pairs * Count / at_once(Pairs, fun() -> ping_pong(Backend, Size, Count) end).
+
+%% Count lines to each of Sockets active sockets, from sockets of inet: a second, all together.
+-spec packets(backend(), pos_integer(), pos_integer()) -> float().
+packets(Backend, Sockets, Count) ->
+    1.0e6 * Sockets * Count / at_once(Sockets, fun() -> lines(Backend, Count) end).
+
+lines(Backend, Count) ->
+    Options = [binary, {active, false}, {packet, line}, {buffer, ?CHUNK}],
+    {ok, Listener} = gen_tcp:listen(0, Backend([{ip, ?LOOPBACK} | Options])),
+    {ok, Port} = inet:port(Listener),
+    Lines = binary:copy(<<"a line of some length, not too long\n">>, 50),
+    Sender = spawn_link(fun() ->
+        {ok, Peer} = gen_tcp:connect(?LOOPBACK, Port, []),
+        repeat(Count div 50, fun() -> ok = gen_tcp:send(Peer, Lines) end),
+        receive stop -> gen_tcp:close(Peer) end
     end),
-    1.0e6 * Pairs * Count / Time.
+    {ok, Socket} = gen_tcp:accept(Listener),
+    ok = inet:setopts(Socket, [{active, true}]),
+    repeat(Count div 50 * 50, fun() -> receive {tcp, Socket, _} -> ok end end),
+    Sender ! stop,
+    ok = gen_tcp:close(Socket),
+    gen_tcp:close(Listener).
+
+%% Microseconds until Count processes have done a job.
+at_once(Count, Job) ->
+    Parent = self(),
+    timed(fun() ->
+        Pids = [spawn_link(fun() -> _ = Job(), Parent ! {done, self()} end) || _ <- lists:seq(1, Count)],
+        lists:foreach(fun(Pid) -> receive {done, Pid} -> ok end end, Pids)
+    end).
 
 %% ping_pong, while another connection of the backend is flooded.
 -spec flooded(backend(), pos_integer(), pos_integer()) -> float().

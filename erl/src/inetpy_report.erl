@@ -105,7 +105,10 @@ jobs(Python, EchoProgram) ->
         {"idle", fun() -> idle(1000) end},
         {"start", fun start_up/0},
         {"bridges.1", fun() -> inetpy_jobs:together(Ours, 8, 64, 500) end},
-        {"bridges.2", fun() -> two_bridges(fun() -> inetpy_jobs:together(Ours, 8, 64, 500) end) end},
+        {"packets.1", fun() -> inetpy_jobs:packets(Ours, 8, 3000) end},
+        {"two", fun() -> two_bridges(fun() ->
+            [{"bridges.2", inetpy_jobs:together(Ours, 8, 64, 500)}, {"packets.2", inetpy_jobs:packets(Ours, 8, 3000)}]
+        end) end},
         %% Of these both ends are this node's, which may not have twice as many descriptors.
         {"open.inet", fun() -> element(1, inetpy_jobs:scale(Inet, ?MANY div 2, fun() -> ok end)) end},
         {"scale", fun() -> scale(Ours) end}

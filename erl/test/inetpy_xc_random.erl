@@ -85,7 +85,7 @@ operation() ->
     case rand:uniform(20) of
         N when N =< 5 -> {peer_sends, data()};
         N when N =< 7 -> {send, data()};
-        N when N =< 11 -> {recv, pick([0, 0, 0, 1, 3, 10]), pick([0, 0, 15])};
+        N when N =< 11 -> {recv, pick([0, 0, 0, 1, 3, 10, 20000]), pick([0, 0, 15])};
         N when N =< 15 -> {setopts, [option() || _ <- lists:seq(1, rand:uniform(2))]};
         16 -> {getopts, [active, packet, mode, packet_size, buffer, exit_on_close, header]};
         17 -> {getstat};
@@ -104,14 +104,15 @@ option() ->
         N when N =< 4 -> {active, pick([true, false, once, once, 2, 1, 0, -1])};
         5 -> {mode, pick([list, binary])};
         6 -> {header, pick([0, 2])};
-        7 -> pick([{packet_size, 12}, {packet_size, 0}, {buffer, 20}, {line_delimiter, $;}]);
+        7 -> pick([{packet_size, 12}, {packet_size, 0}, {buffer, 20}, {buffer, 30000}, {line_delimiter, $;}]);
         8 -> pick([{exit_on_close, false}, {show_econnreset, true}, {nodelay, true}, {delay_send, true}])
     end.
 
 data() ->
     pick([
         <<"x">>, <<"hello\nworld\n">>, <<0, 3, "abc">>, <<3, "abc">>, <<0, 0, 0, 2, "ab">>,
-        <<"a;b\n">>, <<"GET / HTTP/1.1\r\nHost: h\r\n\r\n">>, xc:fill(50), <<3, 0, 0, 7, "tpk">>, <<48, 2, "as">>, <<>>
+        <<"a;b\n">>, <<"GET / HTTP/1.1\r\nHost: h\r\n\r\n">>, xc:fill(50), <<3, 0, 0, 7, "tpk">>, <<48, 2, "as">>, <<>>,
+        xc:fill(40000)
     ]).
 
 pick(List) -> lists:nth(rand:uniform(length(List)), List).

@@ -89,13 +89,47 @@ def test_decoding_of_anything(data: bytes) -> None:
 
 
 def same(data: bytes) -> bool:
-    """Whether both decoders say the same of `data`. Terms are compared by their bytes: 1 is no 1.0."""
-    ours, pure = outcome(decode, data), outcome(pure_decode, data)
+    """Whether both decoders say the same of `data`, and of a view of it within other bytes."""
+    pure = outcome(pure_decode, data)
+    view = memoryview(b"\x83a" + data + b"\1j")[2:-2]
+    return alike(outcome(decode, data), pure) and alike(outcome(decode, view), pure)
+
+
+def alike(ours: tuple[object, ...], pure: tuple[object, ...]) -> bool:
+    """Terms are compared by their bytes: 1 is no 1.0."""
     if ours[0] == pure[0] == "returns":
         return type(ours[1]) is type(pure[1]) and outcome(pure_encode, ours[1]) == outcome(
             pure_encode, pure[1]
         )
     return ours == pure
+
+
+@given(st.integers(16_300, 16_500), st.integers(0, 3), st.integers(0, 3))
+def test_views_of_large_binaries(size: int, before: int, behind: int) -> None:
+    """In a view, binaries of 16 KB and more are views too; they are equal, and stand where they stood."""
+    term = (*range(before), bytes(range(256)) * (size // 256), [b"small", bytes(size)], *range(behind))
+    data = encode(term)
+    read = decode(memoryview(b"in front" + data)[8:])
+    assert read == term
+    assert isinstance(read, tuple)
+    assert [type(read[before]), *map(type, read[before + 1])] == [
+        memoryview if size // 256 * 256 >= 16_384 else bytes,
+        bytes,
+        memoryview if size >= 16_384 else bytes,
+    ]
+    assert encode(read) == data
+
+
+def test_views_that_are_none() -> None:
+    """Of other things than bytes, with gaps, or released."""
+    data = encode((1, bytes(20_000)))
+    assert decode(memoryview(bytearray(data))) == decode(memoryview(data)) == (1, bytes(20_000))
+    gaps = bytes(byte for pair in zip(data, data, strict=True) for byte in pair)
+    assert decode(memoryview(gaps)[::2]) == (1, bytes(20_000))
+    released = memoryview(data)
+    released.release()
+    with pytest.raises(ValueError, match="released"):
+        decode(released)
 
 
 def test_other_bytes_and_limits() -> None:

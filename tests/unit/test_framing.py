@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 from inetpy.framing import FrameReader, FramingError, frame_header
 
 
-def drain(reader: FrameReader) -> list[bytes]:
+def drain(reader: FrameReader) -> list[bytes | memoryview]:
     return list(iter(reader.next_frame, None))
 
 
@@ -36,6 +36,19 @@ def test_byte_by_byte() -> None:
         reader.feed(bytes((byte,)))
         out += drain(reader)
     assert out == [b"hi", b"", b"x"]
+
+
+def test_large_frames_are_views() -> None:
+    """Of what was fed: not copied."""
+    reader = FrameReader()
+    large = bytes(range(256)) * 64
+    stream = frame_header(2) + b"hi" + frame_header(len(large)) + large
+    reader.feed(stream)
+    first, second = drain(reader)
+    assert first == b"hi"
+    assert isinstance(second, memoryview)
+    assert second.obj is stream
+    assert second == large
 
 
 def test_limit() -> None:

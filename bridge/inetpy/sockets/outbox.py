@@ -19,7 +19,7 @@ class Outbox:
         self._parts: deque[memoryview] = deque()
         self.size = 0
 
-    def add(self, data: bytes, start: int = 0) -> None:
+    def add(self, data: bytes | memoryview, start: int = 0) -> None:
         """Adds data[start:] at the end."""
         self._parts.append(memoryview(data)[start:])
         self.size += len(data) - start

@@ -31,12 +31,22 @@ from .. import options
 from ..active import MULTI, ONCE, PASSIVE, after_delivery
 from ..errors import posix_name
 from ..etf import encode_body
-from ..messages import OK, build_data, build_error, build_event, build_ok, build_port_data, build_record
+from ..messages import (
+    OK,
+    build_binary_head,
+    build_data,
+    build_error,
+    build_event,
+    build_ok,
+    build_port_data,
+    build_record,
+)
 from ..packet import RAW, PacketType, build_header
 from ..packet.buffer import InputBuffer
 from ..syscalls import READ, WRITE
 from ..terms import Atom, Pid
 from .handle import CLOSED, CONNECTED, CONNECTING, OPEN, Handle
+from .late import LateError
 from .outbox import FileSend, Outbox
 
 if TYPE_CHECKING:
@@ -52,6 +62,7 @@ CLOSE_CHECK = 5_000  # ms in which it must get shorter
 FILE_CHUNK = 1 << 20  # of one sendfile(2): others get their turn between two
 MAX_OFFSET = (1 << 63) - 1
 _LARGE = 16 * 1024  # from here on a copy costs more than a second buffer
+_BEGINNING = 4096  # of a large send: what the system takes of it before its caller gets the answer
 
 _HOW = {"read": socket.SHUT_RD, "write": socket.SHUT_WR, "read_write": socket.SHUT_RDWR}
 
@@ -254,6 +265,8 @@ class Stream(Handle):
         inbox = self.inbox
         wanted, length = inbox.demand(request, self.buffer, self)
         while wanted > 0:
+            if wanted >= _LARGE and self._forward(wanted):
+                return True
             known = inbox.missing > 0
             asked = min(wanted, MAX_READ) if known else wanted
             capped = asked < wanted
@@ -272,6 +285,28 @@ class Stream(Handle):
         if wanted < 0:
             return self._receive_error("emsgsize")
         return self._deliver(length)
+
+    def _forward(self, wanted: int) -> bool:
+        """Answers a recv with bytes that do not come by here, when they are many and all there.
+
+        Only plain ones, and only where they keep nobody else waiting: see `Session.alone`.
+        """
+        inbox, ref = self.inbox, self.recv_ref
+        if self.packet is not RAW or inbox.data or self.as_list or self.header or self.as_port:
+            return False
+        if ref is None or self.active != PASSIVE or self.shared or not self.session.alone(self.ident):
+            return False
+        assert self.sock is not None
+        size = min(wanted, self.syscalls.readable(self.sock))
+        if size < max(inbox.missing, _LARGE):
+            return False
+        if not self.session.forward(ref, build_ok(build_binary_head(size)), self.sock, size):
+            return False
+        inbox.clear()
+        self.count_received(size)
+        self.recv_ref = None
+        self._after_delivery()
+        return True
 
     def _read_enough(self, known: bool, capped: bool, short: bool) -> bool:
         """Whether to wait for more after a read that was not enough.
@@ -340,7 +375,7 @@ class Stream(Handle):
             term, self.in_headers = kind.parse(packet, self.in_headers)
             return self._deliver_term(kind, term)
         if len(packet) >= _LARGE and not self.as_list and not self.header:
-            body, tail = b"m" + len(packet).to_bytes(4, "big"), packet
+            body, tail = build_binary_head(len(packet)), packet
         else:
             body, tail = self._data(packet), b""
         if self.active == PASSIVE:
@@ -491,18 +526,50 @@ class Stream(Handle):
             self.outbox.add(data)
             self.session.soon(self._write)
         elif data:
+            if len(data) >= _LARGE and self.session.alone(self.ident):
+                return self._send_large(ref, data)
+            sent = self._send_now(ref, data)
+            if sent is None:
+                return
+            if sent < len(data):
+                self._send_later(data, sent)
+        self.session.reply(ref, OK)
+
+    def _send_large(self, ref: bytes, data: bytes | memoryview) -> None:
+        """For a caller that is alone: sends the beginning, answers, and sends the rest meanwhile."""
+        sent = self._send_now(ref, data[:_BEGINNING], socket.MSG_MORE)
+        if sent is None:
+            return
+        self.session.reply(ref, OK)
+        if sent == _BEGINNING:
+            self.session.flush()
             assert self.sock is not None
             try:
-                sent = self.syscalls.send(self.sock, data)
+                sent += self.syscalls.send(self.sock, memoryview(data)[sent:])
             except (BlockingIOError, InterruptedError):
-                sent = 0
+                pass
             except OSError as error:
-                return self._send_error(ref, self._send_error_name(error))
-            if sent < len(data):
-                self.outbox = Outbox()
-                self.outbox.add(data, sent)
-                self.want(self.interest | WRITE)
-        self.session.reply(ref, OK)
+                self.syscalls = LateError(self, error)  # type: ignore[assignment]
+                return
+        if sent < len(data):
+            self._send_later(data, sent)
+
+    def _send_now(self, ref: bytes, data: bytes | memoryview, flags: int = 0) -> int | None:
+        """How much the system takes. None: it failed, and `ref` has been told."""
+        assert self.sock is not None
+        try:
+            return self.syscalls.send(self.sock, data, flags)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError as error:
+            self._send_error(ref, self._send_error_name(error))
+            return None
+
+    def _send_later(self, data: bytes | memoryview, start: int) -> None:
+        """data[start:] waits for the system."""
+        self.outbox = Outbox()
+        self.outbox.add(data, start)
+        self.want(self.interest | WRITE)
 
     def _reply_closed_send(self, ref: bytes) -> None:
         name = "enotconn"

@@ -19,6 +19,8 @@ import logging
 import os
 import resource
 import select
+import socket
+import stat
 import sys
 import threading
 import time
@@ -81,6 +83,7 @@ class StdioTransport:
         self._syscalls = syscalls
         self._source = source
         self._sink = sink
+        self._sink_is_pipe = stat.S_ISFIFO(os.fstat(sink).st_mode)
         self._frames = FrameReader()
         self._session: Session | None = None
         self._malformed = 0
@@ -95,7 +98,6 @@ class StdioTransport:
         self.poller = Poller(loop, self.flush, _spin())
         self.poller.add(source, READ, self)
         self._emit(messages.build_hello())
-        threading.Thread(target=_watch_input, args=(source,), daemon=True).start()
 
     # --- output ---
 
@@ -109,9 +111,44 @@ class StdioTransport:
     def note(self, body: bytes) -> None:
         self._emit(body)
 
-    def _emit(self, body: bytes, tail: bytes = b"") -> None:
+    def alone(self) -> bool:
+        return not self._out and self._frames.at_end
+
+    def forward(self, ref: bytes, body: bytes, sock: socket.socket, size: int) -> bool:
+        if not self._sink_is_pipe or self._backlog:
+            return False
+        if self.outward is not None:
+            ref = self.outward(ref)
+        self._emit(b"h\2" + ref + body, behind=size)
+        self.flush()
+        left = size
+        try:
+            while left and not self._backlog and (moved := self._syscalls.splice(sock, self._sink, left)):
+                left -= moved
+        except OSError:
+            pass  # most often the pipe is full
+        if left:
+            self._defer_from(sock, left)
+        return True
+
+    def _defer_from(self, sock: socket.socket, size: int) -> None:
+        """The pipe does not take what `forward` has announced: it waits like other output."""
+        while size:
+            try:
+                data = self._syscalls.recv(sock, size)
+            except OSError:
+                data = b""
+            if not data:
+                # Who reads the pipe would take what comes next for the rest of it.
+                error = FramingError(f"{size} bytes that a socket had are no longer there")
+                return self._loop.call_exception_handler({"message": str(error), "exception": error})
+            self._defer([data], len(data))
+            size -= len(data)
+
+    def _emit(self, body: bytes, tail: bytes = b"", behind: int = 0) -> None:
+        """A frame of `body`, `tail` and `behind` bytes more, which come from elsewhere."""
         size = len(body) + len(tail) + 1
-        self._out.append(size.to_bytes(HEADER, "big") + b"\x83" + body)
+        self._out.append((size + behind).to_bytes(HEADER, "big") + b"\x83" + body)
         self._out_size += size + HEADER
         self._unacknowledged += 1
         if tail:
@@ -143,9 +180,10 @@ class StdioTransport:
         if written < size:
             self._defer(out, size)
             self._drop_written(written)
-            self.poller.add(self._sink, WRITE, _Sink(self))
 
     def _defer(self, out: list[bytes], size: int) -> None:
+        if not self._backlog:
+            self.poller.add(self._sink, WRITE, _Sink(self))
         self._backlog.extend(map(memoryview, out))
         self._backlog_size += size
         if self._backlog_size > HIGH_WATER:
@@ -201,7 +239,7 @@ class StdioTransport:
         while (frame := self._frames.next_frame()) is not None:
             self._on_frame(frame)
 
-    def _on_frame(self, frame: bytes) -> None:
+    def _on_frame(self, frame: bytes | memoryview) -> None:
         try:
             if self._session is None:
                 self._session = self._greeted(decode(frame))
@@ -293,6 +331,7 @@ def run(syscalls: Syscalls | None = None) -> int:
     source, sink = private_pipes()
     loop = _new_loop()
     transport = StdioTransport(loop, syscalls or Syscalls(), source, sink)
+    threading.Thread(target=_watch_input, args=(source,), daemon=True).start()
     logging.basicConfig(handlers=[_LogHandler(transport, loop)], level=_log_level(), format="%(message)s")
     status = 0
 

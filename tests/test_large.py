@@ -1,0 +1,203 @@
+"""Large sends and receives take ways of their own: what can go wrong on them, one thing at a time.
+
+That their results are those of the stock driver, the scenarios of erl/test/xc_bulk.erl show.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import struct
+from collections.abc import Iterator
+
+import pytest
+
+from in_process import REF, sessions
+from inetpy import core
+from inetpy.etf import decode, encode
+from inetpy.framing import FrameReader, FramingError
+from inetpy.messages import OK, build_binary_head, build_ok
+from inetpy.sockets.late import LateError
+from inetpy.syscalls import Syscalls
+from inetpy.terms import Atom
+from inetpy.transports.stdio import StdioTransport
+
+DATA = bytes(range(256)) * 1200
+LINGER_NOT = struct.pack("ii", 1, 0)
+
+
+class Pipes:
+    """A transport in this process, and the other end of its pipes."""
+
+    def __init__(self, syscalls: Syscalls) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.failures: list[dict[str, object]] = []
+        self.loop.set_exception_handler(lambda _, context: self.failures.append(context))
+        self._input, self._to_input = os.pipe()
+        self._output, sink = os.pipe()
+        os.set_blocking(self._output, False)
+        os.set_blocking(sink, False)
+        self._sink = sink
+        self.transport = StdioTransport(self.loop, syscalls, self._input, sink)
+        self._frames = FrameReader()
+
+    def heard(self) -> list[object]:
+        """All frames that the transport has written, or would write when it is read from."""
+        terms = []
+        while True:
+            self.loop.run_until_complete(asyncio.sleep(0))  # what has been scheduled
+            try:
+                self._frames.feed(os.read(self._output, 1 << 20))
+            except BlockingIOError:
+                return terms
+            while (frame := self._frames.next_frame()) is not None:
+                terms.append(decode(bytes(frame)))
+
+    def close(self) -> None:
+        self.transport.poller.close()
+        self.loop.close()
+        for descriptor in (self._input, self._to_input, self._output, self._sink):
+            os.close(descriptor)
+
+
+@pytest.fixture
+def arrived() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """A connection, and its peer, which has sent DATA."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        peer = socket.create_connection(server.getsockname())
+        sock, _ = server.accept()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * len(DATA))
+    peer.sendall(DATA)
+    while Syscalls().readable(sock) < len(DATA):
+        assert sock.recv(1, socket.MSG_PEEK)
+    sock.setblocking(False)
+    with sock, peer:
+        yield sock, peer
+
+
+def answer(size: int) -> bytes:
+    return build_ok(build_binary_head(size))
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["room", "full"])
+def test_forwarded_in_order(arrived: tuple[socket.socket, socket.socket], full: bool) -> None:
+    """Before what is answered later; also when the pipe has room for a part, or for nothing."""
+    sock, _ = arrived
+    pipes = Pipes(Syscalls())
+    pipes.heard()
+    before = [bytes(60_000)] * (2 if full else 0)  # a pipe has room for one of them
+    for data in before:
+        pipes.transport.reply(REF.raw, answer(len(data)), data)
+    pipes.transport.flush()
+    size = 150_000
+    forwarded = pipes.transport.forward(REF.raw, answer(size), sock, size)
+    assert forwarded is not full
+    pipes.transport.reply(REF.raw, OK)
+    rest = b"" if full else DATA[:size]
+    heard = pipes.heard()
+    said = [(REF, (Atom("ok"), data)) for data in [*before, *([rest] if forwarded else [])]]
+    assert heard == [*said, (REF, Atom("ok"))]
+    assert sock.recv(len(DATA)) == (DATA[size:] if forwarded else DATA)
+    assert not pipes.failures
+    pipes.close()
+
+
+def test_where_the_kernel_cannot(arrived: tuple[socket.socket, socket.socket]) -> None:
+    """Bytes that cannot be spliced are copied."""
+
+    class Unable(Syscalls):
+        def splice(self, *_: object) -> int:
+            raise OSError(22, "Invalid argument")
+
+    pipes = Pipes(Unable())
+    pipes.heard()
+    assert pipes.transport.forward(REF.raw, answer(len(DATA)), arrived[0], len(DATA))
+    assert pipes.heard() == [(REF, (Atom("ok"), DATA))]
+    pipes.close()
+
+
+def test_bytes_that_are_gone(arrived: tuple[socket.socket, socket.socket]) -> None:
+    """A length that was told and cannot be kept is the end of the bridge, not of the node's sanity."""
+    sock, peer = arrived
+    peer.close()
+    pipes = Pipes(Syscalls())
+    assert pipes.transport.forward(REF.raw, answer(len(DATA) + 1), sock, len(DATA) + 1)
+    assert [type(context["exception"]) for context in pipes.failures] == [FramingError]
+    pipes.close()
+
+
+class ResetAfterTheBeginning(Syscalls):
+    """The peer of a large send resets the connection when it has been answered."""
+
+    def __init__(self, peer: socket.socket) -> None:
+        self._peer = peer
+
+    def send(self, sock: socket.socket, data: bytes, flags: int = 0) -> int:  # type: ignore[override]
+        sent = sock.send(data, flags)
+        if flags & socket.MSG_MORE:
+            reset(self._peer)
+        return sent
+
+
+def reset(peer: socket.socket) -> None:
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
+    peer.close()
+
+
+SEND = ("send", bytes(30_000))
+RECV = ("recv", (0, 0))
+
+
+@pytest.mark.parametrize("show", ["true", "false"])
+@pytest.mark.parametrize(
+    "behind",
+    [[RECV, SEND, SEND, RECV], [SEND, RECV, SEND], [("getopts", [Atom("active")]), RECV, RECV]],
+    ids=["recv", "send", "getopts"],
+)
+@pytest.mark.parametrize("unread", [b"", b"x" * 100], ids=["nothing", "unread"])
+def test_reset_behind_the_answer(behind: list[tuple[str, object]], show: str, unread: bytes) -> None:
+    """Who was answered early sees what he would see of a reset that came a moment later."""
+    seen = []
+    for early in (True, False):
+        with sessions() as bench:
+            bench.transport.is_alone = early
+            server = bench.session.sockets[bench.server]
+            client = bench.session.sockets[bench.client]
+            assert server.sock is not None
+            server.sock.send(unread)
+            bench.ask("setopts", bench.client, [(Atom("show_econnreset"), Atom(show))])
+            if early:
+                client.syscalls = ResetAfterTheBeginning(server.sock)
+            answers = [bench.ask(*SEND[:1], bench.client, SEND[1])]
+            assert isinstance(client.syscalls, LateError) is early
+            if not early:
+                reset(server.sock)
+            answers += [bench.ask(op, bench.client, args) for op, args in behind]
+            server.sock = None
+            seen.append(answers)
+    assert seen[0] == seen[1]
+    assert seen[0][0] == Atom("ok")
+
+
+class Kept(Syscalls):
+    """Remembers what it was given to send."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def send(self, sock: socket.socket, data: bytes, flags: int = 0) -> int:  # type: ignore[override]
+        self.sent.append(data)
+        return sock.send(data, flags)
+
+
+def test_large_frames_are_not_copied() -> None:
+    """What is sent is a view of what was read from the pipe; other operations get bytes."""
+    with sessions() as bench:
+        client = bench.session.sockets[bench.client]
+        client.syscalls = kept = Kept()
+        for op in ("send", "unrecv"):
+            bench.session.handle_frame(memoryview(encode((Atom(op), bench.client, REF, DATA))))
+        assert kept.sent == [DATA]
+        assert isinstance(kept.sent[0], bytes if core.compiled is None else memoryview)
+        assert bench.ask("recv", bench.client, (0, 0)) == (Atom("ok"), DATA)
