@@ -30,13 +30,15 @@ test-otp28: $(VENV)/.test build erl/test/ebin/.built
 	@PYTHON=$(PY) scripts/otp28.sh _build/otp28
 	@PATH="$(CURDIR)/_build/otp28/bin:$$PATH" $(PY) -m pytest tests/test_conformance.py tests/beam
 
-# All tests, and again without the compiled core those in which it could make a difference.
+# All tests, and again without the compiled core all in which it could make a difference: not those
+# of the command and of parsers that no codec comes near.
 test-python: $(VENV)/.test build erl/test/ebin/.built
 	@echo "== tests =="
 	@$(PY) -m pytest
 	@echo "== tests in pure Python =="
-	@INETPY_PURE=1 $(PY) -m pytest tests/unit tests/beam tests/test_bridge.py \
-	    tests/test_conformance.py -k "not whole_node and not sockopts and not udpopts"
+	@INETPY_PURE=1 $(PY) -m pytest $(addprefix --ignore=tests/,$(NO_CODEC))
+
+NO_CODEC := test_command.py test_crosscheck.py beam/test_ip_text_beam.py beam/test_packet_beam.py
 
 lint: $(VENV)/.test build erl/test/ebin/.built
 	@echo "== ruff, mypy =="

@@ -21,6 +21,7 @@ from rich.table import Table
 
 from inetpy import core
 from inetpy.etf import PURE, decode, encode
+from inetpy.messages import build_binary_head
 from inetpy.terms import Atom, Charlist, Pid, Ref
 
 NODE = b"w\x0dnonode@nohost"
@@ -98,9 +99,9 @@ def flatness() -> str:
 
 def main() -> int:
     table = Table(title="µs to decode / to encode", title_justify="left")
-    table.add_column("term")
+    table.add_column("term", no_wrap=True)
     for name in CODECS:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for title, term in TERMS.items():
         data = encode(term)
         cells = []
@@ -113,10 +114,12 @@ def main() -> int:
             cells.append(" / ".join("-" if time is None else f"{time:.2f}" for time in (decoding, encoding)))
         table.add_row(title, *cells)
         if isinstance(term, bytes):
-            # As the bridge reads large frames; the peers have no such thing.
-            viewed = measure(partial(decode, memoryview(encode(term))))
-            table.add_row("  in a view", f"{viewed:.2f}", *["-"] * (len(CODECS) - 1))
-    Console().print(table)
+            # As the bridge reads and writes it: a view of the frame, and a head that the bytes follow
+            # in the same writev(2). The peers have no such thing.
+            viewed = measure(partial(decode, memoryview(data)))
+            headed = measure(partial(build_binary_head, len(term)))
+            table.add_row("  uncopied", f"{viewed:.2f} / {headed:.2f}", *["-"] * (len(CODECS) - 1))
+    Console(width=max(120, Console().width)).print(table)
     print("compiled" if core.compiled else "inetpy is pure here", flatness(), sep="; ")
     return 0
 
