@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from in_process import REF, sessions
+from in_process import OWNER, REF, sessions
 from inetpy import core
 from inetpy.etf import decode, encode
 from inetpy.framing import FrameReader, FramingError
@@ -125,6 +125,32 @@ def test_bytes_that_are_gone(arrived: tuple[socket.socket, socket.socket]) -> No
     assert pipes.transport.forward(REF.raw, answer(len(DATA) + 1), sock, len(DATA) + 1)
     assert [type(context["exception"]) for context in pipes.failures] == [FramingError]
     pipes.close()
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_forwarded_or_not(shared: bool) -> None:
+    """A caller who is alone gets many bytes past us, but not of a descriptor that others may read."""
+    with sessions() as bench:
+        forwarded: list[int] = []
+        bench.session.forward = lambda _ref, _body, _sock, size: bool(forwarded.append(size))
+        bench.transport.is_alone = True
+        client = bench.session.sockets[bench.client].sock
+        server = bench.session.sockets[bench.server].sock
+        assert client is not None
+        assert server is not None
+        ident = bench.client
+        if shared:
+            bench.session.borrow = os.dup
+            options = [Atom("binary"), (Atom("active"), Atom("false"))]
+            args = (Atom("inetpy_tcp"), Atom("tcp"), Atom("inet"), OWNER, client.fileno(), options)
+            bench.ask("fdopen", 0, args)
+            ident = max(bench.session.sockets)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * len(DATA))
+        server.setblocking(True)
+        server.sendall(DATA)
+        for _ in range(2):
+            assert bench.ask("recv", ident, (20_000, 5000)) is not None
+        assert forwarded == ([] if shared else [20_000])
 
 
 class ResetAfterTheBeginning(Syscalls):

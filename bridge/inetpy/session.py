@@ -16,30 +16,26 @@ import errno
 import itertools
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from socket import AF_INET, AF_UNIX, SOCK_DGRAM, SOCK_STREAM
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
-from . import addresses, inet, messages, options, resolver
-from .errors import posix_name
+from . import messages, options
 from .etf import decode, encode_body
 from .identity import Identity, identity_of, moved, moved_term
-from .messages import OK, build_error, build_failure, build_ok, build_raise
-from .resolver import ResolverError
-from .sockets.datagram import Datagram
-from .sockets.handle import Handle
-from .sockets.listener import Listener
-from .sockets.race import Race
-from .sockets.stream import Stream
+from .messages import OK, build_error, build_failure, build_ok
+from .openers import OPENERS
 from .syscalls import Poller, Syscalls
 from .terms import Atom, Pid, Port, Ref
 
 if TYPE_CHECKING:
     import socket
+    from concurrent.futures import ThreadPoolExecutor
+
+    from .sockets.datagram import Datagram
+    from .sockets.handle import Handle
+    from .sockets.stream import Stream
 
 __all__ = ["Session", "Transport"]
 
-S = TypeVar("S", bound=Handle)
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
@@ -56,10 +52,6 @@ _VIEWED = ("send", "sendto")  # what takes views for bytes
 
 
 MAX_THREADS = 32  # lookups at a time: those that wait for a slow server keep nobody else
-
-
-class BadSockaddr(Exception):  # noqa: N818
-    """A sockaddr to bind to that is none: its caller fails otherwise than for a tuple."""
 
 
 class Transport(Protocol):
@@ -203,198 +195,23 @@ class Session:
             log.exception("request %s failed", op)
             self.reply(ref, build_failure("exception", f"{op}: {error!r}"))
 
-    def op_connect(self, ref: bytes, args: Any) -> None:
-        """{Module, Family, Owner, Address, Port, Options, Preset, Timeout}; a sockaddr has Port 0."""
-        module, family_name, owner, address, port, given, preset, timeout = args
-        family = addresses.FAMILIES[family_name.name]
-        try:
-            opening = options.parse_open(given, preset, options.CONNECT)
-            local = self._local_address(opening, family, always=False)
-            if isinstance(opening.address, dict) and not isinstance(address, dict):
-                raise ValueError("a sockaddr to bind to goes with a sockaddr to connect to")
-        except _REFUSALS as error:
-            return self.reply(ref, _refusal(error))
-        try:
-            remote: addresses.Sockaddr
-            if family == AF_UNIX:
-                remote = addresses.parse_local(address)
-            elif isinstance(address, dict):
-                remote = addresses.parse_sockaddr(address, family)
-            else:
-                remote = addresses.parse_address(address, port, family)
-        except (OSError, ValueError):
-            return self.reply(ref, build_error("einval"))
-        try:
-            stream = self._open(Stream, SOCK_STREAM, module, family, owner, opening, local)
-        except OSError as error:
-            return self.reply(ref, build_error(posix_name(error)))
-
-        def done(error: str | None) -> None:
-            self.reply(ref, build_ok(stream.name) if error is None else build_error(error))
-
-        stream.connect(remote, timeout, done)
-
-    def op_connect_name(self, ref: bytes, args: Any) -> None:
-        """{Module, Owner, Name, Port, Options, Preset, Timeout}: any address of a name, RFC 8305."""
-        module, owner, name, port, given, preset, timeout = args
-        try:
-            opening = options.parse_open(given, preset, options.CONNECT)
-        except ValueError:
-            return self.reply(ref, build_raise("exit", "badarg"))
-
-        def begin(address: tuple[int, str], on_end: Callable[[str | None], None]) -> Stream:
-            family, host = address
-            try:
-                local = self._local_address(opening, family, always=False)
-            except (ValueError, BadSockaddr):
-                raise OSError(errno.EAFNOSUPPORT, "bound to the other family") from None
-            stream = self._open(Stream, SOCK_STREAM, module, family, owner, opening, local)
-            remote = (host, port) if family == AF_INET else (host, port, 0, 0)
-            stream.connect(remote, -1, on_end)  # the race has the time
-            return stream
-
-        def done(result: Stream | str) -> None:
-            won = not isinstance(result, str)
-            self.reply(ref, build_ok(result.name) if won else build_error(result))  # type: ignore[union-attr]
-
-        race = Race(self, timeout, begin, done)
-        self.in_thread(lambda: _all_addresses(name.decode("latin-1")), race.start)
-
-    def op_listen(self, ref: bytes, args: Any) -> None:
-        """{Module, Family, Owner, Port, Options, Preset}."""
-        module, family_name, owner, port, given, preset = args
-        family = addresses.FAMILIES[family_name.name]
-        try:
-            opening = options.parse_open([(Atom("port"), port), *given], preset, options.LISTEN)
-            local = self._local_address(opening, family, always=True)
-        except _REFUSALS as error:
-            return self.reply(ref, _refusal(error))
-        if type(opening.backlog) is not int:
-            return self.reply(ref, build_raise("error", "function_clause"))
-        try:
-            listener = self._open(Listener, SOCK_STREAM, module, family, owner, opening, local)
-            # Sixteen bits go to the driver, signed for listen(2).
-            listener.listen(opening.backlog & 0xFFFF)
-        except OSError as error:
-            return self.reply(ref, build_error(posix_name(error)))
-        self.reply(ref, build_ok(listener.name))
-
-    def op_open(self, ref: bytes, args: Any) -> None:
-        """{Module, Family, Owner, Port, Options}: a datagram socket."""
-        module, family_name, owner, port, given = args
-        family = addresses.FAMILIES[family_name.name]
-        try:
-            opening = options.parse_open([(Atom("port"), port), *given], [], options.OPEN)
-            local = self._local_address(opening, family, always=True)
-            datagram = self._open(Datagram, SOCK_DGRAM, module, family, owner, opening, local)
-        except _REFUSALS as error:
-            return self.reply(ref, _refusal(error))
-        datagram.start()
-        self.reply(ref, build_ok(datagram.name))
-
-    def _local_address(
-        self, opening: options.OpenOptions, family: int, always: bool
-    ) -> addresses.Sockaddr | None:
-        """Where to bind. None: a connecting socket leaves it to the system."""
-        if family == AF_UNIX:
-            if opening.port != 0:
-                raise ValueError("a local address has no port")
-            return None if opening.address is None else addresses.parse_local(opening.address)
-        if isinstance(opening.address, dict):
-            try:
-                return addresses.parse_sockaddr(opening.address, family)
-            except ValueError as error:
-                raise BadSockaddr from error
-        if opening.address is None or opening.address == Atom("undefined"):
-            bound = addresses.parse_address(Atom("any"), opening.port, family)
-            return bound if always or opening.port else None
-        return addresses.parse_address(opening.address, opening.port, family)
-
     def borrow(self, number: int) -> int:
         """A copy of the node's descriptor `number`. Raises OSError."""
         if self.node_process is None:
             raise OSError(errno.EPERM, "the node is not on this host")
         return self.syscalls.borrow(self.node_process, number)
 
-    def _open(
-        self,
-        handler: type[S],
-        kind: int,
-        module: Atom,
-        family: int,
-        owner: Pid,
-        opening: options.OpenOptions,
-        local: addresses.Sockaddr | None,
-    ) -> S:
-        """A socket with its options set, and bound. Raises OSError."""
-        number = opening.descriptor
-        adopted = False
-        if type(number) is int and number >= 0:
-            adopted = True
-            sock = self._adopt(number, family)
-            local = None if opening.address is None and not opening.port else local
-        else:
-            sock = self.syscalls.open_socket(family, kind, opening.netns)
-        handle = handler(self, module, owner, sock)
-        handle.shared = adopted
-        self.enter(handle)
-        try:
-            options.apply(handle, opening.settings)
-            if local is not None:
-                self.syscalls.bind(sock, local)
-        except options.OptionError as error:
-            handle.terminate()
-            raise OSError(errno.EINVAL, "an option was refused") from error
-        except OSError:
-            handle.terminate()
-            raise
-        return handle
-
-    def _adopt(self, number: int, family: int) -> socket.socket:
-        """The socket that is the node's descriptor `number` (inet_ctl_fdopen). Raises OSError."""
-        try:
-            copy = self.borrow(number)
-        except PermissionError:
-            raise OSError(errno.ENOTSUP, "the descriptors of the node cannot be had") from None
-        try:
-            sock = self.syscalls.adopt_socket(copy)
-        except OSError:
-            self.syscalls.close_file(copy)
-            raise
-        if sock.family != family:
-            self.syscalls.close(sock)
-            raise OSError(errno.EINVAL, "a socket of another family")
-        return sock
-
-    def op_fdopen(self, ref: bytes, args: Any) -> None:
-        """{Module, Protocol, Family, Owner, Number, Options}: a socket of a descriptor of the node."""
-        module, protocol, family_name, owner, number, given = args
-        try:
-            sock = self._adopt(number, addresses.FAMILIES[family_name.name])
-        except OSError as error:
-            return self.reply(ref, build_error(posix_name(error)))
-        handler = Stream if protocol == Atom("tcp") else Datagram
-        handle = handler(self, module, owner, sock)
-        self.enter(handle)
-        try:
-            options.apply(handle, options.parse_settings(given))
-        except options.OptionError:
-            handle.terminate()
-            return self.reply(ref, build_error("einval"))
-        handle.start()
-        self.reply(ref, build_ok(handle.name))
-
     def op_inet(self, ref: bytes, args: Any) -> None:
-        """{Function, Arguments, Timeout}: a function of `inet` that takes no socket."""
-        function, arguments, timeout = args
-        quick = inet.QUICK.get(function.name)
-        if quick is not None:
-            return self.reply(ref, _inet_answer(quick, list(arguments)))
-        _Lookup(self, ref, timeout).start(inet.SLOW[function.name], list(arguments))
+        """{Function, Arguments, Timeout}: see lookups."""
+        from . import lookups  # few programs need it, and none at the start
+
+        lookups.answer(self, ref, args)
 
     def in_thread(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
         """Runs `work`, which must not raise, in a thread; then `done` with its result here."""
         if self._threads is None:
+            from concurrent.futures import ThreadPoolExecutor
+
             self._threads = ThreadPoolExecutor(MAX_THREADS, "inetpy")
         future = self._threads.submit(work)
         future.add_done_callback(lambda it: self._loop.call_soon_threadsafe(done, it.result()))
@@ -512,73 +329,7 @@ class Session:
                 stream.resume()
 
     ops: ClassVar[dict[str, Callable[[Session, bytes, Any], None]]] = {
-        "connect": op_connect,
-        "connect_name": op_connect_name,
-        "fdopen": op_fdopen,
-        "listen": op_listen,
-        "open": op_open,
+        **OPENERS,
         "inet": op_inet,
         "info": op_info,
     }
-
-
-_REFUSALS = (ValueError, BadSockaddr, OSError)
-
-
-def _refusal(error: Exception) -> bytes:
-    """How a call that opens a socket fails on its options: as gen_tcp and gen_udp do."""
-    if isinstance(error, OSError):
-        return build_error(posix_name(error))
-    return build_raise("error" if isinstance(error, BadSockaddr) else "exit", "badarg")
-
-
-def _inet_answer(function: Callable[[list[Any]], object], arguments: list[Any]) -> bytes:
-    """The answer of a function of `inet`, whatever it comes to."""
-    try:
-        return encode_body(function(arguments))
-    except inet.NoClause:
-        return build_raise("error", "function_clause")
-    except ResolverError as error:
-        return build_error(error.name)
-    except Exception as error:  # in a thread nobody else would see it
-        log.exception("%s failed", function.__name__)
-        return build_failure("exception", repr(error))
-
-
-def _all_addresses(name: str) -> list[tuple[int, str]]:
-    """None when the name is unknown."""
-    try:
-        return resolver.all_addresses(name)
-    except ResolverError:
-        return []
-    except Exception:  # in a thread nobody else would see it
-        log.exception("the addresses of %s", name)
-        return []
-
-
-class _Lookup:
-    """A function that runs in a thread, for a caller who may not wait for ever."""
-
-    __slots__ = ("ref", "session", "timer")
-
-    def __init__(self, session: Session, ref: bytes, timeout: int) -> None:
-        self.session = session
-        self.ref: bytes | None = ref
-        self.timer = session.after(timeout, self.on_timeout) if timeout >= 0 else None
-
-    def start(self, function: Callable[[list[Any]], object], arguments: list[Any]) -> None:
-        self.session.in_thread(lambda: _inet_answer(function, arguments), self.on_done)
-
-    def on_timeout(self) -> None:
-        self.answer(build_error("timeout"))
-
-    def on_done(self, body: bytes) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-        self.answer(body)
-
-    def answer(self, body: bytes) -> None:
-        """The first one counts."""
-        ref, self.ref = self.ref, None
-        if ref is not None:
-            self.session.reply(ref, body)

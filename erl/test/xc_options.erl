@@ -90,6 +90,20 @@ scenarios() ->
             end)
         end},
         {buffer, "buffer is at least 1.", fun(B) -> [opened(B, [{buffer, X}], [buffer]) || X <- [1, 0, -5, 100000]] end},
+        {raw_sizes, "The size of a raw option: as a number, and as a binary.", fun(B) ->
+            with(B, fun(S) ->
+                Sizes = [0, 1, 4, 16, 1024, 1025, 65522, 65523, 1 bsl 31, 1 bsl 32, (1 bsl 32) + 4, -1, x],
+                Numbers = [inet:getopts(S, [{raw, 6, 13, Size}]) || Size <- Sizes],
+                Binaries = [inet:getopts(S, [{raw, 6, 13, xc:fill(Size)}]) || Size <- [0, 4, 1025, 65522, 65523]],
+                {Numbers, Binaries}
+            end)
+        end},
+        {raw_names, "The numbers of a raw option are of 32 bits.", fun(B) ->
+            with(B, fun(S) ->
+                Names = [{(1 bsl 32) + 6, 1}, {6, (1 bsl 32) + 1}, {-1, 1}, {6, -1}, {6.0, 1}, {6, nodelay}],
+                [[inet:getopts(S, [{raw, L, O, 4}]), inet:setopts(S, [{raw, L, O, <<1:32/native>>}])] || {L, O} <- Names]
+            end)
+        end},
         {recbuf_raises_buffer, "recbuf raises buffer.", fun(B) ->
             [
                 opened(B, Options, [buffer])

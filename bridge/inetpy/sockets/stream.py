@@ -6,7 +6,9 @@ an active owner, or a caller in recv. `inbox` cuts them into packets.
 Sending. What the system does not take at once waits in `outbox`. A send that
 brings it to the high watermark makes the socket busy: its caller waits for the
 low watermark, and later callers wait in `suspended` before they are looked at,
-as the emulator suspends them.
+as the emulator suspends them. Much data of a caller who is alone is on its way
+when he has his answer (`_send_large`), as many bytes for such a caller do not
+come by here (`_forward`).
 
 Errors. A connection that fails closes the descriptor; the handle goes on only
 on passive sockets. `closed_send` and `closed_recv` let the next send or recv

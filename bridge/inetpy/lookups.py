@@ -1,0 +1,83 @@
+"""The functions of `inet` that take no socket, for the callers of a session.
+
+What may have to ask a server runs in a thread: a slow one keeps nobody else.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from . import inet, resolver
+from .etf import encode_body
+from .messages import build_error, build_failure, build_raise
+from .resolver import ResolverError
+
+if TYPE_CHECKING:
+    from .session import Session
+
+__all__ = ["all_addresses", "answer"]
+
+log = logging.getLogger(__name__)
+
+
+def answer(session: Session, ref: bytes, args: Any) -> None:
+    """{Function, Arguments, Timeout}: a function of `inet` that takes no socket."""
+    function, arguments, timeout = args
+    quick = inet.QUICK.get(function.name)
+    if quick is not None:
+        return session.reply(ref, _answer_of(quick, list(arguments)))
+    _Lookup(session, ref, timeout).start(inet.SLOW[function.name], list(arguments))
+
+
+def _answer_of(function: Callable[[list[Any]], object], arguments: list[Any]) -> bytes:
+    """The answer of a function of `inet`, whatever it comes to."""
+    try:
+        return encode_body(function(arguments))
+    except inet.NoClause:
+        return build_raise("error", "function_clause")
+    except ResolverError as error:
+        return build_error(error.name)
+    except Exception as error:  # in a thread nobody else would see it
+        log.exception("%s failed", function.__name__)
+        return build_failure("exception", repr(error))
+
+
+def all_addresses(name: str) -> list[tuple[int, str]]:
+    """(family, address) of all addresses of a name: none when it is unknown."""
+    try:
+        return resolver.all_addresses(name)
+    except ResolverError:
+        return []
+    except Exception:  # in a thread nobody else would see it
+        log.exception("the addresses of %s", name)
+        return []
+
+
+class _Lookup:
+    """A function that runs in a thread, for a caller who may not wait for ever."""
+
+    __slots__ = ("ref", "session", "timer")
+
+    def __init__(self, session: Session, ref: bytes, timeout: int) -> None:
+        self.session = session
+        self.ref: bytes | None = ref
+        self.timer = session.after(timeout, self.on_timeout) if timeout >= 0 else None
+
+    def start(self, function: Callable[[list[Any]], object], arguments: list[Any]) -> None:
+        self.session.in_thread(lambda: _answer_of(function, arguments), self.on_done)
+
+    def on_timeout(self) -> None:
+        self.answer(build_error("timeout"))
+
+    def on_done(self, body: bytes) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+        self.answer(body)
+
+    def answer(self, body: bytes) -> None:
+        """The first one counts."""
+        ref, self.ref = self.ref, None
+        if ref is not None:
+            self.session.reply(ref, body)

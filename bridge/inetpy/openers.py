@@ -1,0 +1,237 @@
+"""The requests that open sockets.
+
+Each is a function of the session, the reference to answer, and the arguments.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from socket import AF_INET, AF_UNIX, SOCK_DGRAM, SOCK_STREAM
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from . import addresses, options
+from .errors import posix_name
+from .messages import build_error, build_ok, build_raise
+from .sockets.datagram import Datagram
+from .sockets.handle import Handle
+from .sockets.listener import Listener
+from .sockets.stream import Stream
+from .terms import Atom, Pid
+
+if TYPE_CHECKING:
+    import socket
+
+    from .session import Session
+
+__all__ = ["OPENERS"]
+
+S = TypeVar("S", bound=Handle)
+
+
+class BadSockaddr(Exception):  # noqa: N818
+    """A sockaddr to bind to that is none: its caller fails otherwise than for a tuple."""
+
+
+def connect(session: Session, ref: bytes, args: Any) -> None:
+    """{Module, Family, Owner, Address, Port, Options, Preset, Timeout}; a sockaddr has Port 0."""
+    module, family_name, owner, address, port, given, preset, timeout = args
+    family = addresses.FAMILIES[family_name.name]
+    try:
+        opening = options.parse_open(given, preset, options.CONNECT)
+        local = _local_address(opening, family, always=False)
+        if isinstance(opening.address, dict) and not isinstance(address, dict):
+            raise ValueError("a sockaddr to bind to goes with a sockaddr to connect to")
+    except _REFUSALS as error:
+        return session.reply(ref, _refusal(error))
+    try:
+        remote: addresses.Sockaddr
+        if family == AF_UNIX:
+            remote = addresses.parse_local(address)
+        elif isinstance(address, dict):
+            remote = addresses.parse_sockaddr(address, family)
+        else:
+            remote = addresses.parse_address(address, port, family)
+    except (OSError, ValueError):
+        return session.reply(ref, build_error("einval"))
+    try:
+        stream = _open(session, Stream, SOCK_STREAM, module, family, owner, opening, local)
+    except OSError as error:
+        return session.reply(ref, build_error(posix_name(error)))
+
+    def done(error: str | None) -> None:
+        session.reply(ref, build_ok(stream.name) if error is None else build_error(error))
+
+    stream.connect(remote, timeout, done)
+
+
+def connect_name(session: Session, ref: bytes, args: Any) -> None:
+    """{Module, Owner, Name, Port, Options, Preset, Timeout}: any address of a name, RFC 8305."""
+    module, owner, name, port, given, preset, timeout = args
+    try:
+        opening = options.parse_open(given, preset, options.CONNECT)
+    except ValueError:
+        return session.reply(ref, build_raise("exit", "badarg"))
+
+    def begin(address: tuple[int, str], on_end: Callable[[str | None], None]) -> Stream:
+        family, host = address
+        try:
+            local = _local_address(opening, family, always=False)
+        except (ValueError, BadSockaddr):
+            raise OSError(errno.EAFNOSUPPORT, "bound to the other family") from None
+        stream = _open(session, Stream, SOCK_STREAM, module, family, owner, opening, local)
+        remote = (host, port) if family == AF_INET else (host, port, 0, 0)
+        stream.connect(remote, -1, on_end)  # the race has the time
+        return stream
+
+    def done(result: Stream | str) -> None:
+        won = not isinstance(result, str)
+        session.reply(ref, build_ok(result.name) if won else build_error(result))  # type: ignore[union-attr]
+
+    from . import lookups
+    from .sockets.race import Race
+
+    race = Race(session, timeout, begin, done)
+    session.in_thread(lambda: lookups.all_addresses(name.decode("latin-1")), race.start)
+
+
+def listen(session: Session, ref: bytes, args: Any) -> None:
+    """{Module, Family, Owner, Port, Options, Preset}."""
+    module, family_name, owner, port, given, preset = args
+    family = addresses.FAMILIES[family_name.name]
+    try:
+        opening = options.parse_open([(Atom("port"), port), *given], preset, options.LISTEN)
+        local = _local_address(opening, family, always=True)
+    except _REFUSALS as error:
+        return session.reply(ref, _refusal(error))
+    if type(opening.backlog) is not int:
+        return session.reply(ref, build_raise("error", "function_clause"))
+    try:
+        listener = _open(session, Listener, SOCK_STREAM, module, family, owner, opening, local)
+        # Sixteen bits go to the driver, signed for listen(2).
+        listener.listen(opening.backlog & 0xFFFF)
+    except OSError as error:
+        return session.reply(ref, build_error(posix_name(error)))
+    session.reply(ref, build_ok(listener.name))
+
+
+def open_datagram(session: Session, ref: bytes, args: Any) -> None:
+    """{Module, Family, Owner, Port, Options}: a datagram socket."""
+    module, family_name, owner, port, given = args
+    family = addresses.FAMILIES[family_name.name]
+    try:
+        opening = options.parse_open([(Atom("port"), port), *given], [], options.OPEN)
+        local = _local_address(opening, family, always=True)
+        datagram = _open(session, Datagram, SOCK_DGRAM, module, family, owner, opening, local)
+    except _REFUSALS as error:
+        return session.reply(ref, _refusal(error))
+    datagram.start()
+    session.reply(ref, build_ok(datagram.name))
+
+
+def fdopen(session: Session, ref: bytes, args: Any) -> None:
+    """{Module, Protocol, Family, Owner, Number, Options}: a socket of a descriptor of the node."""
+    module, protocol, family_name, owner, number, given = args
+    try:
+        sock = _adopt(session, number, addresses.FAMILIES[family_name.name])
+    except OSError as error:
+        return session.reply(ref, build_error(posix_name(error)))
+    handler = Stream if protocol == Atom("tcp") else Datagram
+    handle = handler(session, module, owner, sock)
+    handle.shared = True
+    session.enter(handle)
+    try:
+        options.apply(handle, options.parse_settings(given))
+    except options.OptionError:
+        handle.terminate()
+        return session.reply(ref, build_error("einval"))
+    handle.start()
+    session.reply(ref, build_ok(handle.name))
+
+
+def _open(
+    session: Session,
+    handler: type[S],
+    kind: int,
+    module: Atom,
+    family: int,
+    owner: Pid,
+    opening: options.OpenOptions,
+    local: addresses.Sockaddr | None,
+) -> S:
+    """A socket with its options set, and bound. Raises OSError."""
+    number = opening.descriptor
+    shared = False
+    if type(number) is int and number >= 0:
+        shared = True
+        sock = _adopt(session, number, family)
+        local = None if opening.address is None and not opening.port else local
+    else:
+        sock = session.syscalls.open_socket(family, kind, opening.netns)
+    handle = handler(session, module, owner, sock)
+    handle.shared = shared
+    session.enter(handle)
+    try:
+        options.apply(handle, opening.settings)
+        if local is not None:
+            session.syscalls.bind(sock, local)
+    except options.OptionError as error:
+        handle.terminate()
+        raise OSError(errno.EINVAL, "an option was refused") from error
+    except OSError:
+        handle.terminate()
+        raise
+    return handle
+
+
+def _adopt(session: Session, number: int, family: int) -> socket.socket:
+    """The socket that is the node's descriptor `number` (inet_ctl_fdopen). Raises OSError."""
+    try:
+        copy = session.borrow(number)
+    except PermissionError:
+        raise OSError(errno.ENOTSUP, "the descriptors of the node cannot be had") from None
+    try:
+        sock = session.syscalls.adopt_socket(copy)
+    except OSError:
+        session.syscalls.close_file(copy)
+        raise
+    if sock.family != family:
+        session.syscalls.close(sock)
+        raise OSError(errno.EINVAL, "a socket of another family")
+    return sock
+
+
+def _local_address(opening: options.OpenOptions, family: int, always: bool) -> addresses.Sockaddr | None:
+    """Where to bind. None: a connecting socket leaves it to the system."""
+    if family == AF_UNIX:
+        if opening.port != 0:
+            raise ValueError("a local address has no port")
+        return None if opening.address is None else addresses.parse_local(opening.address)
+    if isinstance(opening.address, dict):
+        try:
+            return addresses.parse_sockaddr(opening.address, family)
+        except ValueError as error:
+            raise BadSockaddr from error
+    if opening.address is None or opening.address == Atom("undefined"):
+        bound = addresses.parse_address(Atom("any"), opening.port, family)
+        return bound if always or opening.port else None
+    return addresses.parse_address(opening.address, opening.port, family)
+
+
+_REFUSALS = (ValueError, BadSockaddr, OSError)
+
+
+def _refusal(error: Exception) -> bytes:
+    """How a call that opens a socket fails on its options: as gen_tcp and gen_udp do."""
+    if isinstance(error, OSError):
+        return build_error(posix_name(error))
+    return build_raise("error" if isinstance(error, BadSockaddr) else "exit", "badarg")
+
+
+OPENERS: dict[str, Callable[[Session, bytes, Any], None]] = {
+    "connect": connect,
+    "connect_name": connect_name,
+    "fdopen": fdopen,
+    "listen": listen,
+    "open": open_datagram,
+}
