@@ -174,7 +174,7 @@ cdef enum:
     DEPTH = 100  # recursion is quick, and C's stack is small: deeper terms are for the pure code
     SLOTS = 2048  # of the memory of atoms
     LARGE = 1 << 16  # bytes of a term
-    SHARED = 1 << 14  # bytes of a binary that is a view of a view
+    SHARED = 1 << 14  # bytes of a binary that is a view of a view: LARGE of framing
     FIRST = 2048  # bytes to write to before any are allocated
 
 
@@ -405,14 +405,20 @@ cdef tuple _leaf(bytes whole, Py_ssize_t start, int tag):
         raise Leave from None
 
 
-cdef tuple _read_tuple(Cursor *c, bytes whole, Py_ssize_t count, Py_ssize_t head):
-    cdef Py_ssize_t index
+cdef inline int _go_in(Cursor *c, Py_ssize_t head, Py_ssize_t parts) except -1:
+    """Past the head of a container, whose parts are of a byte and more each."""
     c.pos += head
-    if count > c.end - c.pos:
+    if parts > c.end - c.pos:
         raise Leave
     c.depth += 1
     if c.depth > DEPTH:
         raise Leave
+    return 0
+
+
+cdef tuple _read_tuple(Cursor *c, bytes whole, Py_ssize_t count, Py_ssize_t head):
+    cdef Py_ssize_t index
+    _go_in(c, head, count)
     items = PyTuple_New(count)
     for index in range(count):
         item = _read(c, whole)
@@ -426,12 +432,7 @@ cdef object _read_list(Cursor *c, bytes whole):
     cdef Py_ssize_t count = _u32(c.data + c.pos + 1)
     cdef Py_ssize_t index
     cdef const uint8_t *at
-    c.pos += 5
-    if count + 1 > c.end - c.pos:
-        raise Leave
-    c.depth += 1
-    if c.depth > DEPTH:
-        raise Leave
+    _go_in(c, 5, count + 1)
     items = PyList_New(count)
     for index in range(count):
         at = c.data + c.pos
@@ -454,12 +455,7 @@ cdef object _read_list(Cursor *c, bytes whole):
 cdef object _read_map(Cursor *c, bytes whole):
     cdef Py_ssize_t count = _u32(c.data + c.pos + 1)
     cdef Py_ssize_t index
-    c.pos += 5
-    if 2 * count > c.end - c.pos:
-        raise Leave
-    c.depth += 1
-    if c.depth > DEPTH:
-        raise Leave
+    _go_in(c, 5, 2 * count)
     found = {}
     for index in range(count):
         key = _read(c, whole)

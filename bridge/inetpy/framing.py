@@ -6,11 +6,11 @@ number of bytes, however they are cut.
 
 from __future__ import annotations
 
-__all__ = ["MAX_FRAME", "FrameReader", "FramingError", "frame_header"]
+__all__ = ["LARGE", "MAX_FRAME", "FrameReader", "FramingError", "frame_header"]
 
 HEADER = 4
 MAX_FRAME = 1 << 30
-LARGE = 16 * 1024  # from here on a view costs less than a copy
+LARGE = 16 * 1024  # bytes: from here on a copy costs more than a view, or a second buffer
 
 
 class FramingError(ValueError):

@@ -160,8 +160,6 @@ def _enum(values: Mapping[Any, object], build: Callable[[Any], object] | None = 
 
 
 BOOL = Kind(_parse_bool, _build_bool)
-MAX_RAW = (1 << 16) - 14  # bytes of a raw option: the stock driver answers in 64 KB
-
 INT = Kind(_parse_int, _identity)
 UINT = Kind(_parse_uint, _identity)
 TIME = Kind(_parse_time, lambda value: INFINITY if value is None else value)
@@ -593,6 +591,9 @@ def _parse_raw(level: object, option: object, value: object) -> tuple[Option, ob
         raise OptionError("raw takes two integers and a binary")
     row = Option("raw", NOTHING, level=_parse_int(level), constant=_parse_int(option))
     return row, value
+
+
+MAX_RAW = (1 << 16) - 14  # bytes of a raw option: the stock driver answers in 64 KB
 
 
 def _parse_raw_request(level: object, option: object, value: object) -> tuple[int, int, int]:

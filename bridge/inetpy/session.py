@@ -123,7 +123,6 @@ class Session:
         self.forward = transport.forward
         self.flush = transport.flush
         self.note = transport.note
-        self._transport_alone = transport.alone
         self._acknowledged = transport.acknowledged
         self.congested = False
         self.sockets: dict[int, Handle] = {}
@@ -315,7 +314,7 @@ class Session:
         Then an answer that leaves early lets it go on early. Where there are more, it would only cost
         what they save by being answered together.
         """
-        return self._latest == self._before == ident and self._transport_alone()
+        return self._latest == self._before == ident and self._transport.alone()
 
     def set_congested(self, congested: bool) -> None:
         """The transport's output is (or is no longer) too far behind.

@@ -33,6 +33,7 @@ from .. import options
 from ..active import MULTI, ONCE, PASSIVE, after_delivery
 from ..errors import posix_name
 from ..etf import encode_body
+from ..framing import LARGE
 from ..messages import (
     OK,
     build_binary_head,
@@ -63,7 +64,6 @@ CLOSE_WAIT = 180_000  # ms that close waits for a queue that gets shorter
 CLOSE_CHECK = 5_000  # ms in which it must get shorter
 FILE_CHUNK = 1 << 20  # of one sendfile(2): others get their turn between two
 MAX_OFFSET = (1 << 63) - 1
-_LARGE = 16 * 1024  # from here on a copy costs more than a second buffer
 _BEGINNING = 4096  # of a large send: what the system takes of it before its caller gets the answer
 
 _HOW = {"read": socket.SHUT_RD, "write": socket.SHUT_WR, "read_write": socket.SHUT_RDWR}
@@ -267,7 +267,7 @@ class Stream(Handle):
         inbox = self.inbox
         wanted, length = inbox.demand(request, self.buffer, self)
         while wanted > 0:
-            if wanted >= _LARGE and self._forward(wanted):
+            if wanted >= LARGE and self._forward(wanted):
                 return True
             known = inbox.missing > 0
             asked = min(wanted, MAX_READ) if known else wanted
@@ -300,7 +300,7 @@ class Stream(Handle):
             return False
         assert self.sock is not None
         size = min(wanted, self.syscalls.readable(self.sock))
-        if size < max(inbox.missing, _LARGE):
+        if size < max(inbox.missing, LARGE):
             return False
         if not self.session.forward(ref, build_ok(build_binary_head(size)), self.sock, size):
             return False
@@ -376,7 +376,7 @@ class Stream(Handle):
         if kind.parse is not None:
             term, self.in_headers = kind.parse(packet, self.in_headers)
             return self._deliver_term(kind, term)
-        if len(packet) >= _LARGE and not self.as_list and not self.header:
+        if len(packet) >= LARGE and not self.as_list and not self.header:
             body, tail = build_binary_head(len(packet)), packet
         else:
             body, tail = self._data(packet), b""
@@ -528,7 +528,7 @@ class Stream(Handle):
             self.outbox.add(data)
             self.session.soon(self._write)
         elif data:
-            if len(data) >= _LARGE and self.session.alone(self.ident):
+            if len(data) >= LARGE and self.session.alone(self.ident):
                 return self._send_large(ref, data)
             sent = self._send_now(ref, data)
             if sent is None:
