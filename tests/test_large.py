@@ -13,10 +13,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from in_process import OWNER, REF, sessions
+from in_process import REF, sessions
 from inetpy import core
 from inetpy.etf import decode, encode
-from inetpy.framing import FrameReader, FramingError
+from inetpy.framing import FrameReader
 from inetpy.messages import OK, build_binary_head, build_ok
 from inetpy.sockets.late import LateError
 from inetpy.syscalls import Syscalls
@@ -90,21 +90,20 @@ def test_forwarded_in_order(arrived: tuple[socket.socket, socket.socket], full: 
     for data in before:
         pipes.transport.reply(REF.raw, answer(len(data)), data)
     pipes.transport.flush()
-    size = 150_000
-    forwarded = pipes.transport.forward(REF.raw, answer(size), sock, size)
-    assert forwarded is not full
+    size = pipes.transport.take(sock, 150_000)
+    assert size == (0 if full else 150_000)
+    if size:
+        pipes.transport.forward(REF.raw, answer(size), size)
     pipes.transport.reply(REF.raw, OK)
-    rest = b"" if full else DATA[:size]
-    heard = pipes.heard()
-    said = [(REF, (Atom("ok"), data)) for data in [*before, *([rest] if forwarded else [])]]
-    assert heard == [*said, (REF, Atom("ok"))]
-    assert sock.recv(len(DATA)) == (DATA[size:] if forwarded else DATA)
+    said = [(REF, (Atom("ok"), data)) for data in [*before, *([DATA[:size]] if size else [])]]
+    assert pipes.heard() == [*said, (REF, Atom("ok"))]
+    assert sock.recv(len(DATA)) == DATA[size:]
     assert not pipes.failures
     pipes.close()
 
 
 def test_where_the_kernel_cannot(arrived: tuple[socket.socket, socket.socket]) -> None:
-    """Bytes that cannot be spliced are copied."""
+    """Bytes that cannot be spliced are read as always."""
 
     class Unable(Syscalls):
         def splice(self, *_: object) -> int:
@@ -112,45 +111,54 @@ def test_where_the_kernel_cannot(arrived: tuple[socket.socket, socket.socket]) -
 
     pipes = Pipes(Unable())
     pipes.heard()
-    assert pipes.transport.forward(REF.raw, answer(len(DATA)), arrived[0], len(DATA))
-    assert pipes.heard() == [(REF, (Atom("ok"), DATA))]
+    assert pipes.transport.take(arrived[0], len(DATA)) == 0
     pipes.close()
 
 
-def test_bytes_that_are_gone(arrived: tuple[socket.socket, socket.socket]) -> None:
-    """A length that was told and cannot be kept is the end of the bridge, not of the node's sanity."""
-    sock, peer = arrived
-    peer.close()
+def test_pipe_that_fills_up(arrived: tuple[socket.socket, socket.socket]) -> None:
+    """Bytes that were taken and that the pipe to the node does not take wait like other output."""
+
+    class Full(Syscalls):
+        def splice_pipes(self, *_: object) -> int:
+            raise BlockingIOError
+
+    pipes = Pipes(Full())
+    pipes.heard()
+    size = pipes.transport.take(arrived[0], len(DATA))
+    pipes.transport.forward(REF.raw, answer(size), size)
+    pipes.transport.reply(REF.raw, OK)
+    assert pipes.heard() == [(REF, (Atom("ok"), DATA[:size])), (REF, Atom("ok"))]
+    pipes.close()
+
+
+def test_given_back(arrived: tuple[socket.socket, socket.socket]) -> None:
+    """Bytes that were taken can be had again, and the next ones are others."""
     pipes = Pipes(Syscalls())
-    assert pipes.transport.forward(REF.raw, answer(len(DATA) + 1), sock, len(DATA) + 1)
-    assert [type(context["exception"]) for context in pipes.failures] == [FramingError]
+    pipes.heard()
+    for start in (0, 20_000):
+        assert pipes.transport.take(arrived[0], 20_000) == 20_000
+        assert pipes.transport.give_back(20_000) == DATA[start : start + 20_000]
     pipes.close()
 
 
-@pytest.mark.parametrize("shared", [False, True])
-def test_forwarded_or_not(shared: bool) -> None:
-    """A caller who is alone gets many bytes past us, but not of a descriptor that others may read."""
+@pytest.mark.parametrize("alone", [False, True])
+def test_forwarded_or_not(alone: bool) -> None:
+    """A caller that is alone gets many bytes past this process."""
     with sessions() as bench:
         forwarded: list[int] = []
-        bench.session.forward = lambda _ref, _body, _sock, size: bool(forwarded.append(size))
-        bench.transport.is_alone = True
+        bench.session.take = lambda sock, size: len(sock.recv(size))
+        bench.session.forward = lambda _ref, _body, size: forwarded.append(size)
+        bench.transport.is_alone = alone
         client = bench.session.sockets[bench.client].sock
         server = bench.session.sockets[bench.server].sock
         assert client is not None
         assert server is not None
-        ident = bench.client
-        if shared:
-            bench.session.borrow = os.dup
-            options = [Atom("binary"), (Atom("active"), Atom("false"))]
-            args = (Atom("inetpy_tcp"), Atom("tcp"), Atom("inet"), OWNER, client.fileno(), options)
-            bench.ask("fdopen", 0, args)
-            ident = max(bench.session.sockets)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * len(DATA))
         server.setblocking(True)
         server.sendall(DATA)
         for _ in range(2):
-            assert bench.ask("recv", ident, (20_000, 5000)) is not None
-        assert forwarded == ([] if shared else [20_000])
+            assert bench.ask("recv", bench.client, (20_000, 5000)) is not None
+        assert forwarded == ([20_000] if alone else [])
 
 
 class ResetAfterTheBeginning(Syscalls):

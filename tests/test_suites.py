@@ -24,6 +24,7 @@ SUITES = {
     "inetpy_otp_SUITE": "ssl, httpc, httpd, ssh and ftp on inetpy sockets",
     "inetpy_inet_SUITE": "names, slow and fast, interfaces, and connecting to the first that answers",
     "inetpy_udp_SUITE": "the same for datagrams; floods, and the end of Python",
+    "inetpy_hostile_SUITE": "no peer and no caller harms the others; Python stands still",
     "inetpy_tcp_SUITE": "what the stock driver of this node cannot be asked for",
 }
 

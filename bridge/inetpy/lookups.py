@@ -13,6 +13,7 @@ from . import inet, resolver
 from .etf import encode_body
 from .messages import build_error, build_failure, build_raise
 from .resolver import ResolverError
+from .waiting import Waiting
 
 if TYPE_CHECKING:
     from .session import Session
@@ -24,7 +25,10 @@ log = logging.getLogger(__name__)
 
 def answer(session: Session, ref: bytes, args: Any) -> None:
     """{Function, Arguments, Timeout}: a function of `inet` that takes no socket."""
-    function, arguments, timeout = args
+    function, arguments, patience = args
+    timeout = session.remaining(patience)
+    if timeout is None:
+        return session.reply(ref, build_error("timeout"))
     quick = inet.QUICK.get(function.name)
     if quick is not None:
         return session.reply(ref, _answer_of(quick, list(arguments)))
@@ -56,28 +60,21 @@ def all_addresses(name: str) -> list[tuple[int, str]]:
 
 
 class _Lookup:
-    """A function that runs in a thread, for a caller who may not wait for ever."""
+    """A function that runs in a thread, for a caller that may not wait for ever."""
 
-    __slots__ = ("ref", "session", "timer")
+    __slots__ = ("caller",)
 
     def __init__(self, session: Session, ref: bytes, timeout: int) -> None:
-        self.session = session
-        self.ref: bytes | None = ref
-        self.timer = session.after(timeout, self.on_timeout) if timeout >= 0 else None
+        self.caller = Waiting(session, self, ref, timeout, self.on_timeout)
 
     def start(self, function: Callable[[list[Any]], object], arguments: list[Any]) -> None:
-        self.session.in_thread(lambda: _answer_of(function, arguments), self.on_done)
+        self.caller.session.in_thread(lambda: _answer_of(function, arguments), self.on_done)
 
     def on_timeout(self) -> None:
-        self.answer(build_error("timeout"))
+        self.caller.answer(build_error("timeout"))
 
     def on_done(self, body: bytes) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-        self.answer(body)
+        self.caller.answer(body)
 
-    def answer(self, body: bytes) -> None:
-        """The first one counts."""
-        ref, self.ref = self.ref, None
-        if ref is not None:
-            self.session.reply(ref, body)
+    def fail(self, error: Exception) -> None:
+        self.caller.fail(error)

@@ -7,13 +7,14 @@ Every frame is one term. From Erlang:
     {down, Pid}                                    a watched process has ended
     {renamed, Bridge}                              the node has another name
     {ack, Count}                                   so many frames more have been passed on
+    {ping, SentAt}                                 are you there? SentAt is the node's time, in ms
 
 The capabilities of the Erlang side include, where they are known, `{otp_release, N}`;
 `{buffer, N}`, the default of the stock driver; and `{os_pid, N}`, the process of a node on
 this host, whose descriptors can be borrowed.
 
-Timeouts are in milliseconds, -1 for infinity. The arguments of an operation are
-at its `op_...` method.
+Timeouts are `{Milliseconds, SentAt}`, -1 for infinity: see `Session.remaining`. The arguments of
+an operation are at its `op_...` method, and their shapes in `requests`.
 
 To Erlang:
 
@@ -26,6 +27,7 @@ To Erlang:
     {active, Id, Bool}, {owner, Id, Pid}           what changed of it
     {closed, Id}                                   it is gone
     renamed                                        Python has the name that it was told
+    pong                                           the answer to a ping
     {log, Level, Text}                             for the logger
     {refused, Text}                                why Python ends: the sides do not fit
 
@@ -49,9 +51,12 @@ from .terms import Atom, Charlist, ImproperList, Pid, Port
 __all__ = [
     "CAPABILITIES",
     "ERROR",
+    "MORE",
     "OK",
+    "PONG",
     "PROTOCOL",
     "RENAMED",
+    "STOP",
     "build_active",
     "build_address",
     "build_binary_head",
@@ -85,6 +90,9 @@ _OK_HEAD = _TUPLE2 + _OK_ATOM
 
 OK = _OK_ATOM
 RENAMED = encode_body(Atom("renamed"))
+PONG = encode_body(Atom("pong"))
+MORE = encode_body(Atom("more"))  # to the feeder of a large send: the next piece
+STOP = encode_body(Atom("stop"))  # to the same: no more
 ERROR = _TUPLE2 + encode_body(Atom("error"))  # what every `{error, _}` begins with
 
 

@@ -18,6 +18,7 @@ from .sockets.handle import Handle
 from .sockets.listener import Listener
 from .sockets.stream import Stream
 from .terms import Atom, Pid
+from .waiting import Waiting
 
 if TYPE_CHECKING:
     import socket
@@ -35,7 +36,10 @@ class BadSockaddr(Exception):  # noqa: N818
 
 def connect(session: Session, ref: bytes, args: Any) -> None:
     """{Module, Family, Owner, Address, Port, Options, Preset, Timeout}; a sockaddr has Port 0."""
-    module, family_name, owner, address, port, given, preset, timeout = args
+    module, family_name, owner, address, port, given, preset, patience = args
+    timeout = session.remaining(patience)
+    if timeout is None:
+        return session.reply(ref, build_error("timeout"))
     family = addresses.FAMILIES[family_name.name]
     try:
         opening = options.parse_open(given, preset, options.CONNECT)
@@ -59,15 +63,20 @@ def connect(session: Session, ref: bytes, args: Any) -> None:
     except OSError as error:
         return session.reply(ref, build_error(posix_name(error)))
 
+    caller = Waiting(session, stream, ref)
+
     def done(error: str | None) -> None:
-        session.reply(ref, build_ok(stream.name) if error is None else build_error(error))
+        caller.answer(build_ok(stream.name) if error is None else build_error(error))
 
     stream.connect(remote, timeout, done)
 
 
 def connect_name(session: Session, ref: bytes, args: Any) -> None:
     """{Module, Owner, Name, Port, Options, Preset, Timeout}: any address of a name, RFC 8305."""
-    module, owner, name, port, given, preset, timeout = args
+    module, owner, name, port, given, preset, patience = args
+    timeout = session.remaining(patience)
+    if timeout is None:
+        return session.reply(ref, build_error("timeout"))
     try:
         opening = options.parse_open(given, preset, options.CONNECT)
     except ValueError:
@@ -84,14 +93,10 @@ def connect_name(session: Session, ref: bytes, args: Any) -> None:
         stream.connect(remote, -1, on_end)  # the race has the time
         return stream
 
-    def done(result: Stream | str) -> None:
-        won = not isinstance(result, str)
-        session.reply(ref, build_ok(result.name) if won else build_error(result))  # type: ignore[union-attr]
-
     from . import lookups
     from .sockets.race import Race
 
-    race = Race(session, timeout, begin, done)
+    race = Race(session, ref, timeout, begin)
     session.in_thread(lambda: lookups.all_addresses(name.decode("latin-1")), race.start)
 
 
@@ -136,10 +141,9 @@ def fdopen(session: Session, ref: bytes, args: Any) -> None:
         sock = _adopt(session, number, addresses.FAMILIES[family_name.name])
     except OSError as error:
         return session.reply(ref, build_error(posix_name(error)))
-    handler = Stream if protocol == Atom("tcp") else Datagram
-    handle = handler(session, module, owner, sock)
+    handler: type[Stream] | type[Datagram] = Stream if protocol == Atom("tcp") else Datagram
+    handle = _handle(session, handler, module, owner, sock)
     handle.shared = True
-    session.enter(handle)
     try:
         options.apply(handle, options.parse_settings(given))
     except options.OptionError:
@@ -168,9 +172,8 @@ def _open(
         local = None if opening.address is None and not opening.port else local
     else:
         sock = session.syscalls.open_socket(family, kind, opening.netns)
-    handle = handler(session, module, owner, sock)
+    handle = _handle(session, handler, module, owner, sock)
     handle.shared = shared
-    session.enter(handle)
     try:
         options.apply(handle, opening.settings)
         if local is not None:
@@ -180,6 +183,17 @@ def _open(
         raise OSError(errno.EINVAL, "an option was refused") from error
     except OSError:
         handle.terminate()
+        raise
+    return handle
+
+
+def _handle(session: Session, handler: type[S], module: Atom, owner: Pid, sock: socket.socket) -> S:
+    """The handle of a new descriptor, which is closed when something fails."""
+    try:
+        handle = handler(session, module, owner, sock)
+        session.enter(handle)
+    except Exception:
+        session.syscalls.close(sock)
         raise
     return handle
 

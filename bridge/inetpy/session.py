@@ -5,8 +5,8 @@ transport it needs little: to answer an alias, to send a term to a pid, to watch
 a pid, and to note what happens to sockets. See `Transport`.
 
 A request names its socket by number; number 0 is the session itself, which
-opens sockets. Nothing that comes in may end the session: what cannot be
-understood, and what goes wrong in here, is answered and logged.
+opens sockets. Nothing that comes in may end the session: a request of a wrong shape is refused
+at the door (`requests`), and a bug behind it is logged, answered, and ends its socket only.
 """
 
 from __future__ import annotations
@@ -15,23 +15,29 @@ import asyncio
 import errno
 import itertools
 import logging
+from collections import deque
 from collections.abc import Callable
+from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
-from . import messages, options
+from . import bugs, messages, options
+from .bugs import Fallible
 from .etf import decode, encode_body
 from .identity import Identity, identity_of, moved, moved_term
 from .messages import OK, build_error, build_failure, build_ok
 from .openers import OPENERS
+from .requests import OPENING, QUERIES, SHAPES, anything
 from .syscalls import Poller, Syscalls
 from .terms import Atom, Pid, Port, Ref
+from .waiting import SLACK, Timer, Waiting, failure
 
 if TYPE_CHECKING:
     import socket
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import Future, ThreadPoolExecutor
 
     from .sockets.datagram import Datagram
     from .sockets.handle import Handle
+    from .sockets.outbox import Remote
     from .sockets.stream import Stream
 
 __all__ = ["Session", "Transport"]
@@ -48,7 +54,7 @@ _GONE = dict.fromkeys(
 ) | {"close": OK}
 _CLOSED = build_error("closed")
 
-_VIEWED = ("send", "sendto")  # what takes views for bytes
+_VIEWED = ("piece", "send", "send_large", "sendto")  # operations that take views for bytes
 
 
 MAX_THREADS = 32  # lookups at a time: those that wait for a slow server keep nobody else
@@ -68,11 +74,17 @@ class Transport(Protocol):
     def send(self, pid: bytes, body: bytes, tail: bytes = b"") -> None:
         """Sends `body` to the process `pid`."""
 
-    def forward(self, ref: bytes, body: bytes, sock: socket.socket, size: int) -> bool:
-        """`reply` with a tail of `size` bytes that wait in the stream `sock`, at once and uncopied.
+    def take(self, sock: socket.socket, size: int) -> int:
+        """Moves up to `size` bytes from the stream `sock` to where `forward` finds them. 0: none.
 
-        False, and nothing is done, where that is not possible. Nobody else may read from `sock`.
+        Then either `forward` or `give_back` must follow.
         """
+
+    def give_back(self, size: int) -> bytes:
+        """The bytes that `take` has moved."""
+
+    def forward(self, ref: bytes, body: bytes, size: int) -> None:
+        """`reply` with a tail of the `size` bytes that `take` has moved, at once and uncopied."""
 
     def alone(self) -> bool:
         """Whether nothing else has been answered, or could be, before what has been answered leaves."""
@@ -87,7 +99,7 @@ class Transport(Protocol):
         """The peer's end has passed on `count` frames more."""
 
 
-class Watcher(Protocol):
+class Watcher(Fallible, Protocol):
     """What ends with a process."""
 
     def on_down(self, pid: Pid) -> None: ...
@@ -120,13 +132,20 @@ class Session:
         self.poller = poller
         self.reply = transport.reply
         self.send = transport.send
+        self.take = transport.take
+        self.give_back = transport.give_back
         self.forward = transport.forward
         self.flush = transport.flush
         self.note = transport.note
         self._acknowledged = transport.acknowledged
         self.congested = False
         self.sockets: dict[int, Handle] = {}
-        self._loop = loop
+        self.waiting: dict[bytes, Waiting] = {}
+        self.remotes: dict[bytes, Remote] = {}
+        self.loop = loop
+        self._newest: Handle | None = None  # the last socket that was entered
+        # How far our clock is ahead of the node's, in ms, as the last pings had it.
+        self._ahead: deque[int] = deque(maxlen=4)
         self._bridge = bridge
         # Where identifiers in here are of, and where those on the wire are: see identity.
         self._home = self._identity = identity_of(bridge.raw)
@@ -168,31 +187,61 @@ class Session:
                 self.note(messages.RENAMED)
             case (Atom(name="ack"), int() as count):
                 self._acknowledged(count)
+            case (Atom(name="ping"), int() as sent_at):
+                self._on_ping(sent_at)
             case _:
                 log.warning("not a request: %.200r", term)
 
     def request(self, op: str, ident: int, ref: bytes, args: Any) -> None:
         self._before, self._latest = self._latest, ident
+        if ident == 0:
+            return self._open(op, ref, args)
+        target = self.sockets.get(ident)
+        if target is None:
+            return self.reply(ref, _GONE.get(op, _CLOSED))
+        method = target.ops.get(op)
+        if method is None:
+            return self.reply(ref, build_failure("unknown_op", op))
+        if not SHAPES.get(op, anything)(args):
+            return self._refuse(op, ref, args)
         try:
-            if ident == 0:
-                opener = self.ops.get(op)
-                if opener is None:
-                    return self.reply(ref, build_failure("unknown_op", op))
-                return opener(self, ref, args)
-            target = self.sockets.get(ident)
-            if target is None:
-                return self.reply(ref, _GONE.get(op, _CLOSED))
-            method = target.ops.get(op)
-            if method is None:
-                return self.reply(ref, build_failure("unknown_op", op))
             method(target, ref, args)
-        except (TypeError, ValueError, AttributeError, KeyError) as error:
-            # Arguments of another shape than this version's Erlang side sends.
-            log.warning("bad request %s: %r", op, error, exc_info=log.isEnabledFor(logging.DEBUG))
-            self.reply(ref, build_failure("bad_request", f"{op}: {error!r}"))
         except Exception as error:
-            log.exception("request %s failed", op)
-            self.reply(ref, build_failure("exception", f"{op}: {error!r}"))
+            self._failed_request(op, ref, error)
+            if op not in QUERIES:
+                bugs.end(target, error)
+
+    def _open(self, op: str, ref: bytes, args: Any) -> None:
+        """A request that names no socket."""
+        opener = self.ops.get(op)
+        if opener is None:
+            return self.reply(ref, build_failure("unknown_op", op))
+        if not OPENING.get(op, anything)(args):
+            return self._refuse(op, ref, args)
+        self._newest = None
+        try:
+            opener(self, ref, args)
+        except Exception as error:
+            self._failed_request(op, ref, error)
+            if self._newest is not None:
+                bugs.end(self._newest, error)
+
+    def _refuse(self, op: str, ref: bytes, args: object) -> None:
+        """Arguments of another shape than this version's Erlang side sends."""
+        log.warning("bad request %s: %.200r", op, args)
+        self.reply(ref, build_failure("bad_request", op))
+
+    def _failed_request(self, op: str, ref: bytes, error: Exception) -> None:
+        log.error("request %s failed", op, exc_info=error)
+        waiting = self.waiting.get(ref)
+        if waiting is not None:
+            waiting.withdraw()
+        self.reply(ref, failure(error, op))
+
+    def fail_callers(self, socket: Fallible, error: Exception) -> None:
+        """Answers all callers that wait for `socket`."""
+        for waiting in [waiting for waiting in self.waiting.values() if waiting.socket is socket]:
+            waiting.fail(error)
 
     def borrow(self, number: int) -> int:
         """A copy of the node's descriptor `number`. Raises OSError."""
@@ -207,13 +256,23 @@ class Session:
         lookups.answer(self, ref, args)
 
     def in_thread(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
-        """Runs `work`, which must not raise, in a thread; then `done` with its result here."""
+        """Runs `work` in a thread; then `done`, a method of a `Fallible`, with its result here.
+
+        When `work` raises, the object of `done` ends.
+        """
         if self._threads is None:
             from concurrent.futures import ThreadPoolExecutor
 
             self._threads = ThreadPoolExecutor(MAX_THREADS, "inetpy")
         future = self._threads.submit(work)
-        future.add_done_callback(lambda it: self._loop.call_soon_threadsafe(done, it.result()))
+        future.add_done_callback(lambda it: self.loop.call_soon_threadsafe(self._on_thread, it, done))
+
+    def _on_thread(self, future: Future[T], done: Callable[[T], None]) -> None:
+        error = future.exception()
+        if error is None:
+            bugs.guard(done, future.result())
+        else:
+            bugs.failed(done.__self__, error)  # type: ignore[arg-type, attr-defined]
 
     def op_info(self, ref: bytes, _args: Any) -> None:
         """What `inetpy:info/0` shows of this side."""
@@ -237,7 +296,7 @@ class Session:
 
     def enter(self, handle: Handle) -> None:
         """The socket is there: it can be asked for, and ends with its owner."""
-        self.sockets[handle.ident] = handle
+        self.sockets[handle.ident] = self._newest = handle
         owner = self.outward(handle.owner.raw)
         self.note(messages.build_open(handle.ident, handle.name, handle.kind, owner))
         self.watch(handle.owner, handle)
@@ -272,10 +331,7 @@ class Session:
 
     def _on_down(self, pid: Pid) -> None:
         for watcher in self._watchers.pop(pid, ()):
-            try:
-                watcher.on_down(pid)
-            except Exception:  # what else the process owned must end all the same
-                log.exception("the end of %r failed for %r", pid, watcher)
+            bugs.guard(watcher.on_down, pid)
 
     # --- the node's name ---
 
@@ -296,13 +352,36 @@ class Session:
 
     # --- time and pressure ---
 
-    def after(self, milliseconds: int, callback: Callable[[], None]) -> asyncio.TimerHandle:
-        """Calls `callback` once, unless the result is cancelled."""
-        return self._loop.call_later(milliseconds / 1000, callback)
+    def after(self, milliseconds: int, callback: Callable[[], None]) -> Timer:
+        """Calls `callback`, a method of a `Fallible`, once, unless the result is cancelled."""
+        return Timer(self, milliseconds, callback)
+
+    def remaining(self, timeout: int | tuple[int, int]) -> int | None:
+        """The milliseconds of a timeout in a request; None when its caller has given up by now.
+
+        `{Milliseconds, SentAt}` says when the caller asked, by the node's clock. The request can be
+        old: this process may have been stopped. Data or a connection for such a caller would be lost.
+        """
+        if isinstance(timeout, int):
+            return timeout
+        milliseconds, sent_at = timeout
+        if self._ahead:
+            age = _now() - min(self._ahead) - sent_at
+            if age > milliseconds + 1000 * SLACK:
+                return None
+        return milliseconds
+
+    def _on_ping(self, sent_at: int) -> None:
+        self._ahead.append(_now() - sent_at)
+        self.note(messages.PONG)
 
     def soon(self, callback: Callable[[], None]) -> None:
-        """Calls `callback` when what is being done is done."""
+        """Calls `callback`, a method of a `Fallible`, when what is being done is done."""
         self.poller.soon(callback)
+
+    def in_turn(self, callback: Callable[[], None]) -> None:
+        """Calls `callback`, a method of a `Fallible`, when the other sockets have had their turn."""
+        self.poller.in_turn(callback)
 
     def pause(self, stream: Stream | Datagram) -> None:
         """`stream` has something to read, but the peer is behind: see `set_congested`."""
@@ -316,6 +395,12 @@ class Session:
         """
         return self._latest == self._before == ident and self._transport.alone()
 
+    def op_piece(self, ref: bytes, data: Any) -> None:
+        """The next bytes of a large send: see `Remote`. There is no answer."""
+        remote = self.remotes.get(ref)
+        if remote is not None:
+            remote.arrived(data)
+
     def set_congested(self, congested: bool) -> None:
         """The transport's output is (or is no longer) too far behind.
 
@@ -325,10 +410,15 @@ class Session:
         if not congested:
             paused, self._paused = self._paused, []
             for stream in paused:
-                stream.resume()
+                bugs.guard(stream.resume)
 
     ops: ClassVar[dict[str, Callable[[Session, bytes, Any], None]]] = {
         **OPENERS,
         "inet": op_inet,
         "info": op_info,
+        "piece": op_piece,
     }
+
+
+def _now() -> int:
+    return int(monotonic() * 1000)

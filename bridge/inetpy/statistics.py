@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Any
 from .messages import ERROR
 
 if TYPE_CHECKING:
-    import socket
-
     from .session import Session
     from .sockets.handle import Handle
 
@@ -48,8 +46,9 @@ class Statistics:
         asked: dict[bytes, str] = {}
 
         def counted_request(op: str, ident: int, ref: bytes, args: Any) -> None:
-            self.calls[op] += 1
-            asked[ref] = op
+            if op != "piece":  # a part of a call that has been counted
+                self.calls[op] += 1
+                asked[ref] = op
             request(op, ident, ref, args)
 
         def counted_reply(ref: bytes, body: bytes, tail: bytes = b"") -> None:
@@ -58,11 +57,9 @@ class Statistics:
                 self.errors[op] += 1
             reply(ref, body, tail)
 
-        def counted_forward(ref: bytes, body: bytes, sock: socket.socket, size: int) -> bool:
-            done = forward(ref, body, sock, size)
-            if done:
-                asked.pop(ref, "")
-            return done
+        def counted_forward(ref: bytes, body: bytes, size: int) -> None:
+            asked.pop(ref, "")
+            forward(ref, body, size)
 
         def counted_enter(handle: Handle) -> None:
             self.sockets[handle.kind] += 1

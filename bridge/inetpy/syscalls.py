@@ -18,7 +18,10 @@ import termios
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import perf_counter
-from typing import Protocol
+from typing import ClassVar, Protocol
+
+from . import bugs
+from .bugs import Fallible
 
 __all__ = ["Poller", "READ", "Syscalls", "WRITE", "Waiter", "network_namespace"]
 
@@ -33,8 +36,13 @@ _NUMBER = bytes(4)  # where ioctl(2) writes one
 PIDFD_GETFD = 438  # the number of the system call, on all architectures
 
 
-class Waiter(Protocol):
-    """What waits for a descriptor."""
+class Waiter(Fallible, Protocol):
+    """What waits for a descriptor.
+
+    survives: whether the waiter is to be called again after it has failed.
+    """
+
+    survives: ClassVar[bool]
 
     def on_ready(self, events: int) -> None:
         """Called while ready, again and again until the interest is given up."""
@@ -97,6 +105,10 @@ class Syscalls:
         """
         return os.splice(sock.fileno(), pipe, size, flags=os.SPLICE_F_NONBLOCK)
 
+    def splice_pipes(self, source: int, sink: int, size: int) -> int:
+        """The same from a pipe into a pipe."""
+        return os.splice(source, sink, size, flags=os.SPLICE_F_NONBLOCK)
+
     recv = staticmethod(socket.socket.recv)
     send = staticmethod(socket.socket.send)
     sendmsg = staticmethod(socket.socket.sendmsg)
@@ -154,6 +166,8 @@ class Poller:
     before it lets the process sleep. To be woken costs more than most answers
     take, and under load the next request is nearly there.
 
+    A waiter that raises ends (see `bugs`), and is not called again.
+
     `after_batch` is called when the waiters of one look have all been run.
     """
 
@@ -166,6 +180,7 @@ class Poller:
         self._after_batch = after_batch
         self._spin = spin
         self._soon: list[Callable[[], None]] = []
+        self._in_turn: list[Callable[[], None]] = []
         self.in_batch = False
         loop.add_reader(self._epoll.fileno(), self._on_wakeup)
 
@@ -181,12 +196,23 @@ class Poller:
         del self._waiters[descriptor]
         self._epoll.unregister(descriptor)
 
+    def forget(self, descriptor: int) -> None:
+        """As `remove`, of a descriptor that may not be there."""
+        if self._waiters.pop(descriptor, None) is not None:
+            self._epoll.unregister(descriptor)
+
     def soon(self, callback: Callable[[], None]) -> None:
         """Calls `callback` when what is being done is done."""
         if self.in_batch:
             self._soon.append(callback)
         else:
-            self._loop.call_soon(callback)
+            self._loop.call_soon(bugs.guard, callback)
+
+    def in_turn(self, callback: Callable[[], None]) -> None:
+        """Calls `callback` after the waiters that the next look finds ready."""
+        self._in_turn.append(callback)
+        if not self.in_batch:
+            self._loop.call_soon(self._on_wakeup)
 
     def close(self) -> None:
         self._loop.remove_reader(self._epoll.fileno())
@@ -206,26 +232,40 @@ class Poller:
                     os.sched_yield()  # the emulator's threads may be waiting for this core
                     now = perf_counter()
                 if now >= spin_ends or now >= turn_ends:
-                    return
+                    break
         finally:
             self.in_batch = False
+        if self._in_turn:
+            self._loop.call_soon(self._on_wakeup)
 
     def _run_ready(self) -> bool:
         """Runs the waiters of all that is ready now. False when nothing was."""
         ready = self._epoll.poll(0, MAX_EVENTS)
-        if not ready:
+        if not ready and not self._in_turn:
             return False
         waiters = self._waiters
+        turns, self._in_turn = self._in_turn, []
         try:
             for descriptor, events in ready:
                 # An earlier waiter of this batch may have ended a later one.
                 waiter = waiters.get(descriptor)
                 if waiter is not None:
-                    waiter.on_ready(events)
+                    try:
+                        waiter.on_ready(events)
+                    except Exception as error:  # noqa: BLE001  as bugs.guard, without its frame
+                        self._on_failure(descriptor, waiter, error)
+            for callback in turns:
+                bugs.guard(callback)
             while self._soon:
                 callbacks, self._soon = self._soon, []
                 for callback in callbacks:
-                    callback()
+                    bugs.guard(callback)
         finally:
             self._after_batch()
         return True
+
+    def _on_failure(self, descriptor: int, waiter: Waiter, error: Exception) -> None:
+        """A waiter that is still there afterwards would be called, and raise, for ever."""
+        bugs.failed(waiter, error)
+        if self._waiters.get(descriptor) is waiter and not waiter.survives:
+            self.forget(descriptor)

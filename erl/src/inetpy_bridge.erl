@@ -7,7 +7,7 @@
 -module(inetpy_bridge).
 -behaviour(gen_server).
 
--export([start_link/1, where/1, monitor_socket/2, cancel_monitor/2, sockets/1]).
+-export([start_link/1, where/1, monitor_socket/2, cancel_monitor/2, sockets/1, is_responsive/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
 -export_type([handle/0, out/0]).
@@ -26,6 +26,14 @@
 %% Python stops reading active sockets when it has not heard of more frames than its window:
 %% so the queue of this process stays short, and what it passes on is never old.
 -define(ACK_EVERY, 128).
+
+%% In ms: how often Python is asked whether it is there, when a caller that asks is told that it
+%% is not, and when its silence is logged.
+-define(PING_EVERY, 1000).
+-define(MOMENT, 400).
+-define(SILENT, 5000).
+%% Until what a full port did not take is tried again, in ms.
+-define(RETRY, 10).
 
 -record(socket, {
     name :: inetpy_handle:socket(),
@@ -47,8 +55,17 @@
     renaming = 0 :: non_neg_integer(),
     %% Processes whose end Python wants to know.
     watched = #{} :: #{pid() => reference()},
-    %% inet:monitor/1: who is to get a 'DOWN' for a socket.
-    monitors = #{} :: #{pos_integer() => [{reference(), pid()}]}
+    %% inet:monitor/1: the process that is to get a 'DOWN' for a socket, and our monitor of that process.
+    monitors = #{} :: #{reference() => {pos_integer(), pid(), reference()}},
+    %% The monitors of each socket.
+    monitored = #{} :: #{pos_integer() => #{reference() => []}},
+    %% Frames for Python that the port was too full for.
+    unsent = [] :: [binary()],
+    %% When the ping was sent that has no answer yet, in ms; and whether that has been logged.
+    pinged :: integer() | undefined,
+    silent = false :: boolean(),
+    %% Callers of is_responsive/1, with the timers that end their waiting.
+    asking = #{} :: #{gen_server:from() => reference()}
 }).
 
 -spec start_link(pos_integer()) -> gen_server:start_ret().
@@ -106,6 +123,15 @@ cancel_monitor(Bridge, Ref) ->
         exit:_ -> false
     end.
 
+%% Whether Python answers a ping within a moment. What Python had said before has been passed on then.
+-spec is_responsive(pid()) -> boolean().
+is_responsive(Bridge) ->
+    try
+        gen_server:call(Bridge, is_responsive, infinity)
+    catch
+        exit:_ -> false
+    end.
+
 %% All sockets that are open on a bridge.
 -spec sockets(pid()) -> [inetpy_handle:socket()].
 sockets(Bridge) ->
@@ -152,6 +178,7 @@ greet(Number, Port) ->
             case catch binary_to_term(Frame, [safe]) of
                 {hello, ?PROTOCOL, _Capabilities} ->
                     persistent_term:put({?MODULE, Number}, {self(), Port}),
+                    self() ! ping,
                     {ok, #state{port = Port, os_pid = os_pid(Port)}};
                 {hello, Other, _} ->
                     {stop,
@@ -197,36 +224,33 @@ os_pid(Port) ->
 load_atoms() ->
     {module, _} = code:ensure_loaded(erl_posix_msg),
     [unknown, bad_request, unknown_op, exception, tcp_passive, transfer, stream, listener,
-        datagram, hostent, inet, inet6, flags, addr, netmask, broadaddr, dstaddr, hwaddr, up, broadcast,
+        datagram, pong, hostent, inet, inet6, flags, addr, netmask, broadaddr, dstaddr, hwaddr, up, broadcast,
         loopback, pointtopoint, running, multicast, udp, udp_passive, udp_error, udp_closed, unspec, undefined].
 
--spec handle_call(term(), gen_server:from(), #state{}) -> {reply, term(), #state{}}.
+-spec handle_call(term(), gen_server:from(), #state{}) -> {reply, term(), #state{}} | {noreply, #state{}}.
+handle_call(is_responsive, From, #state{asking = Asking} = State) ->
+    Timer = erlang:send_after(?MOMENT, self(), {unresponsive, From}),
+    {noreply, ping(erlang:monotonic_time(millisecond), State#state{asking = Asking#{From => Timer}})};
 handle_call(where, _From, State) ->
     {reply, {self(), State#state.port}, State};
 handle_call(sockets, _From, #state{sockets = Sockets} = State) ->
     {reply, [S#socket.name || S <- maps:values(Sockets)], State};
 handle_call(os_pid, _From, State) ->
     {reply, State#state.os_pid, State};
-handle_call({monitor, Id, Ref, Pid, Name}, _From, State) ->
-    #state{sockets = Sockets, monitors = Monitors} = State,
+handle_call({monitor, Id, Ref, Pid, Name}, _From, #state{sockets = Sockets} = State) ->
     case is_map_key(Id, Sockets) of
         true ->
-            Entries = [{Ref, Pid} | maps:get(Id, Monitors, [])],
-            {reply, ok, State#state{monitors = Monitors#{Id => Entries}}};
+            #state{monitors = Monitors, monitored = Monitored} = State,
+            Own = erlang:monitor(process, Pid, [{tag, {monitor, Ref}}]),
+            Refs = maps:get(Id, Monitored, #{}),
+            {reply, ok, State#state{
+                monitors = Monitors#{Ref => {Id, Pid, Own}}, monitored = Monitored#{Id => Refs#{Ref => []}}
+            }};
         false ->
             {reply, down(Pid, Ref, Name, noproc), State}
     end;
 handle_call({cancel_monitor, Ref}, _From, #state{monitors = Monitors} = State) ->
-    Left = maps:filtermap(
-        fun(_, Entries) ->
-            case lists:keydelete(Ref, 1, Entries) of
-                [] -> false;
-                Rest -> {true, Rest}
-            end
-        end,
-        Monitors
-    ),
-    {reply, Left =/= Monitors, State#state{monitors = Left}};
+    {reply, is_map_key(Ref, Monitors), cancel(Ref, State)};
 handle_call(Request, _From, State) ->
     {reply, {error, {unknown_call, Request}}, State}.
 
@@ -235,14 +259,13 @@ handle_cast(_Request, State) ->
     {noreply, State}.
 
 -spec handle_info(term(), #state{}) -> {noreply, #state{}} | {stop, term(), #state{}}.
-handle_info(Message, #state{node = Node} = State) when Node =/= node() ->
-    ok = tell_python(State#state.port, {renamed, self()}),
+handle_info(Message, #state{node = Node} = State0) when Node =/= node() ->
+    State = tell_python({renamed, self()}, State0),
     Former = lists:usort([Node | State#state.former]) -- [node()],
     Renaming = State#state.renaming + 1,
     handle_info(Message, State#state{node = node(), former = Former, renaming = Renaming});
 handle_info({Port, {data, Frame}}, #state{port = Port, passed = ?ACK_EVERY} = State) ->
-    ok = tell_python(Port, {ack, ?ACK_EVERY}),
-    handle_info({Port, {data, Frame}}, State#state{passed = 0});
+    handle_info({Port, {data, Frame}}, tell_python({ack, ?ACK_EVERY}, State#state{passed = 0}));
 handle_info({Port, {data, Frame}}, #state{port = Port, passed = Passed} = State0) ->
     State = State0#state{passed = Passed + 1},
     try local(binary_to_term(Frame, [safe]), State#state.former) of
@@ -264,12 +287,19 @@ handle_info({Port, {data, Frame}}, #state{port = Port, passed = Passed} = State0
     end;
 handle_info({'DOWN', Ref, process, Pid, _}, #state{watched = Watched} = State) ->
     case Watched of
-        #{Pid := Ref} ->
-            ok = tell_python(State#state.port, {down, Pid}),
-            {noreply, State#state{watched = maps:remove(Pid, Watched)}};
-        #{} ->
-            {noreply, State}
+        #{Pid := Ref} -> {noreply, tell_python({down, Pid}, State#state{watched = maps:remove(Pid, Watched)})};
+        #{} -> {noreply, State}
     end;
+handle_info({{monitor, Ref}, _, process, _, _}, State) ->
+    {noreply, cancel(Ref, State)};
+handle_info(ping, State) ->
+    _ = erlang:send_after(?PING_EVERY, self(), ping),
+    {noreply, ping(erlang:monotonic_time(millisecond), State)};
+handle_info({unresponsive, From}, #state{asking = Asking} = State) ->
+    _ = [gen_server:reply(From, false) || is_map_key(From, Asking)],
+    {noreply, State#state{asking = maps:remove(From, Asking)}};
+handle_info(retry, #state{unsent = Unsent} = State) ->
+    {noreply, send_frames(Unsent, State#state{unsent = []})};
 handle_info({Port, {exit_status, Status}}, #state{port = Port} = State) ->
     {stop, {inetpy_python, {exit_status, Status}}, State};
 handle_info({'EXIT', Port, Reason}, #state{port = Port} = State) ->
@@ -277,26 +307,91 @@ handle_info({'EXIT', Port, Reason}, #state{port = Port} = State) ->
 handle_info(_Other, State) ->
     {noreply, State}.
 
-tell_python(Port, Term) ->
-    try port_command(Port, term_to_binary(Term)) of
-        true -> ok
-    catch
-        error:badarg -> ok  % it is gone; the news of that are on their way
+%% Never waits for room in the port: Python may stand still, and this process must not.
+tell_python(Term, #state{unsent = Unsent} = State) ->
+    Frame = term_to_binary(Term),
+    case Unsent of
+        [] -> send_frames([Frame], State);
+        _ -> State#state{unsent = Unsent ++ [Frame]}
     end.
+
+send_frames([], State) ->
+    State;
+send_frames([Frame | Frames] = All, #state{port = Port} = State) ->
+    try port_command(Port, Frame, [nosuspend]) of
+        true ->
+            send_frames(Frames, State);
+        false ->
+            _ = erlang:send_after(?RETRY, self(), retry),
+            State#state{unsent = All}
+    catch
+        error:badarg -> State  % it is gone; the news of that are on their way
+    end.
+
+%% One ping at a time: an old one would tell Python a wrong time.
+ping(Now, #state{pinged = undefined} = State) ->
+    tell_python({ping, Now}, State#state{pinged = Now});
+ping(Now, #state{pinged = Pinged, silent = false} = State) when Now - Pinged >= ?SILENT ->
+    logger:warning(
+        "Python (process ~p) has not answered for ~b s. Is it stopped, in a debugger, or swapped out? "
+        "Calls of its sockets wait; those with a timeout end in time.",
+        [State#state.os_pid, (Now - Pinged) div 1000],
+        #{domain => [inetpy]}
+    ),
+    State#state{silent = true};
+ping(_, State) ->
+    State.
+
+pong(#state{asking = Asking} = State) when map_size(Asking) > 0 ->
+    maps:foreach(
+        fun(From, Timer) ->
+            _ = erlang:cancel_timer(Timer),
+            gen_server:reply(From, true)
+        end,
+        Asking
+    ),
+    pong(State#state{asking = #{}});
+pong(#state{silent = false} = State) ->
+    State#state{pinged = undefined};
+pong(#state{pinged = Pinged, os_pid = OsPid} = State) ->
+    Silence = erlang:monotonic_time(millisecond) - Pinged,
+    logger:notice("Python (process ~p) answers again, after ~b s.", [OsPid, Silence div 1000], #{domain => [inetpy]}),
+    State#state{pinged = undefined, silent = false}.
+
+cancel(Ref, #state{monitors = Monitors, monitored = Monitored} = State) ->
+    case maps:take(Ref, Monitors) of
+        {{Id, _, Own}, Left} ->
+            true = erlang:demonitor(Own, [flush]),
+            #{Id := Refs} = Monitored,
+            case maps:remove(Ref, Refs) of
+                Rest when map_size(Rest) =:= 0 ->
+                    State#state{monitors = Left, monitored = maps:remove(Id, Monitored)};
+                Rest ->
+                    State#state{monitors = Left, monitored = Monitored#{Id := Rest}}
+            end;
+        error ->
+            State
+    end.
+
+%% All monitors of a socket that has ended.
+fire(Id, Name, Reason, #state{monitored = Monitored} = State) ->
+    lists:foldl(
+        fun(Ref, #state{monitors = Monitors} = Before) ->
+            #{Ref := {_, Pid, _}} = Monitors,
+            ok = down(Pid, Ref, Name, Reason),
+            cancel(Ref, Before)
+        end,
+        State,
+        maps:keys(maps:get(Id, Monitored, #{}))
+    ).
 
 -spec terminate(term(), #state{}) -> ok.
 terminate(_Reason, State) ->
-    #state{port = Port, sockets = Sockets, monitors = Monitors} = State,
+    #state{port = Port, sockets = Sockets} = State,
     %% Closing the port ends Python, which leaves by itself within a second.
     _ = catch port_close(Port),
     maps:foreach(fun(_Id, Socket) -> tell_lost(Socket) end, Sockets),
-    maps:foreach(
-        fun(Id, Entries) ->
-            #{Id := #socket{name = Name}} = Sockets,
-            [down(Pid, Ref, Name, normal) || {Ref, Pid} <- Entries]
-        end,
-        Monitors
-    ).
+    maps:foreach(fun(Id, #socket{name = Name}) -> fire(Id, Name, normal, State) end, Sockets).
 
 %% What the owner of a lost connection gets.
 tell_lost(#socket{kind = stream, name = Name, owner = Owner, active = Active}) ->
@@ -361,15 +456,9 @@ note({open, Id, Name, Kind, Owner}, #state{sockets = Sockets} = State) ->
 note({owner, Id, Owner}, #state{sockets = Sockets} = State) ->
     #{Id := Socket} = Sockets,
     State#state{sockets = Sockets#{Id := Socket#socket{owner = Owner}}};
-note({closed, Id}, #state{sockets = Sockets, monitors = Monitors} = State) ->
+note({closed, Id}, #state{sockets = Sockets} = State) ->
     {#socket{name = Name}, Left} = maps:take(Id, Sockets),
-    case maps:take(Id, Monitors) of
-        {Entries, MonitorsLeft} ->
-            _ = [down(Pid, Ref, Name, normal) || {Ref, Pid} <- Entries],
-            State#state{sockets = Left, monitors = MonitorsLeft};
-        error ->
-            State#state{sockets = Left}
-    end;
+    fire(Id, Name, normal, State#state{sockets = Left});
 note({watch, Pid}, #state{watched = Watched} = State) ->
     State#state{watched = Watched#{Pid => erlang:monitor(process, Pid)}};
 note({unwatch, Pid}, #state{watched = Watched} = State) ->
@@ -380,6 +469,8 @@ note({unwatch, Pid}, #state{watched = Watched} = State) ->
         error ->
             State
     end;
+note(pong, State) ->
+    pong(State);
 note(renamed, #state{renaming = 1} = State) ->
     State#state{former = [], renaming = 0};
 note(renamed, #state{renaming = Renaming} = State) ->

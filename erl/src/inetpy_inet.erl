@@ -326,4 +326,5 @@ ask(Function, Arguments) ->
     ask(Function, Arguments, infinity).
 
 ask(Function, Arguments, Timeout) ->
-    inetpy_request:open(inet, {Function, Arguments, inetpy_request:milliseconds(Timeout)}).
+    Patience = inetpy_request:patience(Timeout),
+    inetpy_request:open(inet, {Function, Arguments, Patience}, Patience).

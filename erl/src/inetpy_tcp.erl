@@ -88,8 +88,9 @@ fdopen(Fd, Opts) -> inetpy_handle:fdopen(tcp, inet, Fd, Opts).
 open_connect(Family, Address, Port, Opts, Timeout) ->
     ok = inetpy_handle:check_sockaddr(Opts),
     Preset = preset(inet_default_connect_options),
-    Args = {?MODULE, Family, self(), Address, Port, Opts, Preset, inetpy_request:milliseconds(Timeout)},
-    Result = inetpy_request:open(connect, Args),
+    Patience = inetpy_request:patience(Timeout),
+    Args = {?MODULE, Family, self(), Address, Port, Opts, Preset, Patience},
+    Result = inetpy_request:open(connect, Args, Patience),
     inetpy_handle:disown(Result, tcp, Family, inetpy_handle:descriptor(Opts)).
 
 %% To whatever address of a name answers first.
@@ -97,8 +98,8 @@ open_connect(Family, Address, Port, Opts, Timeout) ->
     {ok, socket()} | {error, term()}.
 open_connect_name(Name, Port, Opts, Timeout) ->
     Preset = preset(inet_default_connect_options),
-    Milliseconds = inetpy_request:milliseconds(Timeout),
-    inetpy_request:open(connect_name, {?MODULE, self(), Name, Port, Opts, Preset, Milliseconds}).
+    Patience = inetpy_request:patience(Timeout),
+    inetpy_request:open(connect_name, {?MODULE, self(), Name, Port, Opts, Preset, Patience}, Patience).
 
 -spec open_listen(inet | inet6 | local, term(), list()) -> {ok, socket()} | {error, term()}.
 open_listen(Family, Port, Opts) ->
@@ -122,7 +123,8 @@ accept(Socket) -> accept(Socket, infinity).
 
 -spec accept(socket(), timeout()) -> {ok, socket()} | {error, term()}.
 accept(Socket, Timeout) when Timeout =:= infinity; is_integer(Timeout) ->
-    inetpy_request:call(Socket, accept, {self(), inetpy_request:milliseconds(Timeout)});
+    Patience = inetpy_request:patience(Timeout),
+    inetpy_request:call(Socket, accept, {self(), Patience}, Patience);
 accept(Socket, _) ->
     refuse(Socket).
 
@@ -139,7 +141,8 @@ recv(Socket, Length) -> recv(Socket, Length, infinity).
 recv(Socket, Length, Timeout) when
     is_integer(Length), Length >= 0, (Timeout =:= infinity orelse is_integer(Timeout))
 ->
-    inetpy_request:call(Socket, recv, {Length, inetpy_request:milliseconds(Timeout)});
+    Patience = inetpy_request:patience(Timeout),
+    inetpy_request:call(Socket, recv, {Length, Patience}, Patience);
 recv(Socket, _, _) ->
     refuse(Socket).
 

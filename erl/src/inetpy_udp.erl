@@ -159,7 +159,8 @@ recv(Socket, Length, Timeout) when
     Timeout =:= infinity orelse
         (is_integer(Timeout) andalso 0 =< Timeout andalso Timeout < 16#ffffffff)
 ->
-    inetpy_request:call(Socket, recv, {Length, inetpy_request:milliseconds(Timeout)});
+    Patience = inetpy_request:patience(Timeout),
+    inetpy_request:call(Socket, recv, {Length, Patience}, Patience);
 recv(_, _, _) ->
     {error, einval}.
 

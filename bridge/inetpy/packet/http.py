@@ -114,7 +114,7 @@ def _parse_start(text: bytes, make) -> object:  # type: ignore[no-untyped-def]
         if len(text.rstrip(b" \t")) != match.end(2):
             return None
     else:
-        version = (int(major), int(minor))
+        version = (_number(major), _number(minor))
     verb = Atom(method.decode()) if method in METHODS else make(method)
     return (Atom("http_request"), verb, _parse_uri(uri, make), version)
 
@@ -126,7 +126,13 @@ def _parse_response(text: bytes, make) -> object:  # type: ignore[no-untyped-def
     major, minor, status, space, reason = match.groups()
     if not space and reason:
         return None
-    return (Atom("http_response"), (int(major), int(minor)), int(status or 0), make(reason))
+    return (Atom("http_response"), (_number(major), _number(minor)), _number(status), make(reason))
+
+
+def _number(digits: bytes) -> int:
+    """As a C int has it, which keeps the lower 32 bits. 10**32 is a multiple of 2**32."""
+    value = int(digits[-32:] or b"0") & 0xFFFFFFFF
+    return value - (1 << 32) if value >> 31 else value
 
 
 def _parse_uri(uri: bytes, make) -> object:  # type: ignore[no-untyped-def]
@@ -151,5 +157,5 @@ def _parse_absolute(scheme: Atom, uri: bytes, make) -> object:  # type: ignore[n
     assert match is not None
     host, port, rest = match.groups()
     # A port of zero, or one with other characters behind it, is none.
-    number: object = int(port) if port and not rest and int(port) else Atom("undefined")
+    number: object = (_number(port) if port and not rest else 0) or Atom("undefined")
     return (Atom("absoluteURI"), scheme, make(host), number, make(slash + path if slash else b"/"))

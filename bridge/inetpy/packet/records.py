@@ -6,6 +6,8 @@ specification, RFC 1006 (TPKT), RFC 8446 (TLS records).
 
 from __future__ import annotations
 
+import re
+
 __all__ = [
     "asn1_length",
     "cdr_length",
@@ -18,6 +20,7 @@ __all__ = [
 ]
 
 _MAX_INT = 0x7FFFFFFF
+_CONTINUED = re.compile(rb"[\x80-\xff]*")  # the bytes of a long tag but the last
 
 
 def _whole(header: int, body: int, packet_size: int) -> int:
@@ -32,8 +35,7 @@ def asn1_length(data: bytearray, packet_size: int) -> int:
         return 0
     at = 1
     if data[0] & 0x1F == 0x1F:
-        while at < have and data[at] & 0x80:
-            at += 1
+        at = _CONTINUED.match(data, 1).end()  # type: ignore[union-attr]
         if have - at < 2:
             return 0
         at += 1

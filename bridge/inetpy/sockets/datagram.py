@@ -13,7 +13,6 @@ socket goes on.
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -36,6 +35,7 @@ from ..messages import (
 from ..packet import PacketType
 from ..syscalls import READ, WRITE
 from ..terms import Atom, Pid
+from ..waiting import Waiting
 from .handle import CLOSED, Handle
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Datagram(Handle):
     """See the module. `peer` is where it is connected to, or None."""
 
     __slots__ = (
-        "last_address", "last_term", "peer", "recv_ref", "recv_timer", "udp_heads",
+        "last_address", "last_term", "peer", "receiver", "udp_heads",
     )  # fmt: skip
 
     kind: ClassVar[str] = "datagram"
@@ -70,8 +70,7 @@ class Datagram(Handle):
         self.peer: Sockaddr | None = None
         self.last_term: Any = None
         self.last_address: Sockaddr | None = None
-        self.recv_ref: bytes | None = None
-        self.recv_timer: asyncio.TimerHandle | None = None
+        self.receiver: Waiting | None = None  # the caller in recv
         self.rename(self.name)
 
     def rename(self, name: bytes) -> None:
@@ -160,20 +159,22 @@ class Datagram(Handle):
 
     def op_recv(self, ref: bytes, args: Any) -> None:
         """{Length, Timeout}; the length has no meaning."""
-        _, timeout = args
+        _, given = args
+        timeout = self.session.remaining(given)
+        if timeout is None:
+            return self.session.reply(ref, build_error("timeout"))
         if self.active != PASSIVE:
             return self.session.reply(ref, build_error("einval"))
-        if self.recv_ref is not None:
+        if self.receiver is not None:
             return self.session.reply(ref, build_error("ealready"))
-        self.recv_ref = ref
-        if self._receive_one() or self.recv_ref is None:
+        self.receiver = Waiting(self.session, self, ref)
+        if self._receive_one():
             return
         if timeout >= 0:
-            self.recv_timer = self.session.after(timeout, self._on_recv_timeout)
+            self.receiver.timer = self.session.after(timeout, self._on_recv_timeout)
         self.want(self.interest | READ)
 
     def _on_recv_timeout(self) -> None:
-        self.recv_timer = None
         if self.active == PASSIVE:
             self.want(self.interest & ~READ)
         elif self.session.before_28:
@@ -181,12 +182,9 @@ class Datagram(Handle):
         self._answer_recv(build_error("timeout"))
 
     def _answer_recv(self, body: bytes) -> None:
-        ref, self.recv_ref = self.recv_ref, None
-        if self.recv_timer is not None:
-            self.recv_timer.cancel()
-            self.recv_timer = None
-        if ref is not None:
-            self.session.reply(ref, body)
+        receiver, self.receiver = self.receiver, None
+        if receiver is not None:
+            receiver.answer(body)
 
     def on_ready(self, events: int) -> None:
         if not events & ~WRITE or not self.interest & READ:
@@ -197,8 +195,10 @@ class Datagram(Handle):
                 self.want(self.interest & ~READ)
             else:
                 self._receive_many()
-        elif self.recv_ref is None:
+        elif self.receiver is None:
             self.want(self.interest & ~READ)
+        elif self.receiver.overdue:
+            self._on_recv_timeout()  # its caller has gone: a datagram for it would be lost
         else:
             self._receive_one()
 

@@ -10,6 +10,7 @@ Requests come as `op_...(ref, args)` methods, found through the class table
 
 from __future__ import annotations
 
+import logging
 import socket
 import struct
 from collections.abc import Callable
@@ -26,6 +27,8 @@ from ..terms import Atom, Pid
 
 if TYPE_CHECKING:
     from ..session import Session
+
+log = logging.getLogger(__name__)
 
 __all__ = ["CLOSED", "CONNECTED", "CONNECTING", "LISTENING", "OPEN", "Handle"]
 
@@ -62,6 +65,7 @@ class Handle:
     )  # fmt: skip
 
     kind: ClassVar[str]
+    survives: ClassVar[bool] = False  # a bug in a socket's code ends the socket
     protocol: ClassVar[str] = "tcp"  # the first word of messages
     ops: ClassVar[dict[str, Callable[[Any, bytes, Any], None]]] = {}
 
@@ -113,6 +117,9 @@ class Handle:
         self.recv_oct = self.recv_cnt = self.recv_max = 0
         self.send_oct = self.send_cnt = self.send_max = 0
         self.recv_avg = self.recv_dvi = 0.0
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.ident}>"
 
     def rename(self, name: bytes) -> None:
         """The node has another name, and so has the socket on the wire."""
@@ -196,6 +203,10 @@ class Handle:
         except options.OptionError:
             return self.session.reply(ref, build_error("einval"))
         self.settle(old_active, old_packet)
+        self.reply_settled(ref)
+
+    def reply_settled(self, ref: bytes) -> None:
+        """`ok`, when `settle` has done all that the change brings about."""
         self.session.reply(ref, OK)
 
     def op_getopts(self, ref: bytes, args: Any) -> None:
@@ -319,7 +330,7 @@ class Handle:
             except options.Ended:
                 pass
             self.settle(old, self.packet)
-        self.session.reply(ref, OK)
+        self.reply_settled(ref)
 
     def on_down(self, _pid: Pid) -> None:
         """The owner has died."""
@@ -335,6 +346,32 @@ class Handle:
         """The end of the handle: nothing answers for it any more."""
         if self.session.forget(self):
             self.close_descriptor()
+
+    def fail(self, error: Exception) -> None:
+        """The end after a bug, at any point of any method: see `bugs`.
+
+        Callers get `{error, {inetpy, exception, _}}`; the owner of an active socket gets an error
+        and the end. Each step is taken, whatever the one before came to.
+        """
+        self.session.fail_callers(self, error)
+        for step in (self._tell_failure, self.terminate, self._drop_descriptor):
+            try:
+                step()
+            except Exception:
+                log.exception("while %r was ended", self)
+
+    def _tell_failure(self) -> None:
+        if self.active != PASSIVE and self.kind != "listener" and self.ident in self.session.sockets:
+            self.tell(f"{self.protocol}_error", encode_body(Atom("inetpy_exception")))
+            self.tell(f"{self.protocol}_closed")
+
+    def _drop_descriptor(self) -> None:
+        """Closes the descriptor past all rules, if `terminate` has not."""
+        self.session.sockets.pop(self.ident, None)
+        sock, self.sock = self.sock, None
+        if sock is not None:
+            self.session.poller.forget(sock.fileno())
+            sock.close()
 
     def lingers_not(self) -> bool:
         """Whether the option linger is `{true, 0}`: what is not sent is dropped."""

@@ -6,16 +6,15 @@ the first of them tries at once: while others wait, a new one goes behind them.
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
-from socket import SO_PRIORITY, SOL_SOCKET
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from .. import bugs
 from ..errors import posix_name
 from ..messages import build_error, build_ok
 from ..packet import PacketType
 from ..syscalls import READ
 from ..terms import Pid
+from ..waiting import Waiting
 from .handle import CONNECTED, LISTENING, Handle
 from .stream import Stream
 
@@ -31,30 +30,24 @@ __all__ = ["Listener"]
 class Acceptor:
     """One caller in accept. It is dropped when it dies, so that it takes no connection."""
 
-    __slots__ = ("caller", "listener", "ref", "timer")
+    __slots__ = ("caller", "listener", "process")
 
-    def __init__(self, listener: Listener, ref: bytes, caller: Pid, timeout: int) -> None:
+    def __init__(self, listener: Listener, ref: bytes, process: Pid, timeout: int) -> None:
         self.listener = listener
-        self.ref = ref
-        self.caller = caller
-        self.timer: asyncio.TimerHandle | None = None
-        if timeout >= 0:
-            self.timer = listener.session.after(timeout, self.on_timeout)
-        listener.session.watch(caller, self)
+        self.process = process
+        self.caller = Waiting(listener.session, listener, ref, timeout, self.on_timeout)
+        listener.session.watch(process, self)
 
     def on_timeout(self) -> None:
-        self.timer = None
         self.listener.drop(self)
-        self.listener.session.reply(self.ref, build_error("timeout"))
+        self.caller.answer(build_error("timeout"))
 
     def on_down(self, _pid: Pid) -> None:
         self.listener.drop(self)
+        self.caller.withdraw()
 
-    def release(self) -> None:
-        """Gives up the timer and the watch."""
-        if self.timer is not None:
-            self.timer.cancel()
-        self.listener.session.unwatch(self.caller, self)
+    def fail(self, error: Exception) -> None:
+        self.listener.fail(error)
 
 
 class Listener(Handle):
@@ -66,10 +59,13 @@ class Listener(Handle):
 
     def __init__(self, session: Session, module: Atom, owner: Pid, sock: socket.socket) -> None:
         super().__init__(session, module, owner, sock)
-        self.acceptors: deque[Acceptor] = deque()
+        self.acceptors: dict[Acceptor, None] = {}  # in the order in which they came
 
     def op_accept(self, ref: bytes, args: Any) -> None:
-        caller, timeout = args
+        process, given = args
+        timeout = self.session.remaining(given)
+        if timeout is None:
+            return self.session.reply(ref, build_error("timeout"))
         if not self.acceptors:
             try:
                 sock = self.syscalls.accept(self._listening())
@@ -78,10 +74,12 @@ class Listener(Handle):
             except OSError as error:
                 return self.session.reply(ref, build_error(posix_name(error)))
             else:
-                return self._hand_over(ref, caller, sock)
+                stream = self._hand_over(process, sock)
+                self.session.reply(ref, build_ok(stream.name))
+                return bugs.guard(stream.begin, self)
         if timeout == 0:
             return self.session.reply(ref, build_error("timeout"))
-        self.acceptors.append(Acceptor(self, ref, caller, timeout))
+        self.acceptors[Acceptor(self, ref, process, timeout)] = None
         self.want(READ)
 
     def _listening(self) -> socket.socket:
@@ -92,51 +90,51 @@ class Listener(Handle):
         if not self.acceptors:
             return self.want(0)
         while self.acceptors:
+            acceptor = next(iter(self.acceptors))
+            if acceptor.caller.overdue:
+                acceptor.on_timeout()  # its process has gone on: a connection for it would be lost
+                continue
             try:
                 sock = self.syscalls.accept(self._listening())
             except BlockingIOError:
                 return
             except OSError as error:
-                acceptor = self._next()
-                return self.session.reply(acceptor.ref, build_error(posix_name(error)))
-            acceptor = self._next()
-            self._hand_over(acceptor.ref, acceptor.caller, sock)
+                self.drop(acceptor)
+                return acceptor.caller.answer(build_error(posix_name(error)))
+            stream = self._hand_over(acceptor.process, sock)
+            self.drop(acceptor)
+            acceptor.caller.answer(build_ok(stream.name))
+            bugs.guard(stream.begin, self)
 
-    def _next(self) -> Acceptor:
-        acceptor = self.acceptors.popleft()
-        acceptor.release()
-        return acceptor
-
-    def _hand_over(self, ref: bytes, caller: Pid, sock: socket.socket) -> None:
-        stream = Stream(self.session, self.module, caller, sock, like=self)
-        stream.state = CONNECTED
-        self.session.enter(stream)
-        self.session.reply(ref, build_ok(stream.name))
-        # Here inet_drv's Erlang side gives some options of the listener to the new
-        # socket (prim_inet:accept_opts); most of the system's came with the descriptor.
-        if self.marked:
-            priority = self.get_system_option(SOL_SOCKET, SO_PRIORITY, 0)
-            stream.set_system_option(SOL_SOCKET, SO_PRIORITY, priority)  # type: ignore[arg-type]
-        stream.set_active(self.active, self.active_count)
-        stream.settle(0, stream.packet)
+    def _hand_over(self, owner: Pid, sock: socket.socket) -> Stream:
+        """The connection of `sock`, for its new owner."""
+        try:
+            stream = Stream(self.session, self.module, owner, sock, like=self)
+            stream.state = CONNECTED
+            self.session.enter(stream)
+        except Exception:
+            self.syscalls.close(sock)
+            raise
+        return stream
 
     def states(self) -> tuple[str, ...]:
         waiting = ("accepting",) if self.acceptors else ()
         return waiting + super().states()
 
     def drop(self, acceptor: Acceptor) -> None:
-        # When its process owned the listener too, it may have been answered before.
+        """The caller waits no longer. It may have been dropped before, with the listener."""
         if acceptor in self.acceptors:
-            self.acceptors.remove(acceptor)
-            acceptor.release()
+            del self.acceptors[acceptor]
+            self.session.unwatch(acceptor.process, acceptor)
 
     def settle(self, old_active: int, old_packet: PacketType) -> None:
         pass  # a listener receives nothing
 
     def terminate(self) -> None:
         super().terminate()
-        while self.acceptors:
-            self.session.reply(self._next().ref, build_error("closed"))
+        for acceptor in list(self.acceptors):
+            self.drop(acceptor)
+            acceptor.caller.answer(build_error("closed"))
 
     def listen(self, backlog: int) -> None:
         """listen(2). Raises OSError, and then the socket is gone."""

@@ -7,13 +7,14 @@ wins, and the others are given up.
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from ..errors import posix_name
+from ..messages import build_error, build_ok
+from ..waiting import Timer, Waiting
 
 if TYPE_CHECKING:
     from ..session import Session
@@ -38,27 +39,26 @@ def interleave(addresses: list[Address]) -> list[Address]:
 
 
 class Race:
-    """One connect. `begin(address)` gives a stream, or raises OSError.
+    """One connect of a caller. `begin(address, on_end)` gives a stream, or raises OSError.
 
-    `done` is called once, with the stream that won or the name of the last error.
+    The answer is the stream that won, or the last error.
     """
 
     def __init__(
         self,
         session: Session,
+        ref: bytes,
         timeout: int,
         begin: Callable[[Address, Callable[[str | None], None]], Stream],
-        done: Callable[[Stream | str], None],
     ) -> None:
         self._session = session
         self._left: deque[Address] = deque()
         self._begin = begin
-        self._done = done
         self._runners: list[Stream] = []
         self._error = "nxdomain"
         self._over = False
-        self._next_timer: asyncio.TimerHandle | None = None
-        self._timer = session.after(timeout, self._on_timeout) if timeout >= 0 else None
+        self._next_timer: Timer | None = None
+        self._caller = Waiting(session, self, ref, timeout, self._on_timeout)
 
     def start(self, addresses: list[Address]) -> None:
         """The name has been looked up; the time has been running all along."""
@@ -67,7 +67,7 @@ class Race:
 
     def _next(self) -> None:
         """Tries the next address; the end, when there is none and nobody runs."""
-        self._cancel(self._next_timer)
+        self._cancel_next()
         while self._left and not self._over:
             address = self._left.popleft()
             try:
@@ -99,6 +99,8 @@ class Race:
     def _on_end(self, stream: Stream, error: str | None) -> None:
         if self._over:
             return
+        if self._caller.overdue:
+            return self._on_timeout()
         self._runners.remove(stream)
         if error is None:
             return self._end(stream)
@@ -110,13 +112,19 @@ class Race:
 
     def _end(self, result: Stream | str) -> None:
         self._over = True
-        self._cancel(self._next_timer)
-        self._cancel(self._timer)
+        self._cancel_next()
         for stream in self._runners:
             stream.terminate()
-        self._done(result)
+        self._caller.answer(build_error(result) if isinstance(result, str) else build_ok(result.name))
 
-    @staticmethod
-    def _cancel(timer: asyncio.TimerHandle | None) -> None:
-        if timer is not None:
-            timer.cancel()
+    def _cancel_next(self) -> None:
+        if self._next_timer is not None:
+            self._next_timer.cancel()
+
+    def fail(self, error: Exception) -> None:
+        """A bug in here, or in the lookup of the name."""
+        self._caller.fail(error)
+        self._over = True
+        self._cancel_next()
+        for stream in self._runners:
+            stream.fail(error)

@@ -22,7 +22,6 @@ packets changes (`settle`), before OTP 28.
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import socket
 from collections import deque
@@ -48,9 +47,10 @@ from ..packet import RAW, PacketType, build_header
 from ..packet.buffer import InputBuffer
 from ..syscalls import READ, WRITE
 from ..terms import Atom, Pid
+from ..waiting import Timer, Waiting, failure
 from .handle import CLOSED, CONNECTED, CONNECTING, OPEN, Handle
 from .late import LateError
-from .outbox import FileSend, Outbox
+from .outbox import FileSend, Outbox, Remote
 
 if TYPE_CHECKING:
     from ..addresses import Sockaddr
@@ -64,6 +64,7 @@ CLOSE_WAIT = 180_000  # ms that close waits for a queue that gets shorter
 CLOSE_CHECK = 5_000  # ms in which it must get shorter
 FILE_CHUNK = 1 << 20  # of one sendfile(2): others get their turn between two
 MAX_OFFSET = (1 << 63) - 1
+MAX_DELIVERIES = 256  # packets of one socket in a turn: others get theirs in between
 _BEGINNING = 4096  # of a large send: what the system takes of it before its caller gets the answer
 
 _HOW = {"read": socket.SHUT_RD, "write": socket.SHUT_WR, "read_write": socket.SHUT_RDWR}
@@ -73,8 +74,8 @@ class Stream(Handle):
     """See the module."""
 
     __slots__ = (
-        "inbox", "reading", "recv_ref", "recv_timer",
-        "outbox", "file", "busy_ref", "send_timer", "suspended", "shutting", "shut",
+        "inbox", "reading", "receiver", "delivering",
+        "outbox", "file", "busy", "suspended", "shutting", "shut",
         "connect_done", "connect_timer", "closers",
         "closed_send", "closed_recv", "closed_told", "reset_hidden", "tcp_head", "in_headers",
     )  # fmt: skip
@@ -87,15 +88,14 @@ class Stream(Handle):
         super().__init__(session, module, owner, sock, like)
         self.inbox = InputBuffer()
         self.reading = False
-        self.recv_ref: bytes | None = None
-        self.recv_timer: asyncio.TimerHandle | None = None
+        self.receiver: Waiting | None = None  # the caller in recv
+        self.delivering: list[Waiting] | None = None  # see _deliver_in_turn
         self.connect_done: Callable[[str | None], None] | None = None
-        self.connect_timer: asyncio.TimerHandle | None = None
+        self.connect_timer: Timer | None = None
         self.outbox: Outbox | None = None  # always there while a file is sent
         self.file: FileSend | None = None
-        self.busy_ref: bytes | None = None
-        self.send_timer: asyncio.TimerHandle | None = None
-        self.suspended: deque[tuple[bytes, bytes]] | None = None
+        self.busy: Waiting | None = None  # the caller in send, above the high watermark
+        self.suspended: deque[tuple[Waiting, Any, Remote | None]] | None = None  # callers behind it
         self.shutting: int | None = None
         self.shut = False
         self.closed_send = False
@@ -121,6 +121,18 @@ class Stream(Handle):
         if self.active != PASSIVE:
             self._start_reading()
 
+    def begin(self, listener: Handle) -> None:
+        """An accepted connection, whose owner has its name: messages may follow.
+
+        Here inet_drv's Erlang side gives some options of the listener to the new socket
+        (prim_inet:accept_opts); most of the system's came with the descriptor.
+        """
+        if listener.marked:
+            priority = listener.get_system_option(socket.SOL_SOCKET, socket.SO_PRIORITY, 0)
+            self.set_system_option(socket.SOL_SOCKET, socket.SO_PRIORITY, priority)  # type: ignore[arg-type]
+        self.set_active(listener.active, listener.active_count)
+        self.settle(0, self.packet)
+
     # --- connecting ---
 
     def connect(self, address: Sockaddr, timeout: int, done: Callable[[str | None], None]) -> None:
@@ -145,6 +157,8 @@ class Stream(Handle):
 
     def _on_connect_ready(self) -> None:
         assert self.sock is not None
+        if self.connect_timer is not None and self.connect_timer.overdue:
+            return self._fail_connect("timeout")
         number = self.syscalls.getsockopt(self.sock, socket.SOL_SOCKET, socket.SO_ERROR)
         if number:
             return self._fail_connect(posix_name(OSError(number, "connect")))
@@ -153,6 +167,18 @@ class Stream(Handle):
         except OSError:
             return  # readiness that was meant for an earlier owner of the descriptor
         self._finish_connect()
+
+    def fail(self, error: Exception) -> None:
+        super().fail(error)
+        done = self._end_connect()
+        if done is not None:
+            done("eio")  # a race goes on with another address
+
+    def _drop_descriptor(self) -> None:
+        try:
+            self._drop_output()
+        finally:
+            super()._drop_descriptor()
 
     def _finish_connect(self) -> None:
         done = self._end_connect()
@@ -184,19 +210,28 @@ class Stream(Handle):
             return self._on_connect_ready()
         if events & ~WRITE:
             if self.reading:
-                if self.session.congested:
-                    self.session.pause(self)
-                    self.want(self.interest & ~READ)
-                else:
-                    self._receive(0)
+                self._on_readable()
             elif self.interest & READ:
                 self.want(self.interest & ~READ)
         if events & ~READ and self.interest & WRITE:
             self._write()
 
+    def _on_readable(self) -> None:
+        if self.delivering is not None:
+            self.want(self.interest & ~READ)  # not before the buffer is empty
+        elif self.session.congested:
+            self.session.pause(self)
+            self.want(self.interest & ~READ)
+        elif self.receiver is not None and self.receiver.overdue:
+            self._on_recv_timeout()  # its caller has gone: data for it would be lost
+        else:
+            self._receive(0)
+
     def resume(self) -> None:
         """The session takes messages again: see `pause` there."""
-        if self.reading:
+        if self.delivering is not None:
+            self.session.in_turn(self._go_on_delivering)
+        elif self.reading:
             self._start_reading()
 
     def _start_reading(self) -> None:
@@ -214,24 +249,26 @@ class Stream(Handle):
     # --- receiving ---
 
     def op_recv(self, ref: bytes, args: Any) -> None:
-        length, timeout = args
+        length, given = args
+        timeout = self.session.remaining(given)
+        if timeout is None:
+            return self.session.reply(ref, build_error("timeout"))
         if self.state != CONNECTED:
             return self._reply_closed_recv(ref)
         if self.active != PASSIVE or (self.packet is not RAW and length):
             return self.session.reply(ref, build_error("einval"))
         if length > MAX_RECV:
             return self.session.reply(ref, build_error("enomem"))
-        if self.recv_ref is not None:
+        if self.receiver is not None:
             return self.session.reply(ref, build_error("ealready"))
-        self.recv_ref = ref
+        self.receiver = receiver = Waiting(self.session, self, ref)
         self._receive(length)
-        if self.recv_ref is None:
+        if self.receiver is not receiver:
             return
         if timeout == 0:
-            self._answer_recv(build_error("timeout"))
-            return
+            return self._answer_recv(build_error("timeout"))
         if timeout > 0:
-            self.recv_timer = self.session.after(timeout, self._on_recv_timeout)
+            receiver.timer = self.session.after(timeout, self._on_recv_timeout)
         self._start_reading()
 
     def _reply_closed_recv(self, ref: bytes) -> None:
@@ -242,21 +279,18 @@ class Stream(Handle):
         self.session.reply(ref, build_error(name))
 
     def _on_recv_timeout(self) -> None:
-        self.recv_timer = None
         self.inbox.missing = 0
         self._stop_reading()
         self._answer_recv(build_error("timeout"))
 
     def _answer_recv(self, body: bytes, tail: bytes = b"") -> None:
-        ref, self.recv_ref = self.recv_ref, None
-        self._cancel_recv_timer()
-        if ref is not None:
-            self.session.reply(ref, body, tail)
+        receiver, self.receiver = self.receiver, None
+        if receiver is not None:
+            receiver.answer(body, tail)
 
     def _cancel_recv_timer(self) -> None:
-        if self.recv_timer is not None:
-            self.recv_timer.cancel()
-            self.recv_timer = None
+        if self.receiver is not None:
+            self.receiver.cancel_timer()
 
     def _receive(self, request: int) -> bool:
         """Reads, and delivers what is whole.
@@ -267,14 +301,16 @@ class Stream(Handle):
         inbox = self.inbox
         wanted, length = inbox.demand(request, self.buffer, self)
         while wanted > 0:
-            if wanted >= LARGE and self._forward(wanted):
-                return True
             known = inbox.missing > 0
             asked = min(wanted, MAX_READ) if known else wanted
             capped = asked < wanted
-            chunk = self._read(asked)
-            if not chunk:
-                return chunk is None
+            chunk = self._forward(wanted) if wanted >= LARGE else None
+            if chunk is None:
+                chunk = self._read(asked)
+                if not chunk:
+                    return chunk is None
+            elif not chunk:
+                return True
             if self.packet is RAW and not inbox.data and len(chunk) >= inbox.missing:
                 # All there is to a raw packet: hand it on without the buffer.
                 inbox.clear()
@@ -288,27 +324,31 @@ class Stream(Handle):
             return self._receive_error("emsgsize")
         return self._deliver(length)
 
-    def _forward(self, wanted: int) -> bool:
-        """Answers a recv with bytes that do not come by here, when they are many and all there.
+    def _forward(self, wanted: int) -> bytes | None:
+        """Answers a recv with bytes that do not pass through this process. Empty: that is done.
 
-        Only plain ones, and only where they keep nobody else waiting: see `Session.alone`.
+        Only for plain bytes that are all there, and only where nobody else has to wait for them: see
+        `Session.alone`. None: not possible. Else what was read, when it was less than it seemed.
         """
-        inbox, ref = self.inbox, self.recv_ref
+        inbox, receiver = self.inbox, self.receiver
         if self.packet is not RAW or inbox.data or self.as_list or self.header or self.as_port:
-            return False
-        if ref is None or self.active != PASSIVE or self.shared or not self.session.alone(self.ident):
-            return False
+            return None
+        if receiver is None or self.active != PASSIVE or not self.session.alone(self.ident):
+            return None
         assert self.sock is not None
-        size = min(wanted, self.syscalls.readable(self.sock))
-        if size < max(inbox.missing, LARGE):
-            return False
-        if not self.session.forward(ref, build_ok(build_binary_head(size)), self.sock, size):
-            return False
+        least = max(inbox.missing, LARGE)
+        if self.syscalls.readable(self.sock) < least:
+            return None
+        size = self.session.take(self.sock, wanted)
+        if size < least:  # the kernel counts bytes that are not for us: MSG_OOB on unix sockets
+            return self.session.give_back(size) or None
+        self.receiver = None
+        receiver.withdraw()
+        self.session.forward(receiver.ref, build_ok(build_binary_head(size)), size)
         inbox.clear()
         self.count_received(size)
-        self.recv_ref = None
         self._after_delivery()
-        return True
+        return b""
 
     def _read_enough(self, known: bool, capped: bool, short: bool) -> bool:
         """Whether to wait for more after a read that was not enough.
@@ -347,14 +387,41 @@ class Stream(Handle):
         is told when reading goes on.
         """
         inbox, wanted = self.inbox, 0
-        while length > 0:
+        for _ in range(MAX_DELIVERIES):
+            if length <= 0:
+                return wanted >= 0
             self.count_received(length)
             packet = inbox.take(length)
             self._hand_out(packet)
             if self.active == PASSIVE or inbox.data is None:
                 return True
             wanted, length = inbox.look(self)
+        if self.delivering is None:
+            self.delivering = []
+            self.session.in_turn(self._go_on_delivering)
         return wanted >= 0
+
+    def _go_on_delivering(self) -> None:
+        """The next packets of a buffer that holds many, when the other sockets have had their turn."""
+        if self.session.congested:
+            return self.session.pause(self)
+        settled, self.delivering = self.delivering or [], None
+        if self.active != PASSIVE and self.state == CONNECTED:
+            self._deliver_buffered()
+        if self.delivering is not None:
+            self.delivering += settled
+            return
+        if self.reading and self.state == CONNECTED:
+            self._start_reading()
+        for caller in settled:
+            caller.answer(OK)
+
+    def reply_settled(self, ref: bytes) -> None:
+        """`ok` for a change of options, behind the messages that it brought about."""
+        if self.delivering is None:
+            self.session.reply(ref, OK)
+        else:
+            self.delivering.append(Waiting(self.session, self, ref))
 
     def _deliver_buffered(self) -> None:
         """Hands out what is whole in the buffer, without reading (tcp_deliver with 0)."""
@@ -427,9 +494,9 @@ class Stream(Handle):
 
     def _receive_closed(self) -> bool:
         """The peer has closed (tcp_recv_closed)."""
-        if self.busy_ref is None and self.file is None:
+        if self.busy is None and self.file is None:
             self.closed_send = True
-        if self.busy_ref is not None:
+        if self.busy is not None:
             self._end_busy(build_error("closed"), drop_queue=True)
         if self.file is not None:
             self._end_file(build_error("closed"))
@@ -437,7 +504,7 @@ class Stream(Handle):
 
     def _receive_error(self, name: str) -> bool:
         """Reading failed (tcp_recv_error)."""
-        if self.busy_ref is not None:
+        if self.busy is not None:
             self._end_busy(build_error("closed"), drop_queue=True)
         if self.file is not None:
             self._end_file(build_error(_file_error(name)))
@@ -500,7 +567,7 @@ class Stream(Handle):
     # --- sending ---
 
     def states(self) -> tuple[str, ...]:
-        busy = ("busy",) if self.busy_ref is not None else ()
+        busy = ("busy",) if self.busy is not None else ()
         return busy + super().states()
 
     @property
@@ -508,34 +575,53 @@ class Stream(Handle):
         return 0 if self.outbox is None else self.outbox.size
 
     def op_send(self, ref: bytes, data: Any) -> None:
-        if self.busy_ref is not None:
+        self._send(ref, data)
+
+    def op_send_large(self, ref: bytes, args: Any) -> None:
+        """{Size, Feeder, Data}: Data is the beginning, and the process Feeder has the rest. See `Remote`."""
+        size, feeder, data = args
+        self._send(ref, data, Remote(self, ref, feeder, size - len(data)))
+
+    def _send(self, ref: bytes, data: Any, rest: Remote | None = None) -> None:
+        if self.busy is not None:
             if self.suspended is None:
                 self.suspended = deque()
-            self.suspended.append((ref, data))
-            return
+            self.suspended.append((Waiting(self.session, self, ref), data, rest))
+        elif not self._take_to_send(ref, data, rest) and rest is not None:
+            rest.stop()
+
+    def _take_to_send(self, ref: bytes, data: Any, rest: Remote | None) -> bool:
+        """Sends, or queues, `data` and then `rest`. False when they are refused; `ref` has been told."""
         if self.state != CONNECTED:
-            return self._reply_closed_send(ref)
+            self._reply_closed_send(ref)
+            return False
         if self.shutting is not None:
-            return self._send_error(ref, "epipe")
+            self._send_error(ref, "epipe")
+            return False
         header = self.packet.header
+        size = len(data) if rest is None else len(data) + rest.left
         if header:
-            data = build_header(header, len(data)) + data
-        self.count_sent(len(data))
+            data = build_header(header, size) + data
+            size += header
+        self.count_sent(size)
         if self.outbox is not None:
-            return self._send_behind(ref, data)
+            self._send_behind(ref, data, rest)
+            return True
         if data and self.delay_send:
-            self.outbox = Outbox()
-            self.outbox.add(data)
+            self._send_later(data, 0, rest)
             self.session.soon(self._write)
         elif data:
-            if len(data) >= LARGE and self.session.alone(self.ident):
-                return self._send_large(ref, data)
+            if rest is None and size >= LARGE and self.session.alone(self.ident):
+                self._send_large(ref, data)
+                return True
             sent = self._send_now(ref, data)
             if sent is None:
-                return
-            if sent < len(data):
-                self._send_later(data, sent)
+                return False
+            if sent < size:
+                self._send_later(data, sent, rest)
+                self.want(self.interest | WRITE)
         self.session.reply(ref, OK)
+        return True
 
     def _send_large(self, ref: bytes, data: bytes | memoryview) -> None:
         """For a caller that is alone: sends the beginning, answers, and sends the rest meanwhile."""
@@ -555,6 +641,7 @@ class Stream(Handle):
                 return
         if sent < len(data):
             self._send_later(data, sent)
+            self.want(self.interest | WRITE)
 
     def _send_now(self, ref: bytes, data: bytes | memoryview, flags: int = 0) -> int | None:
         """How much the system takes. None: it failed, and `ref` has been told."""
@@ -567,11 +654,10 @@ class Stream(Handle):
             self._send_error(ref, self._send_error_name(error))
             return None
 
-    def _send_later(self, data: bytes | memoryview, start: int) -> None:
-        """data[start:] waits for the system."""
+    def _send_later(self, data: bytes | memoryview, start: int, rest: Remote | None = None) -> None:
+        """data[start:] and `rest` wait for the system."""
         self.outbox = Outbox()
-        self.outbox.add(data, start)
-        self.want(self.interest | WRITE)
+        self.outbox.add(data, start, rest)
 
     def _reply_closed_send(self, ref: bytes) -> None:
         name = "enotconn"
@@ -580,23 +666,21 @@ class Stream(Handle):
             name = "econnreset" if self.reset_hidden else "closed"
         self.session.reply(ref, build_error(name))
 
-    def _send_behind(self, ref: bytes, data: bytes) -> None:
+    def _send_behind(self, ref: bytes, data: bytes, rest: Remote | None) -> None:
         """A send while others wait: it may have to wait for its answer too."""
         assert self.outbox is not None
-        self.outbox.add(data)
+        self.outbox.add(data, 0, rest)
         if self.outbox.size < self.high_watermark:
             return self.session.reply(ref, OK)
         if self.send_timeout == 0:
             return self.session.reply(ref, build_error("timeout"))
-        self.busy_ref = ref
-        if self.send_timeout is not None:
-            self.send_timer = self.session.after(self.send_timeout, self._on_send_timeout)
+        patience = -1 if self.send_timeout is None else self.send_timeout
+        self.busy = Waiting(self.session, self, ref, patience, self._on_send_timeout)
 
     def _on_send_timeout(self) -> None:
-        self.send_timer = None
-        ref, self.busy_ref = self.busy_ref, None
-        if ref is not None:
-            self.session.reply(ref, build_error("timeout"))
+        busy, self.busy = self.busy, None
+        if busy is not None:
+            busy.answer(build_error("timeout"))
         if self.send_timeout_close:
             self.close_descriptor()
         self._resume_suspended()
@@ -605,20 +689,22 @@ class Stream(Handle):
         """The send that waits gets `answer`, and those behind it their turn."""
         if drop_queue:
             self._drop_output()
-        if self.send_timer is not None:
-            self.send_timer.cancel()
-            self.send_timer = None
-        ref, self.busy_ref = self.busy_ref, None
-        if ref is not None:
-            self.session.reply(ref, answer)
+        busy, self.busy = self.busy, None
+        if busy is not None:
+            busy.answer(answer)
         if self.suspended:
             # Not at once: the state that they will find is still in the making.
             self.session.soon(self._resume_suspended)
 
     def _resume_suspended(self) -> None:
-        while self.suspended and self.busy_ref is None:
-            ref, data = self.suspended.popleft()
-            self.op_send(ref, data)
+        while self.suspended and self.busy is None:
+            caller, data, rest = self.suspended.popleft()
+            caller.withdraw()
+            try:
+                self._send(caller.ref, data, rest)
+            except Exception as error:
+                self.session.reply(caller.ref, failure(error))
+                raise
 
     def _write(self) -> None:
         """Sends what waits, as long as the system takes it."""
@@ -629,13 +715,16 @@ class Stream(Handle):
             return
         while outbox.size:
             assert self.sock is not None
+            parts = outbox.vector()
+            if not parts:
+                return self.want(self.interest & ~WRITE)  # until more has come from the node
             try:
-                outbox.sent(self.syscalls.sendmsg(self.sock, outbox.vector()))
+                outbox.sent(self.syscalls.sendmsg(self.sock, parts))
             except (BlockingIOError, InterruptedError):
                 return self.want(self.interest | WRITE)
             except OSError as error:
                 return self._write_failed(error)
-            if outbox.size <= self.low_watermark and self.busy_ref is not None:
+            if outbox.size <= self.low_watermark and self.busy is not None:
                 self._end_busy(OK)
         self.outbox = None
         if self.state != CONNECTED:
@@ -666,7 +755,8 @@ class Stream(Handle):
             return self.session.reply(ref, build_error("enotsup"))
         if self.outbox is None:
             self.outbox = Outbox()
-        self.file = FileSend(ref, descriptor, offset, length, self.outbox.size)
+        caller_waits = Waiting(self.session, self, ref)
+        self.file = FileSend(caller_waits, descriptor, offset, length, self.outbox.size)
         self._write()
 
     def _write_file(self, file: FileSend, outbox: Outbox) -> bool:
@@ -674,7 +764,11 @@ class Stream(Handle):
         assert self.sock is not None
         try:
             while file.ahead:
-                sent = self.syscalls.sendmsg(self.sock, outbox.vector_of(file.ahead))
+                parts = outbox.vector_of(file.ahead)
+                if not parts:
+                    self.want(self.interest & ~WRITE)
+                    return False
+                sent = self.syscalls.sendmsg(self.sock, parts)
                 outbox.sent(sent)
                 file.ahead -= sent
             some = min(file.left, FILE_CHUNK)
@@ -690,7 +784,7 @@ class Stream(Handle):
             self.want(self.interest | WRITE)
             return False
         self._end_file(build_ok(encode_body(file.sent)))
-        if outbox.size <= self.low_watermark and self.busy_ref is not None:
+        if outbox.size <= self.low_watermark and self.busy is not None:
             self._end_busy(OK)
         return True
 
@@ -698,7 +792,7 @@ class Stream(Handle):
         assert self.file is not None
         file, self.file = self.file, None
         self.syscalls.close_file(file.descriptor)
-        self.session.reply(file.ref, answer)
+        file.caller.answer(answer)
 
     def _write_failed(self, error: OSError) -> None:
         if self.state == CONNECTED:
@@ -710,8 +804,22 @@ class Stream(Handle):
         self._drop_output()
         super().close_descriptor()
 
+    def on_piece(self) -> None:
+        """More of a large send has come from the node."""
+        if self.sock is not None:
+            self._write()
+
+    def on_feeder_down(self) -> None:
+        """The rest of a large send will not come: the stream ends in the middle of it."""
+        if self.state == CONNECTED:
+            self._send_error(None, "closed")
+        else:
+            self.close_descriptor()
+
     def _drop_output(self) -> None:
-        self.outbox = None
+        if self.outbox is not None:
+            self.outbox.drop()
+            self.outbox = None
         if self.file is not None:
             self._end_file(build_error("closed"))
         if self.closers:
@@ -729,12 +837,12 @@ class Stream(Handle):
         """
         show = name == "econnreset" and self.show_econnreset
         answer = build_error("econnreset" if show else "closed")
-        told = told or ref is not None or self.busy_ref is not None
+        told = told or ref is not None or self.busy is not None
         if self.active != PASSIVE:
             self._tell_closed(name if show else None)
             self._answer_send(ref, answer)
             if self.exit_on_close:
-                self.outbox = None
+                self._drop_output()
                 self.terminate()
             else:
                 self.close_descriptor()
@@ -747,7 +855,7 @@ class Stream(Handle):
         self.reset_hidden = show
 
     def _answer_send(self, ref: bytes | None, answer: bytes) -> None:
-        if self.busy_ref is not None:
+        if self.busy is not None:
             self._end_busy(answer)
         if ref is not None:
             self.session.reply(ref, answer)
@@ -803,11 +911,13 @@ class Stream(Handle):
         self._answer_recv(build_error("closed"))
         self.reading = False
         self.inbox.clear()
-        if self.busy_ref is not None:
+        if self.busy is not None:
             suspended, self.suspended = self.suspended, None
             self._end_busy(build_error("closed"))
-            for ref, _ in suspended or ():
-                self.session.reply(ref, build_error("einval"))
+            for caller, _, rest in suspended or ():
+                caller.answer(build_error("einval"))
+                if rest is not None:
+                    rest.stop()
         closers, self.closers = self.closers, None
         for closer in closers or ():
             closer.answer()
@@ -831,11 +941,11 @@ class _Closer:
     shorter every five seconds, but no more than three minutes.
     """
 
-    __slots__ = ("check", "limit", "pending", "ref", "stream")
+    __slots__ = ("caller", "check", "limit", "pending", "stream")
 
     def __init__(self, stream: Stream, ref: bytes) -> None:
         self.stream = stream
-        self.ref = ref
+        self.caller = Waiting(stream.session, stream, ref)
         self.pending = stream.send_pend
         self.limit = stream.session.after(self._patience(), self.finish)
         self.check = stream.session.after(CLOSE_CHECK, self._on_check)
@@ -857,7 +967,12 @@ class _Closer:
     def answer(self) -> None:
         self.limit.cancel()
         self.check.cancel()
-        self.stream.session.reply(self.ref, OK)
+        self.caller.answer(OK)
+
+    def fail(self, error: Exception) -> None:
+        self.limit.cancel()
+        self.check.cancel()
+        self.stream.fail(error)
 
 
 Stream.ops = Handle.ops | {
@@ -865,6 +980,7 @@ Stream.ops = Handle.ops | {
     "peername": Stream.op_peername,
     "recv": Stream.op_recv,
     "send": Stream.op_send,
+    "send_large": Stream.op_send_large,
     "sendfile": Stream.op_sendfile,
     "shutdown": Stream.op_shutdown,
     "unrecv": Stream.op_unrecv,

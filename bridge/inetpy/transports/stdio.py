@@ -27,7 +27,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from .. import messages
 from ..etf import EtfError, decode, encode_body
@@ -68,15 +68,14 @@ def private_pipes() -> tuple[int, int]:
     os.dup2(2, 1)
     for descriptor in (source, sink):
         os.set_blocking(descriptor, False)
-        try:
-            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
-        except OSError:
-            pass  # not a pipe, or more than this user may have: it works all the same
+        _enlarge(descriptor)
     return source, sink
 
 
 class StdioTransport:
     """Frames in, frames out. Becomes part of a session with the first frame."""
+
+    survives: ClassVar[bool] = True
 
     def __init__(self, loop: asyncio.AbstractEventLoop, syscalls: Syscalls, source: int, sink: int) -> None:
         self._loop = loop
@@ -93,6 +92,7 @@ class StdioTransport:
         self._backlog_size = 0
         self._flush_scheduled = False
         self._unacknowledged = 0
+        self._duct: tuple[int, int] | None = None  # a pipe of our own: see `take`
         self.statistics: Statistics | None = None
         self.outward: Callable[[bytes], bytes] | None = None
         self.poller = Poller(loop, self.flush, _spin())
@@ -114,36 +114,34 @@ class StdioTransport:
     def alone(self) -> bool:
         return not self._out and self._frames.at_end
 
-    def forward(self, ref: bytes, body: bytes, sock: socket.socket, size: int) -> bool:
+    def take(self, sock: socket.socket, size: int) -> int:
         if not self._sink_is_pipe or self._backlog:
-            return False
+            return 0
+        if self._duct is None:
+            self._duct = _open_duct()
+        try:
+            return self._syscalls.splice(sock, self._duct[1], size)
+        except OSError:
+            return 0  # recv(2) will tell what it is
+
+    def give_back(self, size: int) -> bytes:
+        assert self._duct is not None
+        return os.read(self._duct[0], size) if size else b""
+
+    def forward(self, ref: bytes, body: bytes, size: int) -> None:
+        assert self._duct is not None
         if self.outward is not None:
             ref = self.outward(ref)
         self._emit(b"h\2" + ref + body, behind=size)
         self.flush()
         left = size
         try:
-            while left and not self._backlog and (moved := self._syscalls.splice(sock, self._sink, left)):
-                left -= moved
+            while left and not self._backlog:
+                left -= self._syscalls.splice_pipes(self._duct[0], self._sink, left)
         except OSError:
             pass  # most often the pipe is full
         if left:
-            self._defer_from(sock, left)
-        return True
-
-    def _defer_from(self, sock: socket.socket, size: int) -> None:
-        """The pipe does not take what `forward` has announced: it waits like other output."""
-        while size:
-            try:
-                data = self._syscalls.recv(sock, size)
-            except OSError:
-                data = b""
-            if not data:
-                # Who reads the pipe would take what comes next for the rest of it.
-                error = FramingError(f"{size} bytes that a socket had are no longer there")
-                return self._loop.call_exception_handler({"message": str(error), "exception": error})
-            self._defer([data], len(data))
-            size -= len(data)
+            self._defer([self.give_back(left)], left)
 
     def _emit(self, body: bytes, tail: bytes = b"", behind: int = 0) -> None:
         """A frame of `body`, `tail` and `behind` bytes more, which come from elsewhere."""
@@ -236,8 +234,14 @@ class StdioTransport:
             self._loop.stop()
             return
         self._frames.feed(data)
-        while (frame := self._frames.next_frame()) is not None:
-            self._on_frame(frame)
+        try:
+            while (frame := self._frames.next_frame()) is not None:
+                self._on_frame(frame)
+        except (FramingError, ProtocolError) as error:
+            self._loop.call_exception_handler({"message": str(error), "exception": error})
+
+    def fail(self, _error: Exception) -> None:
+        """A bug in here has been logged. The other sessions' work goes on: there is nothing to end."""
 
     def _on_frame(self, frame: bytes | memoryview) -> None:
         try:
@@ -245,11 +249,15 @@ class StdioTransport:
                 self._session = self._greeted(decode(frame))
             else:
                 self._session.handle_frame(frame)
+        except (FramingError, ProtocolError):
+            raise
         except EtfError as error:
             self._malformed += 1
             # Ten thousand of them are worth five lines in the log.
             if str(self._malformed).strip("0") == "1":
                 log.error("malformed frame (%d so far): %s", self._malformed, error)
+        except Exception:
+            log.exception("a frame of %d bytes failed", len(frame))  # those behind it are not lost
 
     def _greeted(self, term: object) -> Session:
         match term:
@@ -272,14 +280,35 @@ class StdioTransport:
         raise ProtocolError(f"the first frame is no greeting of inetpy: {term!r:.200}")
 
 
+def _open_duct() -> tuple[int, int]:
+    """The ends of a pipe that holds as much as the output pipe."""
+    source, sink = os.pipe()
+    for descriptor in (source, sink):
+        os.set_blocking(descriptor, False)
+    _enlarge(sink)
+    return source, sink
+
+
+def _enlarge(pipe: int) -> None:
+    try:
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+    except OSError:
+        pass  # not a pipe, or more than this user may have: it works all the same
+
+
 class _Sink:
     """The output pipe as a waiter of its own."""
+
+    survives: ClassVar[bool] = True
 
     def __init__(self, transport: StdioTransport) -> None:
         self._transport = transport
 
     def on_ready(self, _events: int) -> None:
         self._transport.on_writable()
+
+    def fail(self, error: Exception) -> None:
+        self._transport.fail(error)
 
 
 class _LogHandler(logging.Handler):
