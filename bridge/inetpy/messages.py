@@ -43,12 +43,13 @@ from typing import Any
 
 from . import addresses
 from .addresses import Sender
-from .etf import encode_body
+from .etf import Limits, encode_body
 from .terms import Atom, Charlist, ImproperList, Pid, Port
 
 __all__ = [
     "CAPABILITIES",
     "ERROR",
+    "LIMITS",
     "OK",
     "PROTOCOL",
     "RENAMED",
@@ -74,6 +75,7 @@ __all__ = [
 ]
 
 PROTOCOL = 1
+LIMITS = Limits(inflated=0)  # the Erlang side compresses nothing
 CAPABILITIES = (Atom("tcp"),)
 
 _U32 = Struct(">I").pack
