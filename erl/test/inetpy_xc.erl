@@ -10,7 +10,7 @@
 %% It would be the same on all backends, and prove nothing. See fault/2.
 -module(inetpy_xc).
 
--export([main/1, main_or_cannot/1, run/2, groups/0, scenarios/1, backends/1, started/1, normalise/1]).
+-export([main/1, main_or_cannot/1, run/2, groups/0, scenarios/1, every_scenario/1, backends/1, started/1, normalise/1]).
 
 -type scenario() :: {Name :: atom(), Statement :: string(), fun((xc:backend()) -> term())}.
 -type observation() :: {Result :: term(), Mailbox :: [term()]} | {skipped, Why :: string()}.
@@ -79,6 +79,14 @@ scenarios(Group) ->
     _ = is_list(Scenarios) orelse cannot("~p:scenarios/0 gives no list: ~tP", [Group, Scenarios, 20]),
     [is_scenario(S) orelse cannot("~p:scenarios/0 gives what is no {Name, Statement, Fun}: ~tP", [Group, S, 20]) || S <- Scenarios],
     Scenarios.
+
+%% Those of a group that run on any edition of OTP, or on newer ones only.
+-spec every_scenario(module()) -> [scenario()].
+every_scenario(Group) ->
+    case erlang:function_exported(Group, every_scenario, 0) of
+        true -> Group:every_scenario();
+        false -> scenarios(Group)
+    end.
 
 is_scenario({Name, Statement, Fun}) ->
     is_atom(Name) andalso io_lib:char_list(Statement) andalso is_function(Fun, 1);
