@@ -6,13 +6,19 @@ That their results are those of the stock driver, the scenarios of erl/test/xc_b
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import shlex
 import socket
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from conftest import TOP, erl
 from in_process import OWNER, REF, sessions
 from inetpy import core
 from inetpy.etf import decode, encode
@@ -78,6 +84,64 @@ def arrived() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 def answer(size: int) -> bytes:
     return build_ok(build_binary_head(size))
+
+
+class Counting(Syscalls):
+    """Counts the bytes that are spliced and read."""
+
+    def __init__(self) -> None:
+        self.spliced = self.read = 0
+
+    def splice(self, sock: socket.socket, pipe: int, size: int) -> int:
+        moved = super().splice(sock, pipe, size)
+        self.spliced += moved
+        return moved
+
+    def recv(self, sock: socket.socket, size: int, flags: int = 0) -> bytes:  # type: ignore[override]
+        data = sock.recv(size, flags)
+        self.read += len(data)
+        return data
+
+
+def test_forwarded_bytes_are_spliced(arrived: tuple[socket.socket, socket.socket]) -> None:
+    """They go from the socket to the pipe in the kernel, all of them where the pipe has room."""
+    counting = Counting()
+    pipes = Pipes(counting)
+    pipes.heard()
+    size = 50_000  # a pipe has room for 64 KB
+    assert pipes.transport.forward(REF.raw, answer(size), arrived[0], size)
+    assert (counting.spliced, counting.read) == (size, 0)
+    assert pipes.heard() == [(REF, (Atom("ok"), DATA[:size]))]
+    pipes.close()
+
+
+RECEIVING = """
+    ok = inetpy:start(#{python => "%s"}),
+    {ok, L} = gen_tcp:listen(0, [binary, {active, false}]),
+    {ok, Port} = inet:port(L),
+    {ok, C} = gen_tcp:connect("localhost", Port, inetpy:tcp_options([binary, {active, false}])),
+    {ok, A} = gen_tcp:accept(L),
+    Data = rand:bytes(1000000),
+    spawn_link(fun() -> ok = gen_tcp:send(A, Data) end),
+    Parts = [element(2, {ok, _} = gen_tcp:recv(C, 50000)) || _ <- lists:seq(1, 20)],
+    Data = iolist_to_binary(Parts),
+    io:format("all is there"),
+    halt().
+"""
+
+
+def test_the_port_program_splices(tmp_path: Path) -> None:
+    """Every byte of large receives is either spliced or read by Python, and some are spliced."""
+    counts, program = tmp_path / "counts", tmp_path / "python"
+    command = [sys.executable, str(TOP / "erl" / "test" / "counting_python.py"), str(counts)]
+    program.write_text(f"#!/bin/sh\nexec {shlex.join(command)}\n")
+    program.chmod(0o755)
+    with erl("-eval", RECEIVING % program, stdout=subprocess.PIPE) as node:
+        said, _ = node.communicate(timeout=120)
+    assert said == b"all is there"
+    told = json.loads(counts.read_text())
+    assert told["spliced"] + told["read"] == 1_000_000
+    assert told["spliced"] > 0
 
 
 @pytest.mark.parametrize("full", [False, True], ids=["room", "full"])
