@@ -76,4 +76,6 @@ def _show(row: dict[str, object]) -> str:
     observations = row["observations"]
     assert isinstance(observations, dict)
     lines = [f"{row['group']}:{row['name']}: {row['statement']}"]
+    if row["fault"]:
+        lines.append(f"  the scenario itself fails: {row['fault']}")
     return "\n".join(lines + [f"  {backend}: {text}" for backend, text in observations.items()])

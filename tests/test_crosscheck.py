@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+
+from conftest import EBIN, TOP
+from inetpy import cli
+from inetpy.crosscheck import Options, run
 
 # `node` and `inetpy` agree with inet; the second scenario shows what differs by nature.
 MINE = """
@@ -97,23 +104,148 @@ def test_skipped_on_one_backend(tmp_path: Path) -> None:
     assert crosscheck("--backends", "inetpy", "--scenario", str(source)).returncode == 0
 
 
-def test_scenario_that_does_not_compile(tmp_path: Path) -> None:
-    source = tmp_path / "broken.erl"
-    source.write_text("-module(broken).\nno code")
-    done = crosscheck("--scenario", str(source))
-    assert done.returncode == 1
-    assert "broken.erl" in done.stderr
+def scenario(body: str) -> str:
+    return f"-module(one).\n-export([scenarios/0]).\n{body}"
 
 
-def test_unknown_backend() -> None:
-    done = crosscheck("--backends", "inetpy,carrier_pigeon")
-    assert done.returncode == 1
-    assert "no such backend: carrier_pigeon" in done.stderr
+def one(fun: str) -> str:
+    return scenario(f'scenarios() -> [{{one, "One.", {fun}}}].\n')
 
 
-def test_unknown_group() -> None:
-    done = crosscheck("no_such_group")
+def written(folder: Path, text: str) -> str:
+    source = folder / "one.erl"
+    source.write_text(text)
+    return str(source)
+
+
+FAULTS = {
+    "undefined": (one("fun(_) -> no_such:thing(1) end"), "there is no function no_such:thing/1"),
+    "undefined in another": (
+        one("fun(_) -> xc:await(xc:spawn_call(fun() -> no_such:thing() end)) end"),
+        "there is no function no_such:thing/0",
+    ),
+    "undefined, told by a message": (
+        one("fun(_) -> spawn_monitor(fun() -> no_such:thing() end), timer:sleep(100) end"),
+        "there is no function no_such:thing/0",
+    ),
+    "its own match": (
+        one("fun(B) -> {ok, _} = xc:connect(B, {127, 0, 0, 1}, xc:dead_port(), []) end"),
+        "one:'-scenarios/0-fun-0-'/1 fails with {badmatch,{error,econnrefused}}",
+    ),
+    "a match of xc": (one("fun(B) -> xc:listen(B, 0, [{ip, {192, 0, 2, 1}}]) end"), "xc:listen/3 fails with"),
+    "an exit": (one("fun(_) -> exit(mine) end"), "/1 fails with mine"),
+    "the language": (one("fun(_) -> binary:part(<<>>, 0, 1) end"), "/1 fails with badarg"),
+    "a linked process": (
+        one("fun(_) -> spawn_link(fun() -> ok = self() end), timer:sleep(9000) end"),
+        "/0 fails with {badmatch,",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "why"), FAULTS.values(), ids=FAULTS)
+def test_fault_of_a_scenario(text: str, why: str, tmp_path: Path) -> None:
+    """What fails by itself is the same everywhere and shows nothing: an error, and no agreement."""
+    done = crosscheck("--scenario", written(tmp_path, text), "--json")
+    assert done.returncode == 2, done.stderr
+    [row] = json.loads(done.stdout)["rows"]
+    assert why in row["fault"]
+    assert row["equal"] is False
+
+
+def test_fault_is_printed(tmp_path: Path) -> None:
+    page = tmp_path / "new" / "page.html"
+    text, why = FAULTS["undefined"]
+    done = crosscheck("--scenario", written(tmp_path, text), "--html", str(page))
     assert done.returncode == 2
+    assert f"the scenario itself fails: {why}" in done.stdout
+    assert why in page.read_text()
+    assert 'class="differs"' in page.read_text()
+
+
+@pytest.mark.parametrize(
+    "fun",
+    [
+        "fun(_) -> xc:attempt(fun() -> no_such:thing() end) end",
+        "fun(B) -> {S, _} = xc:pair(B, []), gen_tcp:controlling_process(S, not_a_process) end",
+        "fun(B) -> gen_tcp:listen(0, xc:options(B, [{backlog, none}])) end",
+        "fun(B) -> {S, _} = xc:pair(B, []), gen_tcp:recv(S, none) end",
+    ],
+)
+def test_failures_that_are_observations(fun: str, tmp_path: Path) -> None:
+    """How a call of the backend fails, and what the scenario wants to see fail."""
+    done = crosscheck("--scenario", written(tmp_path, one(fun)), "--json")
+    assert done.returncode == 0, done.stdout
+    assert json.loads(done.stdout)["rows"][0]["fault"] is None
+
+
+CANNOT = {
+    "no such backend": (["--backends", "inetpy,carrier_pigeon"], "no such backend: carrier_pigeon"),
+    "no other backend": (["--backends", "inet"], "nothing to compare"),
+    "no such group": (["no_such_group"], "no such group: no_such_group; there are connect,"),
+    "no such file": (["--scenario", "no_such.erl"], "no such file: no_such.erl"),
+    "no place": (["--html", "/dev/null/page.html", "listen"], "/dev/null/page.html cannot be written"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "why"), CANNOT.values(), ids=CANNOT)
+def test_cannot_run(arguments: list[str], why: str) -> None:
+    """One line says why, and no dump is left."""
+    done = crosscheck(*arguments)
+    assert done.returncode == 2
+    assert why in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("-module(one).\nno code", "one.erl"),
+        ("-module(one).\n", "one:scenarios/0 fails"),
+        (scenario("scenarios() -> none."), "one:scenarios/0 gives no list: none"),
+        (scenario("scenarios() -> [{one, two}]."), "gives what is no {Name, Statement, Fun}: {one,two}"),
+        (scenario("scenarios() -> exit(mine)."), "mine"),
+    ],
+)
+def test_no_scenarios(text: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = written(tmp_path, text)
+    monkeypatch.chdir(tmp_path)
+    done = crosscheck("--scenario", source)
+    assert done.returncode == 2
+    assert why in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "erl_crash.dump").exists()
+
+
+def test_where_nothing_is_compiled(tmp_path: Path, mine: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The harness, and the groups that are asked for, are compiled from the source tree."""
+    for source in ("xc.erl", "inetpy_xc.erl", "inetpy_xc_random.erl", "xc_listen.erl"):
+        shutil.copy(TOP / "erl" / "test" / source, tmp_path)
+    ours = Options(ebin=EBIN, tests=tmp_path, backends=["inetpy"], groups=[], json=True)
+    assert run(replace(ours, scenario=Path(mine))) == 1
+    assert len(json.loads(capsys.readouterr().out)["rows"]) == 3
+    assert run(replace(ours, groups=["xc_listen"])) == 0
+    assert run(replace(ours, random=1)) == 0
+    shutil.rmtree(tmp_path)
+    capsys.readouterr()
+    assert run(ours) == 2
+    assert "the scenarios are not here" in capsys.readouterr().err
+
+
+def test_help_has_examples() -> None:
+    """Of every verb, and each can be typed as it is shown."""
+    parser = cli._parser()
+    assert "examples:" in parser.format_help()
+    for verb, pairs in cli.EXAMPLES.items():
+        done = subprocess.run(
+            [sys.executable, "-m", "inetpy", verb, "--help"], check=True, capture_output=True, text=True
+        )
+        for command, purpose in pairs:
+            assert command in done.stdout
+            assert purpose in done.stdout
+            words = shlex.split(command.partition(">")[0])
+            if words[0] == "inetpy":
+                assert parser.parse_args(words[1:])
 
 
 def test_random() -> None:

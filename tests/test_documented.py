@@ -1,9 +1,13 @@
-"""Each statement of OTP's documentation has its evidence: erl/test/documented.toml."""
+"""Each statement of OTP's documentation has its evidence: erl/test/documented.toml.
+
+Evidence are scenarios and cases that are run, by `make test` or, of options that only newer drivers
+have, by `make test-otp28`; and that have to do with what the statement is about: its option or
+function stands in their code (erl/test/inetpy_evidence.erl).
+"""
 
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 from fnmatch import fnmatchcase
 from functools import cache
@@ -12,38 +16,72 @@ import pytest
 
 from conftest import TOP, erl
 from inetpy import documented, options
+from test_conformance import GROUPS
+from test_suites import SUITES
 
 STATEMENTS = documented.load(TOP / "erl" / "test" / "documented.toml")
-CORPUS = (
-    'io:format("[\\"\\"~s]", [[io_lib:format(",\\"~s.~s\\"", [string:slice(atom_to_list(G), 3), N])'
-    " || G <- inetpy_xc:groups(), {N, _, _} <- inetpy_xc:scenarios(G)]]), halt()."
-)
-# The only options that older editions of OTP do not have: no scenario of theirs can be compared there.
-NEWER = {row.name for row in options.OPTIONS.values() if row.since >= 28}
+
+# What the code of a scenario has in place of the subject's own name.
+WORDS = {
+    "ancillary data": ["tos", "tclass", "ttl"],
+    "kernel parameters": ["inet_default_connect_options", "inherited", "connect"],
+    "line_delimiter": ["line_delimiter", "line"],
+    "local addresses": ["local"],
+    "mode": ["mode", "list", "binary"],
+    "parse_address": ["parse_address", "parse_strict_address", "parse_ipv4_address", "parse_ipv6_address"],
+    "the first option": ["inet_backend"],
+}
 
 
 @cache
-def evidence() -> list[str]:
-    """All that can be named: scenarios, and the cases of suites that run."""
-    with erl("-eval", CORPUS, stdout=subprocess.PIPE) as node:
-        said, _ = node.communicate(timeout=60)
-    return json.loads(said) + [
-        f"{suite.stem}:{case}"
-        for suite in (TOP / "erl" / "test").glob("*_SUITE.erl")
-        for case in re.findall(
-            r"\w+", re.search(r"^all\(\) ->\s*\[(.*?)\]", suite.read_text(), re.DOTALL | re.MULTILINE)[1]
-        )  # type: ignore[index]
-    ]
+def evidence() -> dict[str, tuple[bool, set[str]]]:
+    """All that can be named: whether this edition of OTP runs it, and the atoms in its code."""
+    with erl("-run", "inetpy_evidence", "main", stdout=subprocess.PIPE) as node:
+        said, _ = node.communicate(timeout=120)
+    return {name: (here, set(atoms)) for name, here, atoms in json.loads(said)}
+
+
+def named(pattern: str) -> list[str]:
+    return [name for name in evidence() if fnmatchcase(name, pattern)]
 
 
 @pytest.mark.parametrize("subject", sorted({statement.subject for statement in STATEMENTS}))
 def test_statements(subject: str) -> None:
-    """Scenarios that exist, or a reason."""
+    """Evidence that exists and is about the subject, or a reason."""
+    words = {subject, *WORDS.get(subject, ())}
     for statement in (statement for statement in STATEMENTS if statement.subject == subject):
         assert statement.evidence or len(statement.reason) > 10, statement
         for pattern in statement.evidence:
-            newer = pattern in {f"sockopts.{name}_*" for name in NEWER}
-            assert newer or any(fnmatchcase(name, pattern) for name in evidence()), (statement, pattern)
+            assert named(pattern), (statement, pattern)
+        if statement.evidence and not _is_of_absence(statement.text):
+            found = [name for pattern in statement.evidence for name in named(pattern)]
+            assert any(words & evidence()[name][1] for name in found), (statement, "none is about it")
+
+
+def _is_of_absence(text: str) -> bool:
+    """What holds where nobody says the option is shown without its name."""
+    return "default" in text or text.startswith("without")
+
+
+def test_evidence_is_run() -> None:
+    """`make test` runs all groups and suites; what an older edition of OTP leaves out is of newer options."""
+    with erl("-eval", 'io:format("~w", [inetpy_xc:groups()]), halt().', stdout=subprocess.PIPE) as node:
+        groups, _ = node.communicate(timeout=60)
+    assert sorted(groups.decode().strip("[]").split(",")) == GROUPS
+    assert {path.stem for path in (TOP / "erl" / "test").glob("*_SUITE.erl")} == set(SUITES)
+    newer = {row.name for row in options.OPTIONS.values() if row.since >= 28}
+    for name, (here, atoms) in evidence().items():
+        assert here or atoms & newer, name
+
+
+def test_code_is_read() -> None:
+    """What is called in the module, what a fun has kept, and what is in `xc` count; other names do not."""
+    _, of_option = evidence()["sockopts.keepidle_set"]
+    assert {"keepidle", "setopts", "getopts"} <= of_option
+    assert "keepcnt" not in of_option
+    _, of_case = evidence()["inetpy_tcp_SUITE:keepalive_without_answer"]
+    assert "keepalive" in of_case
+    assert not {"move", "call_ext", "func_info"} & (of_option | of_case)
 
 
 def test_every_option() -> None:

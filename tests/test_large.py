@@ -6,20 +6,26 @@ That their results are those of the stock driver, the scenarios of erl/test/xc_b
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import shlex
 import socket
 import struct
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from conftest import TOP, erl
 from in_process import REF, sessions
 from inetpy import core
 from inetpy.etf import decode, encode
 from inetpy.framing import FrameReader
 from inetpy.messages import OK, build_binary_head, build_ok
 from inetpy.sockets.late import LateError
-from inetpy.syscalls import Syscalls
+from inetpy.syscalls import READ, Syscalls
 from inetpy.terms import Atom
 from inetpy.transports.stdio import StdioTransport
 
@@ -78,6 +84,65 @@ def arrived() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 def answer(size: int) -> bytes:
     return build_ok(build_binary_head(size))
+
+
+class Counting(Syscalls):
+    """Counts the bytes that are spliced and read."""
+
+    def __init__(self) -> None:
+        self.spliced = self.read = 0
+
+    def splice(self, sock: socket.socket, pipe: int, size: int) -> int:
+        moved = super().splice(sock, pipe, size)
+        self.spliced += moved
+        return moved
+
+    def recv(self, sock: socket.socket, size: int, flags: int = 0) -> bytes:  # type: ignore[override]
+        data = sock.recv(size, flags)
+        self.read += len(data)
+        return data
+
+
+def test_forwarded_bytes_are_spliced(arrived: tuple[socket.socket, socket.socket]) -> None:
+    """They go from the socket to the pipe in the kernel, all of them where the pipe has room."""
+    counting = Counting()
+    pipes = Pipes(counting)
+    pipes.heard()
+    size = 50_000  # a pipe has room for 64 KB
+    assert pipes.transport.take(arrived[0], size) == size
+    pipes.transport.forward(REF.raw, answer(size), size)
+    assert (counting.spliced, counting.read) == (size, 0)
+    assert pipes.heard() == [(REF, (Atom("ok"), DATA[:size]))]
+    pipes.close()
+
+
+RECEIVING = """
+    ok = inetpy:start(#{python => "%s"}),
+    {ok, L} = gen_tcp:listen(0, [binary, {active, false}]),
+    {ok, Port} = inet:port(L),
+    {ok, C} = gen_tcp:connect("localhost", Port, inetpy:tcp_options([binary, {active, false}])),
+    {ok, A} = gen_tcp:accept(L),
+    Data = rand:bytes(1000000),
+    spawn_link(fun() -> ok = gen_tcp:send(A, Data) end),
+    Parts = [element(2, {ok, _} = gen_tcp:recv(C, 50000)) || _ <- lists:seq(1, 20)],
+    Data = iolist_to_binary(Parts),
+    io:format("all is there"),
+    halt().
+"""
+
+
+def test_the_port_program_splices(tmp_path: Path) -> None:
+    """Every byte of large receives is either spliced or read by Python, and some are spliced."""
+    counts, program = tmp_path / "counts", tmp_path / "python"
+    command = [sys.executable, str(TOP / "erl" / "test" / "counting_python.py"), str(counts)]
+    program.write_text(f"#!/bin/sh\nexec {shlex.join(command)}\n")
+    program.chmod(0o755)
+    with erl("-eval", RECEIVING % program, stdout=subprocess.PIPE) as node:
+        said, _ = node.communicate(timeout=120)
+    assert said == b"all is there"
+    told = json.loads(counts.read_text())
+    assert told["spliced"] + told["read"] == 1_000_000
+    assert told["spliced"] > 0
 
 
 @pytest.mark.parametrize("full", [False, True], ids=["room", "full"])
@@ -159,6 +224,75 @@ def test_forwarded_or_not(alone: bool) -> None:
         for _ in range(2):
             assert bench.ask("recv", bench.client, (20_000, 5000)) is not None
         assert forwarded == ([20_000] if alone else [])
+
+
+class Meanwhile(Syscalls):
+    """Something happens, once, between the look how much is there and the splice."""
+
+    def __init__(self, happening: Callable[[socket.socket], object]) -> None:
+        self._happening = happening
+
+    def readable(self, sock: socket.socket) -> int:
+        size = super().readable(sock)
+        happening, self._happening = self._happening, lambda _sock: None
+        happening(sock)
+        return size
+
+
+@pytest.mark.parametrize("left", [0, 1, 5_000, 19_999])
+def test_another_reader(left: int) -> None:
+    """Bytes that another process reads in between are missing in the stream, and in no frame."""
+    pipes = Pipes(Syscalls())
+    pipes.heard()
+    with sessions() as bench:
+        bench.transport.is_alone = True
+        client = bench.session.sockets[bench.client]
+        server = bench.session.sockets[bench.server].sock
+        assert server is not None
+        bench.session.take, bench.session.give_back = pipes.transport.take, pipes.transport.give_back
+        client.syscalls = Meanwhile(lambda sock: sock.recv(20_000 - left))
+        server.send(DATA[:20_000])
+        bench.ask("family", bench.client, [])  # two requests for one socket: its caller is alone
+        said = len(bench.transport.said)
+        bench.ask("recv", bench.client, (20_000, -1))
+        assert len(bench.transport.said) == said  # it waits for the others
+        server.send(DATA[: 20_000 - left])
+        client.syscalls, bench.transport.is_alone = Syscalls(), False
+        client.on_ready(READ)
+        expected = DATA[20_000 - left : 20_000] + DATA[: 20_000 - left]
+        assert decode(b"\x83" + bench.transport.said[-1]) == (Atom("ok"), expected)
+    pipes.close()
+
+
+@pytest.mark.parametrize("happening", ["reset", "shutdown"])
+def test_the_peer_ends_in_between(happening: str) -> None:
+    """A recv of many bytes is answered as if no splice had been tried."""
+    answers = []
+    for alone in (True, False):
+        pipes = Pipes(Syscalls())
+        pipes.heard()
+        with sessions() as bench:
+            bench.transport.is_alone = alone
+            client = bench.session.sockets[bench.client]
+            server = bench.session.sockets[bench.server]
+            assert server.sock is not None
+            peer = server.sock
+            server.sock = None
+            bench.session.take, bench.session.give_back = pipes.transport.take, pipes.transport.give_back
+            bench.session.forward = lambda _ref, _body, size, pipes=pipes, bench=bench: (
+                bench.transport.said.append(answer(size) + pipes.transport.give_back(size))
+            )
+            end = reset if happening == "reset" else lambda peer: peer.shutdown(socket.SHUT_WR)
+            peer.send(DATA[:20_000])
+            bench.ask("family", bench.client, [])
+            if alone:
+                client.syscalls = Meanwhile(lambda _sock, end=end, peer=peer: end(peer))
+            else:
+                end(peer)
+            answers.append([bench.ask("recv", bench.client, (20_000, 1000)) for _ in range(3)])
+            peer.close()
+        pipes.close()
+    assert answers[0] == answers[1]
 
 
 class ResetAfterTheBeginning(Syscalls):

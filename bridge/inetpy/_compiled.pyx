@@ -6,6 +6,7 @@ the pure code in `terms` and `etf`, which says what is right; tests/unit/test_co
 property tests of tests/beam hold the two equal. `core` chooses.
 """
 
+from cython cimport collection_type
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_Next, PyDict_SetItem, PyDict_Size
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_FromDouble
@@ -31,15 +32,25 @@ cdef extern from "Python.h":
     void drop "Py_DECREF"(PyObject *thing)
 
 
-# --- terms: see terms.py ---------------------------------------------------
+# --- terms: see terms.py, which also has the docstrings ----------------------
 
 
 cdef class Atom:
+    """An Erlang atom. Never equal to a `str`, so atom and binary keys stay apart.
+
+    `name` is its text. In a pattern: `case (Atom("ok"), value)`. The atoms that stand for Python's
+    `False` and `None` (`false`, `undefined`, `nil`) are false in a condition, all others true.
+    """
+
+    __match_args__ = ("name",)
     cdef readonly str name
     cdef bytes raw  # its external form, once it has been written
 
     def __init__(self, str name not None):
         self.name = name
+
+    def __bool__(self):
+        return bool(_natives.get(self.name, True))
 
     def __reduce__(self):
         return Atom, (self.name,)
@@ -58,6 +69,7 @@ cdef class Atom:
 
 
 cdef class Raw:
+    __match_args__ = ("raw",)
     cdef readonly bytes raw
 
     def __init__(self, bytes raw not None):
@@ -77,6 +89,7 @@ cdef class Raw:
 
     @property
     def node(self):
+        """The name of its node."""
         return _pure(self).node
 
     @property
@@ -85,15 +98,24 @@ cdef class Raw:
 
 
 cdef class Pid(Raw):
-    pass
+    """A process identifier (NEW_PID_EXT). `raw` is its external form."""
 
 
 cdef class Port(Raw):
-    pass
+    """A port identifier (NEW_PORT_EXT, or V4_PORT_EXT for large numbers). `raw` is its external form."""
 
 
 cdef class Ref(Raw):
-    pass
+    """A reference (NEWER_REFERENCE_EXT); an alias is one too. `raw` is its external form."""
+
+
+cdef dict _natives
+
+
+def connect_terms(natives):
+    """Called by `terms` once, with its table."""
+    global _natives
+    _natives = natives
 
 
 cdef _pure(Raw term):
@@ -103,7 +125,15 @@ cdef _pure(Raw term):
     return terms.PURE[type(term).__name__](term.raw)
 
 
+@collection_type("sequence")
 cdef class Charlist:
+    """A list of small integers as the emulator sends it (STRING_EXT).
+
+    `data` are the integers as bytes. Equal to the list of the same integers, hashable, and never
+    equal to `bytes`: a binary and a charlist are different terms.
+    """
+
+    __match_args__ = ("data",)
     cdef readonly bytes data
 
     def __init__(self, bytes data not None):
@@ -154,26 +184,33 @@ Sequence.register(Charlist)
 # --- the codec: see etf.py -----------------------------------------------------
 
 cdef object _default_limits, _pure_decode, _pure_encode, _pure_encode_body
-cdef object _pure_atom, _build_list
+cdef object _pure_atom, _build_list, _build_map
 cdef dict _leaves, _simple
+
+
+# The limits that were last asked for: they are the same for long.
+cdef object _limits
+cdef int _deepest
+cdef Py_ssize_t _most
 
 
 cdef class Leave(Exception):
     """This is for the pure code."""
 
 
-def connect(limits, decode, encode, encode_body, atom, build_list, leaves, simple):
+def connect(limits, decode, encode, encode_body, atom, build_list, build_map, leaves, simple):
     """Called by `etf` once, with its own functions."""
     global _default_limits, _pure_decode, _pure_encode, _pure_encode_body
-    global _pure_atom, _build_list, _leaves, _simple
+    global _pure_atom, _build_list, _build_map, _leaves, _simple
     _default_limits, _pure_decode, _pure_encode, _pure_encode_body = limits, decode, encode, encode_body
-    _pure_atom, _build_list, _leaves, _simple = atom, build_list, leaves, simple
+    _pure_atom, _build_list, _build_map, _leaves, _simple = atom, build_list, build_map, leaves, simple
 
 
 cdef enum:
     DEPTH = 100  # recursion is quick, and C's stack is small: deeper terms are for the pure code
     SLOTS = 2048  # of the memory of atoms
     LARGE = 1 << 16  # bytes of a term
+    CROWD = 64  # of etf: `_build_map` looks at the keys of larger maps
     SHARED = 1 << 14  # bytes of a binary that is a view of a view: LARGE of framing
     FIRST = 2048  # bytes to write to before any are allocated
 
@@ -186,7 +223,11 @@ cdef struct Cursor:
     Py_ssize_t end
     Py_ssize_t start
     PyObject *view  # of data[start:end], or NULL
+    bint native
     int depth
+    int deepest
+    Py_ssize_t room  # for so many elements
+    Py_ssize_t owed  # that the containers around have announced, of a byte and more each
 
 
 # Atoms come in few kinds and many copies: the last one of each slot is remembered.
@@ -199,13 +240,20 @@ cdef inline uint32_t _u32(const uint8_t *at) noexcept:
     return (<uint32_t>at[0] << 24) | (<uint32_t>at[1] << 16) | (<uint32_t>at[2] << 8) | at[3]
 
 
-def decode(data, limits=None):
-    """etf.decode"""
+def decode(data, limits=None, *, native=False):
+    global _limits, _deepest, _most
     cdef Cursor cursor
     cdef bytes whole
     cdef int collecting = 0
     term = None
-    if (limits is None or limits is _default_limits) and (whole := _open(&cursor, data)) is not None:
+    if limits is None:
+        limits = _default_limits
+    if (whole := _open(&cursor, data)) is not None:
+        if limits is not _limits:
+            _limits, _deepest, _most = limits, min(DEPTH, limits.depth), limits.elements
+        cursor.native = native
+        cursor.deepest = _deepest
+        cursor.room = _most
         if cursor.end > cursor.pos and cursor.data[cursor.pos - 1] == 131:
             # A term has no cycles: looking for them again and again while it grows is in vain.
             if cursor.end > LARGE:
@@ -219,7 +267,7 @@ def decode(data, limits=None):
                     PyGC_Enable()
             if cursor.pos == cursor.end:
                 return term
-    return _pure_decode(data, _default_limits if limits is None else limits)
+    return _pure_decode(data, limits, native=native)
 
 
 cdef bytes _open(Cursor *c, object data):
@@ -245,6 +293,7 @@ cdef bytes _open(Cursor *c, object data):
     c.data = <const uint8_t *>PyBytes_AS_STRING(whole)
     c.pos = c.start + 1
     c.depth = 0
+    c.owed = 0
     return whole
 
 
@@ -257,12 +306,14 @@ cdef object _read(Cursor *c, bytes whole):
     cdef double number
     cdef uint8_t *bits
     cdef Charlist text
+    cdef Atom atom
     cdef int tag
     if left <= 0:
         raise Leave
     tag = at[0]
     if tag == 119 or tag == 100 or tag == 115 or tag == 118:
-        return _read_atom(c, whole)
+        atom = _read_atom(c, whole)
+        return _natives.get(atom.name, atom) if c.native else atom
     if left < 5:
         # only these fit in so few bytes
         if tag == 97 and left >= 2:
@@ -406,13 +457,15 @@ cdef tuple _leaf(bytes whole, Py_ssize_t start, int tag):
 
 
 cdef inline int _go_in(Cursor *c, Py_ssize_t head, Py_ssize_t parts) except -1:
-    """Past the head of a container, whose parts are of a byte and more each."""
+    """Past the head of a container: its parts, and all that are owed, are of a byte and more each."""
     c.pos += head
-    if parts > c.end - c.pos:
+    if parts > c.end - c.pos - c.owed:
         raise Leave
     c.depth += 1
-    if c.depth > DEPTH:
+    c.room -= parts
+    if c.depth > c.deepest or c.room < 0:
         raise Leave
+    c.owed += parts
     return 0
 
 
@@ -421,6 +474,7 @@ cdef tuple _read_tuple(Cursor *c, bytes whole, Py_ssize_t count, Py_ssize_t head
     _go_in(c, head, count)
     items = PyTuple_New(count)
     for index in range(count):
+        c.owed -= 1
         item = _read(c, whole)
         Py_INCREF(item)
         PyTuple_SET_ITEM(items, index, item)
@@ -428,13 +482,12 @@ cdef tuple _read_tuple(Cursor *c, bytes whole, Py_ssize_t count, Py_ssize_t head
     return items
 
 
-cdef object _read_list(Cursor *c, bytes whole):
-    cdef Py_ssize_t count = _u32(c.data + c.pos + 1)
+cdef list _read_items(Cursor *c, bytes whole, Py_ssize_t count):
     cdef Py_ssize_t index
     cdef const uint8_t *at
-    _go_in(c, 5, count + 1)
     items = PyList_New(count)
     for index in range(count):
+        c.owed -= 1
         at = c.data + c.pos
         if c.end - c.pos > 5 and at[0] == 98:  # numbers come in long lists
             item = <int>_u32(at + 1)
@@ -443,26 +496,54 @@ cdef object _read_list(Cursor *c, bytes whole):
             item = _read(c, whole)
         Py_INCREF(item)
         PyList_SET_ITEM(items, index, item)
-    if c.pos < c.end and c.data[c.pos] == 106:
-        c.pos += 1
-    else:
-        items.append(_read(c, whole))
-        items = _build_list(items)
-    c.depth -= 1
     return items
 
 
+cdef object _read_list(Cursor *c, bytes whole):
+    cdef Py_ssize_t count = _u32(c.data + c.pos + 1)
+    cdef list items
+    _go_in(c, 5, count + 1)
+    items = _read_items(c, whole, count)
+    while c.end - c.pos > 5 and c.data[c.pos] == 108:  # the tail is a list: it goes on
+        count = _u32(c.data + c.pos + 1)
+        c.depth -= 1
+        _go_in(c, 5, count)
+        items += _read_items(c, whole, count)
+    c.owed -= 1
+    if c.pos < c.end and c.data[c.pos] == 106:
+        c.pos += 1
+        c.depth -= 1
+        return items
+    tail = _read(c, whole)
+    c.depth -= 1
+    if type(tail) is Charlist:
+        c.room -= PyBytes_GET_SIZE((<Charlist>tail).data)
+        if c.room < 0:
+            raise Leave
+    items.append(tail)
+    return _build_list(items)
+
+
 cdef object _read_map(Cursor *c, bytes whole):
+    cdef Py_ssize_t start = c.pos
     cdef Py_ssize_t count = _u32(c.data + c.pos + 1)
     cdef Py_ssize_t index
     _go_in(c, 5, 2 * count)
+    if count > CROWD:
+        items = _read_items(c, whole, 2 * count)
+        c.depth -= 1
+        try:
+            return _build_map(items, start)
+        except Exception:
+            raise Leave from None
     found = {}
     for index in range(count):
+        c.owed -= 2
         key = _read(c, whole)
         value = _read(c, whole)
         try:
             PyDict_SetItem(found, key, value)
-        except TypeError:  # a key that cannot be hashed
+        except (TypeError, RecursionError):  # a key that cannot be hashed, or is too deep to be compared
             raise Leave from None
     if PyDict_Size(found) != count:  # keys that a dict confuses
         raise Leave
@@ -521,7 +602,6 @@ cdef inline int _head(Writer *w, uint8_t tag, Py_ssize_t value) except -1:
 
 
 def encode(term, *, compressed=0, deterministic=False):
-    """etf.encode"""
     if not compressed and not deterministic:
         try:
             return _encode(term, True)
@@ -531,7 +611,6 @@ def encode(term, *, compressed=0, deterministic=False):
 
 
 def encode_body(term, deterministic=False):
-    """etf.encode_body"""
     if not deterministic:
         try:
             return _encode(term, False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import __version__
 
@@ -16,6 +16,7 @@ __all__ = ["main"]
 
 # Where the beams are: inside an installed package, or in the source tree.
 _PLACES = (Path(__file__).parent / "ebin", Path(__file__).parents[2] / "erl" / "ebin")
+_NOT_COMPILED = "the Erlang side is not compiled; run `make build`"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,23 +28,72 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(arguments.run(arguments))
 
 
+# What `--help` shows of each verb: a command, and what it is for.
+EXAMPLES = {
+    "bridge": [("erl -pa $(inetpy ebin) -eval 'inetpy:start()'", "a node starts the bridge itself")],
+    "ebin": [
+        ("erl -pa $(inetpy ebin)", "a node that can start inetpy"),
+        ("iex -pa $(inetpy ebin)", "the same with Elixir"),
+    ],
+    "run": [
+        ("inetpy run -- erl", "a shell whose sockets are Python's"),
+        ("inetpy run --stats -- rebar3 ct", "a test run, and then what went through"),
+        ("inetpy run --json -- mix test > stats.json", "the same for programs"),
+    ],
+    "crosscheck": [
+        ("inetpy crosscheck", "the corpus on inet and inetpy"),
+        ("inetpy crosscheck --backends socket,inetpy,node", "on all backends"),
+        ("inetpy crosscheck --html page.html udp multicast", "some groups, and a page to look through"),
+        ("inetpy crosscheck --scenario mine.erl", "your own scenarios"),
+        ("inetpy crosscheck --random 200 --seed 7", "random sequences, shrunk where they differ"),
+    ],
+    "doctor": [
+        ("inetpy doctor", "when something does not work"),
+        ("inetpy doctor --json", "the same for programs"),
+    ],
+    "bench": [
+        ("inetpy bench", "a table of ratios; takes some minutes"),
+        ("inetpy bench --rounds 1 --json", "a quick one, for programs"),
+        ("inetpy bench --output bench.json --plot bench.png", "to keep, and as a picture"),
+    ],
+}
+
+
+def _examples(*verbs: str) -> dict[str, Any]:
+    """Arguments for a parser that shows the examples of these verbs."""
+    import argparse
+
+    pairs = [pair for verb in verbs for pair in EXAMPLES[verb]]
+    width = max(len(command) for command, _ in pairs)
+    lines = [f"  {command:<{width}}  {purpose}" for command, purpose in pairs]
+    return {
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+        "epilog": "\n".join(["examples:", *lines]),
+    }
+
+
 def _parser() -> argparse.ArgumentParser:
     import argparse
 
     parser = argparse.ArgumentParser(
-        prog="inetpy", description="A Python backend for the network calls of an Erlang node."
+        prog="inetpy",
+        description="A Python backend for the network calls of an Erlang node.",
+        **_examples("ebin", "run", "crosscheck", "doctor"),
     )
     parser.add_argument("--version", action="version", version=f"inetpy {__version__}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    bridge = verbs.add_parser("bridge", help="the port program: the Erlang side starts it")
+    bridge = verbs.add_parser(
+        "bridge", help="the port program: the Erlang side starts it", **_examples("bridge")
+    )
     bridge.set_defaults(run=_bridge)
-    ebin = verbs.add_parser("ebin", help="print the folder of the beams, for erl -pa")
+    ebin = verbs.add_parser("ebin", help="print the folder of the beams, for erl -pa", **_examples("ebin"))
     ebin.set_defaults(run=_ebin)
     run = verbs.add_parser(
         "run",
         help="run an Erlang or Elixir program with its whole node on Python sockets",
         description="Runs CMD, with every gen_tcp and gen_udp call of the Erlang nodes that it starts "
-        "going through Python. Example: inetpy run --stats -- erl",
+        "going through Python.",
+        **_examples("run"),
     )
     run.add_argument("--stats", action="store_true", help="at the end, print what went through")
     run.add_argument("--json", action="store_true", help="the same, as JSON on standard output")
@@ -52,7 +102,9 @@ def _parser() -> argparse.ArgumentParser:
     crosscheck = verbs.add_parser(
         "crosscheck",
         help="run the scenarios on several backends and compare them with inet",
-        description="Exit status: 0 when all agree with inet, 1 when something differs.",
+        description="Exit status: 0 when all agree with inet, 1 when something differs, 2 when it, or a "
+        "scenario, could not be run.",
+        **_examples("crosscheck"),
     )
     crosscheck.add_argument(
         "--backends",
@@ -73,10 +125,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     crosscheck.add_argument("groups", nargs="*", metavar="GROUP", help="groups of scenarios; default all")
     crosscheck.set_defaults(run=_crosscheck)
-    doctor = verbs.add_parser("doctor", help="say what is here, what is missing, and what to do about it")
+    doctor = verbs.add_parser(
+        "doctor", help="say what is here, what is missing, and what to do about it", **_examples("doctor")
+    )
     doctor.add_argument("--json", action="store_true", help="print JSON in place of lines")
     doctor.set_defaults(run=_doctor)
-    bench = verbs.add_parser("bench", help="measure, as ratios to inet_drv and to a bare echo port")
+    bench = verbs.add_parser(
+        "bench", help="measure, as ratios to inet_drv and to a bare echo port", **_examples("bench")
+    )
     bench.add_argument("--rounds", type=int, default=5, help="repetitions of each job (default 5)")
     bench.add_argument("--json", action="store_true", help="print JSON in place of the table")
     bench.add_argument("--output", type=Path, help="write the JSON to this file too")
@@ -99,7 +155,7 @@ def ebin_folder() -> Path | None:
 def _required_ebin() -> Path:
     folder = ebin_folder()
     if folder is None:
-        sys.exit("inetpy: the Erlang side is not compiled; run `make build`")
+        sys.exit(f"inetpy: {_NOT_COMPILED}")
     return folder
 
 
@@ -124,21 +180,16 @@ def _crosscheck(arguments: argparse.Namespace) -> int:
     try:
         from . import crosscheck
     except ModuleNotFoundError as error:
-        sys.exit(f"inetpy: crosscheck needs {error.name}; run `pip install inetpy[tools]`")
-    names = [name.strip() for name in arguments.backends.split(",")]
-    for name in names:
-        if name not in crosscheck.BACKENDS:
-            sys.exit(f"inetpy: no such backend: {name}; there are {', '.join(crosscheck.BACKENDS)}")
-    tests = _required_ebin().parent / "test" / "ebin"
-    if not (tests / "inetpy_xc.beam").is_file():
-        sys.exit("inetpy: the scenarios are not compiled; run `make crosscheck` in the source tree once")
-    groups = [name if name.startswith("xc_") else f"xc_{name}" for name in arguments.groups]
+        return _cannot_run(f"crosscheck needs {error.name}; run `pip install inetpy[tools]`")
+    ebin = ebin_folder()
+    if ebin is None:
+        return _cannot_run(_NOT_COMPILED)
     return crosscheck.run(
         crosscheck.Options(
-            ebin=_required_ebin(),
-            tests=tests,
-            backends=["inet", *(name for name in names if name != "inet")],
-            groups=groups,
+            ebin=ebin,
+            tests=ebin.parent / "test",
+            backends=[name.strip() for name in arguments.backends.split(",")],
+            groups=[name if name.startswith("xc_") else f"xc_{name}" for name in arguments.groups],
             scenario=arguments.scenario,
             json=arguments.json,
             html=arguments.html,
@@ -147,6 +198,12 @@ def _crosscheck(arguments: argparse.Namespace) -> int:
             seed=arguments.seed,
         )
     )
+
+
+def _cannot_run(why: str) -> int:
+    """For a verb whose status 1 means something else."""
+    print(f"inetpy: {why}", file=sys.stderr)
+    return 2
 
 
 def _bench(arguments: argparse.Namespace) -> int:

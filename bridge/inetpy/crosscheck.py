@@ -3,6 +3,9 @@
 A scenario is a fun of a backend; what it returns, how it fails and what is left in its
 mailbox is compared with `inet`. The corpus is that of erl/test/xc_*.erl; a user's own is a
 module with a function scenarios/0, written with the helpers of `xc` (docs/crosscheck.md).
+
+What cannot be run is told in one line and is the exit status 2; so is a scenario that fails by
+itself, which would be the same everywhere and prove nothing (inetpy_xc:fault/2).
 """
 
 from __future__ import annotations
@@ -10,11 +13,12 @@ from __future__ import annotations
 import html
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +31,24 @@ from . import documented
 __all__ = ["BACKENDS", "Options", "run"]
 
 REFERENCE = "inet"
-BACKENDS = ("inet", "socket", "inetpy", "node")
+BACKENDS = ("inet", "socket", "inetpy", "node")  # those of inetpy_xc:backends/1
+WHOLE_NODE = ("node",)  # of these, each needs a node of its own
+CANNOT_RUN = 2
 
 Row = dict[str, Any]
 
 
+class CannotRunError(Exception):
+    """Why there is nothing to compare."""
+
+
 @dataclass(frozen=True)
 class Options:
-    """What the command line asks for. `ebin` and `tests` are the folders of the beams."""
+    """What the command line asks for.
+
+    `ebin` is the folder of the beams, `tests` that of the sources of the scenarios; `beams` are more
+    folders for the code path.
+    """
 
     ebin: Path
     tests: Path
@@ -46,75 +60,143 @@ class Options:
     markdown: Path | None = None
     random: int = 0
     seed: int = 1
+    beams: Sequence[Path] = ()
 
 
 def run(options: Options) -> int:
-    """0 when all agree, 1 when something differs, 2 when it could not be run."""
+    """0 when all agree, 1 when something differs, 2 when it, or a scenario, could not be run."""
+    try:
+        _check(options)
+        with tempfile.TemporaryDirectory(prefix="inetpy-crosscheck-") as folder:
+            ready = _compiled(options, Path(folder))
+            return _run_random(ready) if options.random else _run(ready, Path(folder))
+    except CannotRunError as error:
+        print(f"inetpy crosscheck: {error}", file=sys.stderr)
+        return CANNOT_RUN
+
+
+def _check(options: Options) -> None:
+    """What can be known to be wrong before minutes are spent."""
+    for name in options.backends:
+        if name not in BACKENDS:
+            raise CannotRunError(f"no such backend: {name}; there are {', '.join(BACKENDS)}")
+    if not _others(options):
+        raise CannotRunError(f"nothing to compare with {REFERENCE}: name another backend")
+    if shutil.which("erl") is None:
+        raise CannotRunError("there is no erl: install Erlang/OTP")
+    for file in (options.html, options.markdown):
+        if file is not None:
+            try:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.open("a").close()
+            except OSError as error:
+                raise CannotRunError(f"{file} cannot be written: {error.strerror}") from None
+
+
+def _run(options: Options, folder: Path) -> int:
     console = Console(stderr=options.json)
-    if options.random:
-        return _run_random(options)
-    with tempfile.TemporaryDirectory(prefix="inetpy-crosscheck-") as folder:
-        groups = list(options.groups)
-        if options.scenario is not None:
-            groups = [_compiled(options, options.scenario, Path(folder))]
-        rows = _merged(
-            [_observed(options, names, groups, Path(folder), console) for names in _runs(options.backends)]
-        )
-    others = [name for name in options.backends if name != REFERENCE]
-    _annotate(rows, options.tests.parent / "documented.toml")
-    different = [row for row in rows if any(not _equal(row, name) for name in others)]
+    groups = _groups(options)
+    rows = _merged([_observed(options, names, groups, folder, console) for names in _runs(options)])
+    others = _others(options)
+    _annotate(rows, options.tests / "documented.toml")
     if options.json:
-        print(json.dumps({"backends": options.backends, "rows": rows}, indent=1))
+        print(json.dumps({"backends": [REFERENCE, *others], "rows": rows}, indent=1))
     else:
-        _print(console, rows, different, others)
+        _print(console, rows, others)
     if options.html is not None:
         options.html.write_text(page(rows, others))
     if options.markdown is not None:
         options.markdown.write_text(markdown(options, rows, others))
-    return int(bool(different))
+    faults = [row for row in rows if row["fault"]]
+    if faults and options.json:
+        console.print(f"{len(faults)} scenarios fail by themselves")
+    return CANNOT_RUN if faults else int(any(not _equal(row, name) for row in rows for name in others))
 
 
-def _runs(backends: Sequence[str]) -> list[list[str]]:
-    """The backends that fit in one node, with the reference in each: `node` needs one alone."""
-    together = [name for name in backends if name not in (REFERENCE, "node")]
-    runs = [[REFERENCE, *together]] if together else []
-    return runs + ([[REFERENCE, "node"]] if "node" in backends else [])
+def _others(options: Options) -> list[str]:
+    return [name for name in options.backends if name != REFERENCE]
+
+
+def _runs(options: Options) -> list[list[str]]:
+    """The backends that fit in one node, with the reference in each."""
+    others = _others(options)
+    together = [name for name in others if name not in WHOLE_NODE]
+    alone = [[name] for name in others if name in WHOLE_NODE]
+    return [[REFERENCE, *names] for names in ([together] if together else []) + alone]
 
 
 def _emulator(options: Options, *arguments: str) -> list[str]:
-    return ["erl", "-noinput", "-pa", str(options.ebin), "-pa", str(options.tests), *arguments]
+    paths = [word for folder in (options.ebin, *options.beams) for word in ("-pa", str(folder))]
+    return ["erl", "-noinput", *paths, *arguments]
 
 
 def _environment() -> dict[str, str]:
-    return {"INETPY_PYTHON": sys.executable} | os.environ
+    return {"INETPY_PYTHON": sys.executable, "ERL_CRASH_DUMP": os.devnull} | os.environ
 
 
-def _compiled(options: Options, source: Path, folder: Path) -> str:
-    """The name of the user's module, compiled into `folder`."""
-    command = ["erlc", "-pa", str(options.tests), "-o", str(folder), str(source)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+def _compiled(options: Options, folder: Path) -> Options:
+    """The same with the folders of what is to be run: compiled by `make`, or here and now."""
+    built = options.tests / "ebin"
+    sources = []
+    if not (built / "inetpy_xc.beam").is_file():
+        built = folder
+        sources = [options.tests / name for name in ("xc.erl", "inetpy_xc.erl", "inetpy_xc_random.erl")]
+        if options.scenario is None or options.groups:
+            sources += sorted(options.tests.glob("xc_*.erl"))
+        if not sources[0].is_file():
+            raise CannotRunError(
+                f"the scenarios are not here, in {options.tests}: they come with the source tree"
+            )
+    if options.scenario is not None:
+        if not options.scenario.is_file():
+            raise CannotRunError(f"no such file: {options.scenario}")
+        sources.append(options.scenario)
+    if sources:
+        names = [str(source.resolve()) for source in sources]
+        command = ["erlc", "-pa", str(built), "-pa", str(options.ebin), "-o", str(folder), *names]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=folder)
+        if done.returncode:
+            raise CannotRunError(f"this does not compile\n{done.stdout}{done.stderr}".rstrip())
+    return replace(options, beams=(built, folder))
+
+
+def _groups(options: Options) -> list[str]:
+    """The modules with the scenarios that are asked for: all groups where none is."""
+    mine = [] if options.scenario is None else [options.scenario.stem]
+    if mine and not options.groups:
+        return mine
+    there = _said(options, '[io:format("~p ", [G]) || G <- inetpy_xc:groups()]').split()
+    for name in options.groups:
+        if name not in there:
+            known = ", ".join(group.removeprefix("xc_") for group in there)
+            raise CannotRunError(f"no such group: {name.removeprefix('xc_')}; there are {known}")
+    return [*options.groups, *mine] or there
+
+
+def _said(options: Options, expression: str) -> str:
+    """What an Erlang expression prints."""
+    command = _emulator(options, "-eval", f"{expression}, halt().")
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=_environment())
     if done.returncode:
-        sys.exit(done.stdout + done.stderr)
-    return source.stem
+        raise CannotRunError(f"erl does not run\n{done.stdout}{done.stderr}".rstrip())
+    return done.stdout
 
 
 def _observed(
     options: Options, backends: list[str], groups: list[str], folder: Path, console: Console
 ) -> list[Row]:
     out = folder / f"{'-'.join(backends)}.json"
-    arguments = ["-pa", str(folder), "-run", "inetpy_xc", "main", str(out), ",".join(backends), *groups]
+    arguments = ["-run", "inetpy_xc", "main", str(out), ",".join(backends), *groups]
     title = " and ".join(backends)
     bar = (TextColumn(f"{title:<28}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
-    total = len(groups) or _group_count(options)
-    with Progress(*bar, TimeElapsedColumn(), console=console) as progress:
-        task = progress.add_task("", total=total)
-        node = subprocess.Popen(
-            _emulator(options, *arguments),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=_environment(),
-        )
+    command = _emulator(options, *arguments)
+    with (
+        Progress(*bar, TimeElapsedColumn(), console=console) as progress,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_environment()
+        ) as node,
+    ):
+        task = progress.add_task("", total=len(groups))
         assert node.stdout is not None
         said = []
         for line in node.stdout:
@@ -123,16 +205,11 @@ def _observed(
                 progress.update(task, advance=1, description=words[1].removeprefix("xc_"))
             else:
                 said.append(line)
-        if node.wait():
-            console.print("".join(said), highlight=False)
-            sys.exit(2)
+    if node.returncode:
+        raise CannotRunError(
+            f"the node with {title} ended with status {node.returncode}\n{''.join(said)}".rstrip()
+        )
     return [json.loads(line) for line in out.read_text().splitlines()]
-
-
-def _group_count(options: Options) -> int:
-    expression = 'io:format("~b", [length(inetpy_xc:groups())]), halt().'
-    done = subprocess.run(_emulator(options, "-eval", expression), check=True, capture_output=True, text=True)
-    return int(done.stdout)
 
 
 def _merged(runs: list[list[Row]]) -> list[Row]:
@@ -149,6 +226,7 @@ def _merged(runs: list[list[Row]]) -> list[Row]:
                 mine[f"{REFERENCE} again"] = theirs[REFERENCE]
             mine |= {name: text for name, text in theirs.items() if name != REFERENCE}
             row["skipped"] |= again["skipped"]
+            row["fault"] = row["fault"] or again["fault"]
     return rows
 
 
@@ -177,7 +255,7 @@ def _by_group(rows: list[Row]) -> Iterator[tuple[str, list[Row]]]:
     yield from groups.items()
 
 
-def _print(console: Console, rows: list[Row], different: list[Row], others: list[str]) -> None:
+def _print(console: Console, rows: list[Row], others: list[str]) -> None:
     table = Table(title=f"beside {REFERENCE}", title_justify="left", show_footer=True)
     table.add_column("group", footer="all")
     table.add_column("scenarios", justify="right", footer=str(len(rows)))
@@ -193,9 +271,15 @@ def _print(console: Console, rows: list[Row], different: list[Row], others: list
     console.print(table)
     for reason in sorted({why for row in rows for why in row["skipped"].values()}):
         console.print(f"skipped: {reason}", markup=False, highlight=False)
-    for row in different:
+    for row in rows:
+        if not row["fault"] and all(_equal(row, name) for name in others):
+            continue
         console.rule(f"{row['group']}: {row['name']}", align="left")
         console.print(row["statement"], markup=False, highlight=False)
+        if row["fault"]:
+            console.print(
+                f"the scenario itself fails: {row['fault']}", markup=False, highlight=False, style="red"
+            )
         for text in row["documented"]:
             console.print(f"documented: {text}", markup=False, highlight=False, style="italic")
         for backend, text in row["observations"].items():
@@ -204,7 +288,9 @@ def _print(console: Console, rows: list[Row], different: list[Row], others: list
 
 
 def _count_equal(rows: list[Row], others: list[str]) -> int:
-    return sum(not row["skipped"] and all(_equal(row, name) for name in others) for row in rows)
+    return sum(
+        not row["skipped"] and not row["fault"] and all(_equal(row, name) for name in others) for row in rows
+    )
 
 
 def _count_skipped(rows: list[Row]) -> int:
@@ -213,21 +299,18 @@ def _count_skipped(rows: list[Row]) -> int:
 
 def _run_random(options: Options) -> int:
     status = 0
-    for names in _runs(options.backends):
+    for names in _runs(options):
         print("random sequences on", " and ".join(names), flush=True)
         arguments = ["-run", "inetpy_xc_random", "main", str(options.random), str(options.seed)]
-        status |= subprocess.call(_emulator(options, *arguments, ",".join(names)), env=_environment())
+        status = max(
+            status, subprocess.call(_emulator(options, *arguments, ",".join(names)), env=_environment())
+        )
     return status
 
 
 def markdown(options: Options, rows: list[Row], others: list[str]) -> str:
     """The table as a page of documentation."""
-    release = subprocess.run(
-        _emulator(options, "-eval", 'io:format("~s", [erlang:system_info(otp_release)]), halt().'),
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
+    release = _said(options, 'io:format("~s", [erlang:system_info(otp_release)])')
     lines = [
         "# What the cross-check says",
         "",
@@ -321,7 +404,7 @@ def page(rows: list[Row], others: list[str]) -> str:
 
 def _group_line(group: str, members: list[Row], others: list[str]) -> str:
     counts = [sum(not _equal(row, name) for row in members) for name in others]
-    same = len(members) - sum(not all(_equal(row, name) for name in others) for row in members)
+    same = sum(not row["fault"] and all(_equal(row, name) for name in others) for row in members)
     cells = "".join(f'<td class="n">{count or ""}' for count in [*counts, _count_skipped(members)])
     bar = f'<div class="bar"><i style="width: {100 * same / len(members):.1f}%"></i></div>'
     name = html.escape(group.removeprefix("xc_"))
@@ -331,9 +414,11 @@ def _group_line(group: str, members: list[Row], others: list[str]) -> str:
 def _scenario(row: Row, others: list[str]) -> str:
     name, statement = f"{row['group'].removeprefix('xc_')}: {row['name']}", row["statement"]
     seen = row["observations"]
-    equal = all(_equal(row, other) for other in others)
+    equal = not row["fault"] and all(_equal(row, other) for other in others)
     shown = {REFERENCE: seen[REFERENCE]} if equal else seen
     body = "".join(f"<p>Documented: {html.escape(text)}</p>" for text in row["documented"])
+    if row["fault"]:
+        body += f"<p>The scenario itself fails: {html.escape(row['fault'])}</p>"
     body += "".join(
         f"{html.escape(backend)}<pre>{html.escape(text)}</pre>" for backend, text in shown.items()
     )

@@ -7,7 +7,9 @@ writes what OTP 26 and later write (atoms in UTF-8), which OTP 25 writes with
 
 Neither direction recurses, so depth costs heap and not stack. Every count and
 length is checked against the bytes that are there, and against `Limits`,
-before anything of that size is made.
+before anything of that size is made. Time and memory are linear in the bytes and in the elements
+that are read, whoever wrote them: a list that is another's tail is read on into the same list, a
+fun within a fun is not copied, and maps are told apart by digests.
 
 Where there is a compiled core (see `core`), its `decode`, `encode` and `encode_body` stand in
 for those of this module, which they call for what they do not know and for every error.
@@ -27,6 +29,7 @@ from typing import TYPE_CHECKING
 
 from .core import compiled
 from .terms import (
+    NATIVE,
     Atom,
     BitString,
     Charlist,
@@ -78,6 +81,7 @@ TAGS = {
 
 MAX_ATOM_CHARACTERS = 255
 MAX_REFERENCE_WORDS = 5
+CROWD = 64  # keys of one hash that a dict may have; chance makes a few
 
 
 class EtfError(ValueError):
@@ -101,10 +105,16 @@ class EtfError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a decoder may spend: nesting levels, and bytes of an inflated term."""
+    """What a decoder may spend on a term.
+
+    `depth` are nesting levels; `inflated` the bytes that a compressed term may inflate to, 0 where
+    none is accepted; `elements` those of all lists, tuples and maps together, which take up to some
+    hundred bytes each.
+    """
 
     depth: int = 10_000
     inflated: int = 256 * 1024 * 1024
+    elements: int = 10_000_000
 
 
 DEFAULT_LIMITS = Limits()
@@ -113,18 +123,20 @@ DEFAULT_LIMITS = Limits()
 class Map(Mapping[object, object]):
     """A map whose keys a `dict` would confuse (`1` and `1.0`) or refuse (lists).
 
-    Keys are told apart as Erlang's `=:=` does. A map that a `dict` can hold
-    without loss is decoded to a `dict`.
+    Made of (key, value) pairs, and not changed afterwards. Keys are told apart as Erlang's `=:=`
+    does. A map that a `dict` can hold without loss is decoded to a `dict`, except for one of many
+    keys that Python gives the same hash, which would make a `dict` slow.
     """
 
-    __slots__ = ("_entries",)
+    __slots__ = ("_digest", "_entries")
 
     def __init__(self, pairs: Iterable[tuple[object, object]]) -> None:
+        self._digest: bytes | None = None  # its identity, once it was asked for
         self._entries: dict[bytes, tuple[object, object]] = {}
         for key, value in pairs:
             identity = _identity(key)
             if identity in self._entries:
-                raise ValueError(f"duplicate key {key!r}")
+                raise ValueError(f"duplicate key {_shown(key)}")
             self._entries[identity] = (key, value)
 
     def __getitem__(self, key: object) -> object:
@@ -155,7 +167,14 @@ class Map(Mapping[object, object]):
 
 def _identity(term: object) -> bytes:
     """Bytes that are equal exactly where terms are `=:=` (OTP 27 and later for -0.0)."""
-    return encode(term, deterministic=True)
+    return _written(term, _digest)
+
+
+def _digest(entries: list[bytes]) -> bytes:
+    """What stands for a map in an identity: short, so that a map in a map's key costs no more."""
+    from hashlib import blake2b
+
+    return b"\xff" + blake2b(b"".join(entries), digest_size=32).digest()
 
 
 # --- decoding ---------------------------------------------------------------
@@ -173,20 +192,24 @@ _atom_cache: dict[bytes, Atom] = {}
 _TERM, _TUPLE, _LIST, _MAP, _FUN = range(5)
 
 
-def decode(data: bytes | memoryview, limits: Limits = DEFAULT_LIMITS) -> object:
+def decode(data: bytes | memoryview, limits: Limits = DEFAULT_LIMITS, *, native: bool = False) -> object:
     """The term of `data`, which holds one whole term and nothing else.
 
+    With `native` the atoms `true` and `false` are read as `True` and `False`, `undefined` and `nil`
+    as `None`, wherever they stand. Without it they are `Atom`, and are written again as they were.
     Of a memoryview large binaries may be views, too, as the emulator makes sub-binaries of a
     large binary: uncopied, equal to the bytes, and keeping all of them in memory.
-    Raises EtfError with the tag and the offset of what is wrong.
+    Raises EtfError with the tag and the offset of what is wrong, or is over the limits.
     """
-    term, used = decode_prefix(data, limits)
+    term, used = decode_prefix(data, limits, native=native)
     if used != len(data):
         raise EtfError(f"{len(data) - used} bytes after the term", None, used)
     return term
 
 
-def decode_prefix(data: bytes | memoryview, limits: Limits = DEFAULT_LIMITS) -> tuple[object, int]:
+def decode_prefix(
+    data: bytes | memoryview, limits: Limits = DEFAULT_LIMITS, *, native: bool = False
+) -> tuple[object, int]:
     """The term that `data` begins with, and how many bytes it takes."""
     if type(data) is not bytes:
         data = bytes(data)
@@ -196,13 +219,15 @@ def decode_prefix(data: bytes | memoryview, limits: Limits = DEFAULT_LIMITS) -> 
         raise EtfError(f"version byte is {data[0]}, not {VERSION}", None, 0)
     if len(data) > 1:
         if data[1] == 80:
-            return _decode_compressed(data, limits)
+            return _decode_compressed(data, limits, native)
         if data[1] == 121:
             return LocalTerm(data[1:]), len(data)
-    return _decode(data, 1, limits)
+    return _decode(data, 1, limits, native)
 
 
-def _decode_compressed(data: bytes, limits: Limits) -> tuple[object, int]:
+def _decode_compressed(data: bytes, limits: Limits, native: bool) -> tuple[object, int]:
+    if not limits.inflated:
+        raise EtfError("a compressed term is not accepted here", 80, 1)
     if len(data) < 6:
         raise EtfError("truncated", 80, 1)
     (size,) = _U32(data, 2)
@@ -215,13 +240,13 @@ def _decode_compressed(data: bytes, limits: Limits) -> tuple[object, int]:
         raise EtfError(f"bad zlib data ({error})", 80, 1) from None
     if len(plain) != size or not inflater.eof:
         raise EtfError(f"inflated data is not {size} bytes long", 80, 1)
-    term, used = _decode(plain, 0, limits)
+    term, used = _decode(plain, 0, limits, native)
     if used != size:
         raise EtfError(f"{size - used} bytes after the compressed term", 80, 1)
     return term, len(data) - len(inflater.unused_data)
 
 
-def _decode(data: bytes, pos: int, limits: Limits) -> tuple[object, int]:
+def _decode(data: bytes, pos: int, limits: Limits, native: bool) -> tuple[object, int]:
     """One term from `pos` on, and where it ends.
 
     The container being filled is (kind, items, remaining, opened): what it will
@@ -230,6 +255,8 @@ def _decode(data: bytes, pos: int, limits: Limits) -> tuple[object, int]:
     """
     end = len(data)
     depth = limits.depth
+    room = limits.elements
+    funs = 0  # that enclose what is being read
     enclosing: list[tuple[int, list[object], int, int]] = []
     items: list[object] = []
     kind, remaining, opened = _TERM, 1, pos
@@ -249,7 +276,10 @@ def _decode(data: bytes, pos: int, limits: Limits) -> tuple[object, int]:
                     pos += 2 + data[pos + 1]
                 else:
                     pos += 3 + _U16(data, pos + 1)[0]
-                value = _atom_cache.get(data[start:pos]) or _atom(data, start, pos)
+                atom = _atom_cache.get(data[start:pos])
+                if atom is None:
+                    atom = _atom(data, start, pos)
+                value = NATIVE.get(atom.name, atom) if native else atom
             elif tag == 104 or tag == 105:
                 if tag == 104:
                     count = data[pos + 1]
@@ -260,6 +290,9 @@ def _decode(data: bytes, pos: int, limits: Limits) -> tuple[object, int]:
                 if count:
                     if count > end - pos:
                         raise EtfError(f"{count} elements in {end - pos} bytes", tag, start)
+                    room -= count
+                    if room < 0:
+                        raise EtfError(f"more than {limits.elements} elements", tag, start)
                     enclosing.append((kind, items, remaining, opened))
                     if len(enclosing) > depth:
                         raise EtfError(f"nested deeper than {depth}", tag, start)
@@ -285,6 +318,13 @@ def _decode(data: bytes, pos: int, limits: Limits) -> tuple[object, int]:
                 needed = count + 1 if tag == 108 else 2 * count
                 if needed > end - pos:
                     raise EtfError(f"{count} entries in {end - pos} bytes", tag, start)
+                goes_on = tag == 108 and kind == _LIST and remaining == 1  # the tail of a list is a list
+                room -= count if goes_on else needed
+                if room < 0:
+                    raise EtfError(f"more than {limits.elements} elements", tag, start)
+                if goes_on:
+                    remaining += count
+                    continue
                 if needed:
                     enclosing.append((kind, items, remaining, opened))
                     if len(enclosing) > depth:
@@ -300,6 +340,10 @@ def _decode(data: bytes, pos: int, limits: Limits) -> tuple[object, int]:
                     raise EtfError(f"{count} bytes announced, {end - pos} there", tag, start)
                 value = Charlist(data[pos : pos + count]) if count else []
                 pos += count
+                if kind == _LIST and remaining == 1:  # its integers become elements
+                    room -= count
+                    if room < 0:
+                        raise EtfError(f"more than {limits.elements} elements", tag, start)
             elif tag == 112:
                 (size,) = _U32(data, pos + 1)
                 (free,) = _U32(data, pos + 26)
@@ -307,7 +351,11 @@ def _decode(data: bytes, pos: int, limits: Limits) -> tuple[object, int]:
                     raise EtfError(f"{size} bytes announced, {end - pos - 1} there", tag, start)
                 if free > size:
                     raise EtfError(f"{free} free variables in {size} bytes", tag, start)
+                room -= free
+                if room < 0:
+                    raise EtfError(f"more than {limits.elements} elements", tag, start)
                 pos += 30
+                funs += 1
                 enclosing.append((kind, items, remaining, opened))
                 if len(enclosing) > depth:
                     raise EtfError(f"nested deeper than {depth}", tag, start)
@@ -332,7 +380,8 @@ def _decode(data: bytes, pos: int, limits: Limits) -> tuple[object, int]:
                 elif kind == _MAP:
                     value = _build_map(items, opened)
                 elif kind == _FUN:
-                    value = _build_fun(data, opened, pos)
+                    funs -= 1
+                    value = _build_fun(data, opened, pos, within=funs > 0)
                 else:
                     return items[0], pos
                 kind, items, remaining, opened = enclosing.pop()
@@ -343,16 +392,13 @@ def _decode(data: bytes, pos: int, limits: Limits) -> tuple[object, int]:
 
 
 def _build_list(items: list[object]) -> object:
-    """The list of all but the last of `items`, which is its tail."""
+    """The list of all but the last of `items`, which is its tail and no list of elements."""
     tail = items.pop()
-    if type(tail) is list:
-        return items + tail if tail else items
-    if not items:
-        return tail
+    if type(tail) is list or not items:
+        return items or tail
     if type(tail) is Charlist:
-        return items + list(tail.data)
-    if type(tail) is ImproperList:
-        return ImproperList((*items, *tail.items), tail.tail)
+        items.extend(tail.data)
+        return items
     return ImproperList(items, tail)
 
 
@@ -360,23 +406,36 @@ def _build_map(items: list[object], start: int) -> object:
     keys = items[::2]
     values = items[1::2]
     try:
-        plain = dict(zip(keys, values, strict=True))
-    except TypeError:  # a key that cannot be hashed
-        plain = {}
-    if len(plain) == len(keys):
-        return plain
+        if len(keys) <= CROWD or not _crowded(keys):
+            plain = dict(zip(keys, values, strict=True))
+            if len(plain) == len(keys):
+                return plain
+    except (TypeError, RecursionError):  # a key that cannot be hashed, or is too deep to be compared
+        pass
     try:
         return Map(zip(keys, values, strict=True))
     except ValueError as error:
         raise EtfError(str(error), 116, start) from None
 
 
-def _build_fun(data: bytes, start: int, end: int) -> Fun:
-    """A fun is kept whole: its parts were read only to be sure that they add up."""
+def _crowded(keys: list[object]) -> bool:
+    """Whether a dict would be slow, because many of `keys` have the same hash, as integers can."""
+    if set(map(type, keys)) <= {Atom, bytes}:
+        return False  # these depend on chance
+    from collections import Counter
+
+    return max(Counter(map(hash, keys)).values()) > CROWD
+
+
+def _build_fun(data: bytes, start: int, end: int, within: bool) -> Fun:
+    """A fun is kept whole: its parts were read only to be sure that they add up.
+
+    One within another is part of that, and only told apart from others here.
+    """
     (size,) = _U32(data, start + 1)
     if start + 1 + size != end:
         raise EtfError(f"size is {size}, its parts take {end - start - 1}", 112, start)
-    return Fun(data[start:end])
+    return Fun(b"p%d" % start if within else data[start:end])
 
 
 def _atom(data: bytes, start: int, pos: int) -> Atom:
@@ -407,7 +466,8 @@ def _inner_atom(data: bytes, pos: int, outer: int, start: int) -> tuple[Atom, in
         end = pos + 3 + _U16(data, pos + 1)[0]
     else:
         raise EtfError("an atom was expected", outer, start)
-    return _atom_cache.get(data[pos:end]) or _atom(data, pos, end), end
+    atom = _atom_cache.get(data[pos:end])
+    return _atom(data, pos, end) if atom is None else atom, end
 
 
 def _leaf_float(data: bytes, pos: int) -> tuple[object, int]:
@@ -588,7 +648,22 @@ def encode(term: object, *, compressed: int = 0, deterministic: bool = False) ->
 
 def encode_body(term: object, deterministic: bool = False) -> bytes:
     """The external form without the version byte, for use inside another term."""
+    try:
+        return _written(term, b"".join if deterministic else None)
+    except EtfError as error:
+        path = _path(term)
+        raise EtfError(f"{path}: {error.reason}" if path else error.reason) from None
+
+
+def _written(term: object, seal: Callable[[list[bytes]], bytes] | None) -> bytes:
+    """The external form. `seal` makes one of the entries of a map, when they are sorted.
+
+    Then the pieces of one entry are in `out`, and the entries before it in `entries`; those of the
+    maps around it wait in `enclosing`, each with its map.
+    """
     out: list[bytes] = []
+    entries: list[bytes] = []
+    enclosing: list[tuple[list[bytes], list[bytes], object]] = []
     todo: list[object] = [term]
     depth = 0
     while todo:
@@ -598,16 +673,36 @@ def encode_body(term: object, deterministic: bool = False) -> bytes:
             out.append(simple(part))
         elif part is _CLOSE:
             depth -= 1
+        elif part is _ENTRY:
+            entries.append(b"".join(out))
+            out.clear()
+        elif part is _SEAL:
+            assert seal is not None
+            sealed = seal(sorted(entries))
+            out, entries, whole = enclosing.pop()
+            if seal is _digest and type(whole) is Map:
+                whole._digest = sealed
+            out.append(sealed)
+        elif seal is _digest and type(part) is Map and part._digest is not None:
+            out.append(part._digest)
         else:
             depth += 1
             if depth > DEFAULT_LIMITS.depth:
                 raise EtfError(f"nested deeper than {depth - 1}, or within itself")
             todo.append(_CLOSE)
-            _encode_container(part, out, todo, deterministic)
+            if seal is not None and isinstance(part, (dict, Map)):
+                out.append(_PACK_U32(116, len(part)))
+                enclosing.append((out, entries, part))
+                out, entries = [], []
+                todo.append(_SEAL)
+                for key, value in reversed(part.items()):
+                    todo += (_ENTRY, value, key)
+            else:
+                _encode_container(part, out, todo)
     return b"".join(out)
 
 
-def _encode_container(term: object, out: list[bytes], todo: list[object], deterministic: bool) -> None:
+def _encode_container(term: object, out: list[bytes], todo: list[object]) -> None:
     """Writes the head of `term`; its parts go on `todo`, the first on top."""
     if isinstance(term, tuple):
         count = len(term)
@@ -624,18 +719,80 @@ def _encode_container(term: object, out: list[bytes], todo: list[object], determ
             todo.extend(reversed(term))
     elif isinstance(term, (dict, Map)):
         out.append(_PACK_U32(116, len(term)))
-        if deterministic:
-            entries = sorted((encode_body(k, True), encode_body(v, True)) for k, v in term.items())
-            out.extend(part for entry in entries for part in entry)
-        else:
-            flat = [part for pair in term.items() for part in pair]
-            todo.extend(reversed(flat))
+        flat = [part for pair in term.items() for part in pair]
+        todo.extend(reversed(flat))
     elif isinstance(term, ImproperList):
         out.append(_PACK_U32(108, len(term.items)))
         todo.append(term.tail)
         todo.extend(reversed(term.items))
     else:
-        raise EtfError(f"a Python {type(term).__name__} has no external form")
+        name = type(term).__name__
+        raise EtfError(f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name} has no external form")
+
+
+# --- where a term has no external form ------------------------------------------
+
+PATH_STEPS = 20  # of a path that are told: its beginning and its end
+
+
+def _path(term: object) -> str:
+    """The way to the first part that has no external form, like `[2]["key"]`. Empty when there is none."""
+    todo: list[tuple[object, tuple[object, ...], int]] = [(term, (), 0)]
+    while todo:
+        part, way, depth = todo.pop()
+        if depth > DEFAULT_LIMITS.depth:
+            return ""  # that is what is wrong
+        try:
+            simple = _SIMPLE.get(type(part))
+            if simple is not None:
+                simple(part)
+            else:
+                _encode_container(part, [], [])
+                steps = [(inner, (way, *step), depth + 1) for inner, step in _steps(part)]
+                todo.extend(reversed(steps))
+        except EtfError:
+            return _told(way)
+    return ""
+
+
+def _steps(term: object) -> Iterator[tuple[object, tuple[str, object]]]:
+    """The parts of a container in the order of writing, each with how it is reached."""
+    if isinstance(term, (dict, Map)):
+        for index, (key, value) in enumerate(term.items()):
+            yield key, (".keys()", index)
+            yield value, ("", key)
+    elif isinstance(term, ImproperList):
+        yield from ((item, (".items", index)) for index, item in enumerate(term.items))
+        yield term.tail, (".tail", _NIL)
+    elif isinstance(term, (tuple, list)):
+        yield from ((item, ("", index)) for index, item in enumerate(term))
+
+
+def _told(way: tuple[object, ...]) -> str:
+    """The text of a way, which is (the way before, attribute, index or key)."""
+    steps = []
+    while way:
+        way, attribute, key = way  # type: ignore[assignment]
+        steps.append(f"{attribute}{'' if key is _NIL else f'[{_shown(key)}]'}")
+    steps.reverse()
+    if len(steps) > PATH_STEPS:
+        half = PATH_STEPS // 2
+        steps[half:-half] = [f"...({len(steps) - 2 * half} more)..."]
+    return "".join(steps)
+
+
+def _shown(key: object) -> str:
+    """A key in a message: never long, and never an error of its own."""
+    from reprlib import Repr
+
+    short = Repr()
+    short.maxother = 60
+    short.maxlevel = short.maxtuple = short.maxlist = short.maxdict = 3
+    try:
+        text = short.repr(key)
+    except (ValueError, RecursionError):  # a huge integer, depth
+        return f"<{type(key).__name__}>"
+    return f'"{text[1:-1]}"' if type(key) is str and text[0] == "'" else text
 
 
 def _as_string(items: list[object]) -> bytes | None:
@@ -654,6 +811,8 @@ class _Nil:
 
 _NIL = _Nil()
 _CLOSE = object()  # all parts of a container have been written
+_ENTRY = object()  # a key and its value have
+_SEAL = object()  # all entries of a map have
 
 
 def _encode_int(value: int) -> bytes:
@@ -745,5 +904,7 @@ _SIMPLE: dict[type, Callable[..., bytes]] = {
 PURE = (decode, encode, encode_body)
 
 if compiled is not None and not TYPE_CHECKING:
-    compiled.connect(DEFAULT_LIMITS, *PURE, _atom, _build_list, _LEAVES, _SIMPLE)
+    compiled.connect(DEFAULT_LIMITS, *PURE, _atom, _build_list, _build_map, _LEAVES, _SIMPLE)
     decode, encode, encode_body = compiled.decode, compiled.encode, compiled.encode_body
+    for pure in PURE:
+        getattr(compiled, pure.__name__).__doc__ = pure.__doc__

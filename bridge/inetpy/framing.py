@@ -6,7 +6,7 @@ number of bytes, however they are cut.
 
 from __future__ import annotations
 
-__all__ = ["LARGE", "MAX_FRAME", "FrameReader", "FramingError", "frame_header"]
+__all__ = ["HEADER", "LARGE", "MAX_FRAME", "FrameReader", "FramingError"]
 
 HEADER = 4
 MAX_FRAME = 1 << 30
@@ -15,11 +15,6 @@ LARGE = 16 * 1024  # bytes: from here on a copy costs more than a view, or a sec
 
 class FramingError(ValueError):
     """A frame that announces more than the limit: the stream cannot be followed."""
-
-
-def frame_header(size: int) -> bytes:
-    """The bytes before a frame of `size` bytes."""
-    return size.to_bytes(HEADER, "big")
 
 
 class FrameReader:

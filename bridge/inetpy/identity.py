@@ -3,7 +3,7 @@
 Processes, references and ports go over the wire with their node's name and creation. In the
 node they stay what they are when that changes; on the wire they look like another node's.
 So a session keeps them as they were when it began, its home, and changes them at its edges:
-`inward` what comes, `outward` what goes.
+`Session.handle` changes those of requests, `Session.outward` those of answers and messages.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ Every frame is one term. From Erlang:
 
 The capabilities of the Erlang side include, where they are known, `{otp_release, N}`;
 `{buffer, N}`, the default of the stock driver; and `{os_pid, N}`, the process of a node on
-this host, whose descriptors can be borrowed.
+this host, whose descriptors can be borrowed. The Python side has `tcp`.
 
 Timeouts are `{Milliseconds, SentAt}`, -1 for infinity: see `Session.remaining`. The arguments of
 an operation are at its `op_...` method, and their shapes in `requests`.
@@ -45,12 +45,12 @@ from typing import Any
 
 from . import addresses
 from .addresses import Sender
-from .etf import encode_body
+from .etf import Limits, encode_body
 from .terms import Atom, Charlist, ImproperList, Pid, Port
 
 __all__ = [
-    "CAPABILITIES",
     "ERROR",
+    "LIMITS",
     "MORE",
     "OK",
     "PONG",
@@ -79,12 +79,11 @@ __all__ = [
 ]
 
 PROTOCOL = 1
-CAPABILITIES = (Atom("tcp"),)
+LIMITS = Limits(inflated=0)  # the Erlang side compresses nothing
 
 _U32 = Struct(">I").pack
 _TUPLE2 = b"h\2"
 _TUPLE3 = b"h\3"
-_TUPLE4 = b"h\4"
 _OK_ATOM = encode_body(Atom("ok"))
 _OK_HEAD = _TUPLE2 + _OK_ATOM
 
@@ -182,7 +181,7 @@ def build_record(socket: bytes, record: Any) -> bytes:
 
 
 def build_hello() -> bytes:
-    return encode_body((Atom("hello"), PROTOCOL, list(CAPABILITIES)))
+    return encode_body((Atom("hello"), PROTOCOL, [Atom("tcp")]))
 
 
 def build_watch(pid: bytes, on: bool) -> bytes:

@@ -162,7 +162,7 @@ class Session:
 
     def handle_frame(self, frame: bytes | memoryview) -> None:
         """One frame from the peer. Raises EtfError when it holds no term."""
-        term = decode(frame)
+        term = decode(frame, messages.LIMITS)
         if type(term) is tuple and len(term) == 4 and self._identity is self._home:
             # The short way of what follows in `handle`, for a node that has kept its name.
             op, ident, ref, args = term
@@ -170,7 +170,7 @@ class Session:
             named = type(op) is Atom and (type(frame) is bytes or op.name in _VIEWED)
             if known and named and type(ident) is int:
                 return self.request(op.name, ident, ref.raw, args)
-        self.handle(term if type(frame) is bytes else decode(bytes(frame)))
+        self.handle(term if type(frame) is bytes else decode(bytes(frame), messages.LIMITS))
 
     def handle(self, term: object) -> None:
         """One term from the peer: see messages."""

@@ -1,6 +1,6 @@
 """Erlang terms that Python has no type of its own for.
 
-Small, frozen and without behaviour: what they mean is the business of `etf`
+Small, immutable and without behaviour: what they mean is the business of `etf`
 and of the layers above. The whole mapping is the table in docs/terms.md.
 
 Identifiers (pids, ports, references) and funs are kept as the bytes of their
@@ -33,20 +33,55 @@ __all__ = [
 ]
 
 
-class Atom:
-    """An Erlang atom; never equal to a `str`, so atom and binary keys stay apart."""
+# What Erlang programs write where Python has a value of its own: see `etf.decode`.
+NATIVE: dict[str, bool | None] = {"true": True, "false": False, "undefined": None, "nil": None}
+
+_set = object.__setattr__
+
+
+class _Frozen:
+    """Value classes: the slots are set once, and make up equality, hash, pattern and pickle."""
+
+    __slots__: tuple[str, ...] = ()
+
+    def _key(self) -> tuple[object, ...]:
+        return tuple(getattr(self, name) for name in type(self).__match_args__)  # type: ignore[attr-defined]
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a {type(self).__name__} is immutable")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a {type(self).__name__} is immutable")
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return type(self), self._key()
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash((type(self).__name__, self._key()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self._key()))})"
+
+
+class Atom(_Frozen):
+    """An Erlang atom. Never equal to a `str`, so atom and binary keys stay apart.
+
+    `name` is its text. In a pattern: `case (Atom("ok"), value)`. The atoms that stand for Python's
+    `False` and `None` (`false`, `undefined`, `nil`) are false in a condition, all others true.
+    """
 
     __slots__ = ("name",)
+    __match_args__ = ("name",)
     name: str
 
     def __init__(self, name: str) -> None:
-        object.__setattr__(self, "name", name)
+        _set(self, "name", name)
 
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError("atoms are immutable")
-
-    def __reduce__(self) -> tuple[type, tuple[str]]:
-        return Atom, (self.name,)
+    def __bool__(self) -> bool:
+        return bool(NATIVE.get(self.name, True))
 
     def __eq__(self, other: object) -> bool:
         return self is other or (type(other) is Atom and self.name == other.name)
@@ -54,30 +89,25 @@ class Atom:
     def __hash__(self) -> int:
         return ~hash(self.name)
 
-    def __repr__(self) -> str:
-        return f"Atom({self.name!r})"
-
     def __str__(self) -> str:
         return self.name
 
 
-class _Raw:
+class _Raw(_Frozen):
     """A term kept as its external form, tag included (no version byte)."""
 
     __slots__ = ("raw",)
+    __match_args__ = ("raw",)
     raw: bytes
 
     def __init__(self, raw: bytes) -> None:
-        self.raw = raw
+        _set(self, "raw", raw)
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and self.raw == other.raw
 
     def __hash__(self) -> int:
         return ~hash(self.raw)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.raw!r})"
 
 
 def _node(raw: bytes, at: int) -> tuple[str, int]:
@@ -90,12 +120,13 @@ def _node(raw: bytes, at: int) -> tuple[str, int]:
 
 
 class Pid(_Raw):
-    """A process identifier (NEW_PID_EXT)."""
+    """A process identifier (NEW_PID_EXT). `raw` is its external form."""
 
     __slots__ = ()
 
     @property
     def node(self) -> str:
+        """The name of its node."""
         return _node(self.raw, 1)[0]
 
     @property
@@ -106,12 +137,13 @@ class Pid(_Raw):
 
 
 class Port(_Raw):
-    """A port identifier (NEW_PORT_EXT, or V4_PORT_EXT for large numbers)."""
+    """A port identifier (NEW_PORT_EXT, or V4_PORT_EXT for large numbers). `raw` is its external form."""
 
     __slots__ = ()
 
     @property
     def node(self) -> str:
+        """The name of its node."""
         return _node(self.raw, 1)[0]
 
     @property
@@ -123,12 +155,13 @@ class Port(_Raw):
 
 
 class Ref(_Raw):
-    """A reference (NEWER_REFERENCE_EXT); an alias is one too."""
+    """A reference (NEWER_REFERENCE_EXT); an alias is one too. `raw` is its external form."""
 
     __slots__ = ()
 
     @property
     def node(self) -> str:
+        """The name of its node."""
         return _node(self.raw, 3)[0]
 
     @property
@@ -155,33 +188,19 @@ class LocalTerm(_Raw):
     __slots__ = ()
 
 
-class _Frozen:
-    """Equality and hash over the slots, for the small value classes below."""
-
-    __slots__: tuple[str, ...] = ()
-
-    def _key(self) -> tuple[object, ...]:
-        return tuple(getattr(self, slot) for slot in self.__slots__)
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self._key() == other._key()
-
-    def __hash__(self) -> int:
-        return hash((type(self).__name__, self._key()))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}{self._key()!r}"
-
-
 class Export(_Frozen):
     """An external fun, `fun module:function/arity`."""
 
     __slots__ = ("module", "function", "arity")
+    __match_args__ = ("module", "function", "arity")
+    module: Atom
+    function: Atom
+    arity: int
 
     def __init__(self, module: Atom, function: Atom, arity: int) -> None:
-        self.module = module
-        self.function = function
-        self.arity = arity
+        _set(self, "module", module)
+        _set(self, "function", function)
+        _set(self, "arity", arity)
 
 
 class BitString(_Frozen):
@@ -191,37 +210,45 @@ class BitString(_Frozen):
     """
 
     __slots__ = ("data", "bits")
+    __match_args__ = ("data", "bits")
+    data: bytes
+    bits: int
 
     def __init__(self, data: bytes, bits: int) -> None:
         if not data or not 1 <= bits <= 7:
             raise ValueError("a bitstring has a last byte of 1 to 7 bits")
-        self.data = data[:-1] + bytes((data[-1] & (0xFF00 >> bits) & 0xFF,))
-        self.bits = bits
+        _set(self, "data", data[:-1] + bytes((data[-1] & (0xFF00 >> bits) & 0xFF,)))
+        _set(self, "bits", bits)
 
 
 class ImproperList(_Frozen):
     """A list that ends in something else than `[]`: `[a, b | tail]`."""
 
     __slots__ = ("items", "tail")
+    __match_args__ = ("items", "tail")
+    items: tuple[object, ...]
+    tail: object
 
     def __init__(self, items: Iterable[object], tail: object) -> None:
-        self.items = tuple(items)
-        self.tail = tail
+        _set(self, "items", tuple(items))
+        _set(self, "tail", tail)
         if not self.items:
             raise ValueError("an improper list has at least one element")
 
 
-class Charlist(Sequence[int]):
+class Charlist(_Frozen, Sequence[int]):
     """A list of small integers as the emulator sends it (STRING_EXT).
 
-    Equal to the list of the same integers, hashable, and never equal to
-    `bytes`: a binary and a charlist are different terms.
+    `data` are the integers as bytes. Equal to the list of the same integers, hashable, and never
+    equal to `bytes`: a binary and a charlist are different terms.
     """
 
     __slots__ = ("data",)
+    __match_args__ = ("data",)
+    data: bytes
 
     def __init__(self, data: bytes) -> None:
-        self.data = data
+        _set(self, "data", data)
 
     def __len__(self) -> int:
         return len(self.data)
@@ -240,9 +267,6 @@ class Charlist(Sequence[int]):
     def __hash__(self) -> int:
         return ~hash(self.data)
 
-    def __repr__(self) -> str:
-        return f"Charlist({self.data!r})"
-
     def __str__(self) -> str:
         return self.data.decode("latin-1")
 
@@ -253,3 +277,4 @@ PURE: dict[str, type] = {kind.__name__: kind for kind in (Atom, Charlist, Pid, P
 if compiled is not None and not TYPE_CHECKING:
     Atom, Charlist = compiled.Atom, compiled.Charlist
     Pid, Port, Ref = compiled.Pid, compiled.Port, compiled.Ref
+    compiled.connect_terms(NATIVE)

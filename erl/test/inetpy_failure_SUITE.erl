@@ -123,7 +123,7 @@ malformed_frames(_Config) ->
     _ = logger:set_primary_config(level, emergency),
     lists:foreach(
         fun(N) ->
-            true = port_command(Out, bad_frame(N rem 8)),
+            true = port_command(Out, bad_frame(N rem 9)),
             case N rem 100 of
                 0 ->
                     ok = gen_tcp:send(C, <<N:32>>),
@@ -145,7 +145,9 @@ bad_frame(3) -> <<131, 109, 16#FFFFFFFF:32, "short">>;
 bad_frame(4) -> term_to_binary(rand:uniform(1000));
 bad_frame(5) -> term_to_binary({send, 1, not_a_reference, <<"x">>});
 bad_frame(6) -> term_to_binary({hello, 1, [], self(), hd(erlang:ports())});
-bad_frame(7) -> term_to_binary({down, self(), extra}).
+bad_frame(7) -> term_to_binary({down, self(), extra});
+%% A request as it should be, but for being compressed.
+bad_frame(8) -> term_to_binary({info, 0, make_ref(), lists:duplicate(1000, 0.0)}, [compressed]).
 
 %% What is not known is answered with a clear error.
 unknown_requests(_Config) ->

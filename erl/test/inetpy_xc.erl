@@ -4,15 +4,20 @@
 %% returned, or how it failed, and the messages that are left in its mailbox. Names
 %% that differ by nature (sockets, processes, references, stack traces) are made
 %% equal first; everything else must be equal.
+%%
+%% How a call of the backend fails is an observation. A failure of the scenario itself is none: a
+%% module that does not exist, or a match in the scenario's own code that fails on the reference.
+%% It would be the same on all backends, and prove nothing. See fault/2.
 -module(inetpy_xc).
 
--export([main/1, run/2, groups/0, scenarios/1, backends/1, started/1, normalise/1]).
+-export([main/1, main_or_cannot/1, run/2, groups/0, scenarios/1, every_scenario/1, backends/1, started/1, normalise/1]).
 
 -type scenario() :: {Name :: atom(), Statement :: string(), fun((xc:backend()) -> term())}.
 -type observation() :: {Result :: term(), Mailbox :: [term()]} | {skipped, Why :: string()}.
 -type row() :: #{
     group := atom(), name := atom(), statement := string(),
-    observations := [{atom(), observation()}], equal := boolean()
+    observations := [{atom(), observation()}], equal := boolean(),
+    fault := none | string()
 }.
 -export_type([scenario/0, row/0]).
 
@@ -65,12 +70,55 @@ groups() ->
     ].
 
 -spec scenarios(module()) -> [scenario()].
-scenarios(Group) -> Group:scenarios().
+scenarios(Group) ->
+    Scenarios =
+        try
+            Group:scenarios()
+        catch
+            Class:Reason:Stack -> cannot("~p:scenarios/0 fails:~n~ts", [Group, erl_error:format_exception(Class, Reason, Stack)])
+        end,
+    _ = is_list(Scenarios) orelse cannot("~p:scenarios/0 gives no list: ~tP", [Group, Scenarios, 20]),
+    [is_scenario(S) orelse cannot("~p:scenarios/0 gives what is no {Name, Statement, Fun}: ~tP", [Group, S, 20]) || S <- Scenarios],
+    Scenarios.
+
+%% Those of a group that run on any edition of OTP, or on newer ones only.
+-spec every_scenario(module()) -> [scenario()].
+every_scenario(Group) ->
+    case erlang:function_exported(Group, every_scenario, 0) of
+        true -> Group:every_scenario();
+        false -> scenarios(Group)
+    end.
+
+is_scenario({Name, Statement, Fun}) ->
+    is_atom(Name) andalso io_lib:char_list(Statement) andalso is_function(Fun, 1);
+is_scenario(_) ->
+    false.
+
+-spec cannot(string(), [term()]) -> no_return().
+cannot(Format, Terms) -> throw({cannot, io_lib:format(Format, Terms)}).
 
 %% From the shell: erl -run inetpy_xc main FILE BACKEND,BACKEND... [GROUP...]. Writes the rows,
-%% one a line, as {Group, Name, Statement, Equal, [{Backend, Text}]} terms in JSON.
+%% one a line, as {Group, Name, Statement, Equal, [{Backend, Text}]} terms in JSON. Halts with 2
+%% where that cannot be done.
 -spec main([string()]) -> no_return().
-main([File, BackendNames | Names]) ->
+main(Arguments) ->
+    main_or_cannot(fun() -> observed(Arguments) end).
+
+%% Halts with 2, and says why, where Main fails.
+-spec main_or_cannot(fun(() -> no_return())) -> no_return().
+main_or_cannot(Main) ->
+    try
+        Main()
+    catch
+        throw:{cannot, Why} ->
+            io:format("~ts~n", [Why]),
+            halt(2);
+        Class:Reason:Stack ->
+            io:format("~ts~n", [erl_error:format_exception(Class, Reason, Stack)]),
+            halt(2)
+    end.
+
+observed([File, BackendNames | Names]) ->
     Backends = started(BackendNames),
     Groups =
         case Names of
@@ -95,19 +143,21 @@ main([File, BackendNames | Names]) ->
 run(Group, Backends) ->
     Scenarios = scenarios(Group),
     Jobs = [{Scenario, Backend} || Scenario <- Scenarios, Backend <- Backends],
-    Observations = parallel(fun({{_, _, Fun}, Backend}) -> observe(Fun, Backend) end, Jobs),
+    Observations = parallel(fun({{_, _, Fun}, Backend}) -> observe(Group, Fun, Backend) end, Jobs),
     rows(Group, Scenarios, [Name || #{name := Name} <- Backends], Observations).
 
 rows(_, [], _, []) ->
     [];
 rows(Group, [{Name, Statement, _} | Scenarios], Backends, Observations) ->
-    {Mine, Rest} = lists:split(length(Backends), Observations),
+    {Seen, Rest} = lists:split(length(Backends), Observations),
+    {Mine, [Fault | _]} = lists:unzip(Seen),
     Row = #{
         group => Group,
         name => Name,
         statement => Statement,
         observations => lists:zip(Backends, Mine),
-        equal => length(lists:usort(Mine)) =:= 1
+        equal => Fault =:= none andalso length(lists:usort(Mine)) =:= 1,
+        fault => Fault
     },
     [Row | rows(Group, Scenarios, Backends, Rest)].
 
@@ -133,29 +183,69 @@ collect(Start, Later, Left) ->
             [{N, Result} | collect(Start, Rest, Left - 1)]
     end.
 
--spec observe(fun((xc:backend()) -> term()), xc:backend()) -> observation().
-observe(Fun, Backend) ->
-    {Pid, Ref} = spawn_monitor(fun() -> exit({observed, observed(Fun, Backend)}) end),
+%% What is observed, and what is wrong with the scenario itself.
+-spec observe(module(), fun((xc:backend()) -> term()), xc:backend()) -> {observation(), none | string()}.
+observe(Group, Fun, Backend) ->
+    {Pid, Ref} = spawn_monitor(fun() -> exit({observed, observed(Group, Fun, Backend)}) end),
+    Patience = maps:get(patience, Backend, ?SCENARIO_TIMEOUT),
     receive
         {'DOWN', Ref, process, Pid, {observed, Observation}} -> Observation;
-        {'DOWN', Ref, process, Pid, Reason} -> {{died, normalise(Reason)}, []}
-    after maps:get(patience, Backend, ?SCENARIO_TIMEOUT) ->
+        {'DOWN', Ref, process, Pid, Reason} -> {{{died, normalise(Reason)}, []}, fault(Group, Reason)}
+    after Patience ->
         exit(Pid, kill),
-        {timeout, []}
+        {{timeout, []}, text("it has not ended after ~b seconds", [Patience div 1000])}
     end.
 
-observed(Fun, Backend) ->
+observed(Group, Fun, Backend) ->
     Result =
         try
             {returned, Fun(Backend)}
         catch
             exit:{skip, Why} -> {skipped, Why};
-            Class:Reason -> {Class, Reason}
+            Class:Reason:Stack -> {Class, {Reason, Stack}}
         end,
     case Result of
-        {skipped, _} -> Result;
-        _ -> normalise({Result, leftovers()})
+        {skipped, _} ->
+            {Result, none};
+        _ ->
+            Seen = {Result, leftovers()},
+            {normalise(Seen), fault(Group, Seen)}
     end.
+
+%% The first failure in a term, with its stack trace, that is the scenario's own: of a function that
+%% does not exist, or of code in the scenario's module or in `xc`, be it by way of a function of the
+%% language. What xc:attempt/1 gives has no stack trace: there the scenario wants to see it.
+-spec fault(module(), term()) -> none | string().
+fault(Group, {Reason, [{M, F, A, L} | _] = Stack}) when
+    is_atom(M), is_atom(F), is_integer(A) orelse is_list(A), is_list(L)
+->
+    case {Reason, lists:dropwhile(fun is_of_the_language/1, Stack)} of
+        {undef, _} -> text("there is no function ~ts", [function(M, F, A)]);
+        {_, [{Own, Name, Arity, _} | _]} when Own =:= Group; Own =:= xc ->
+            text("~ts fails with ~tP", [function(Own, Name, Arity), Reason, 20]);
+        _ -> none
+    end;
+fault(Group, Tuple) when is_tuple(Tuple) -> fault(Group, tuple_to_list(Tuple));
+fault(Group, Map) when is_map(Map) -> fault(Group, maps:to_list(Map));
+fault(Group, [Head | Tail]) ->
+    case fault(Group, Head) of
+        none -> fault(Group, Tail);
+        Fault -> Fault
+    end;
+fault(_, _) ->
+    none.
+
+is_of_the_language({Module, _, _, _}) ->
+    case code:which(Module) of
+        preloaded -> Module =:= erlang;
+        File when is_list(File) -> string:find(File, "/stdlib-") =/= nomatch;
+        _ -> false
+    end.
+
+function(M, F, A) when is_list(A) -> function(M, F, length(A));
+function(M, F, A) -> io_lib:format("~tp:~tp/~b", [M, F, A]).
+
+text(Format, Terms) -> unicode:characters_to_list(io_lib:format(Format, Terms)).
 
 leftovers() ->
     receive
@@ -213,12 +303,16 @@ to_json(#{group := Group, name := Name, statement := Statement, equal := Equal} 
         ",\"name\":", json_string(atom_to_list(Name)),
         ",\"statement\":", json_string(Statement),
         ",\"equal\":", atom_to_list(Equal),
+        ",\"fault\":", json_fault(maps:get(fault, Row)),
         ",\"skipped\":{", lists:join($,, skipped(Observations)), "}",
         ",\"observations\":{", lists:join($,, Texts), "}}"
     ].
 
 skipped(Observations) ->
     [[json_string(atom_to_list(Backend)), $:, json_string(Why)] || {Backend, {skipped, Why}} <- Observations].
+
+json_fault(none) -> "null";
+json_fault(Why) -> json_string(Why).
 
 json_string(Text) ->
     [$", [json_char(C) || C <- unicode:characters_to_list(Text)], $"].

@@ -19,7 +19,10 @@
 %% From the shell: COUNT sequences from SEED on, on BACKEND,BACKEND... Prints what differs, and
 %% halts with 1.
 -spec main([string()]) -> no_return().
-main([Count, Seed, Names]) ->
+main(Arguments) ->
+    inetpy_xc:main_or_cannot(fun() -> compared(Arguments) end).
+
+compared([Count, Seed, Names]) ->
     Backends = inetpy_xc:started(Names),
     Differences = run(list_to_integer(Count), list_to_integer(Seed), Backends),
     [io:format("seed ~b:~n~p~n", [S, D]) || {S, D} <- Differences],

@@ -156,8 +156,10 @@ sent_to(Group, Port) ->
 
 sent_to6(Group, Port) ->
     {ok, S} = gen_udp:open(0, [inet6]),
-    ok = gen_udp:send(S, #{family => inet6, addr => Group, port => Port, scope_id => ?LO}, "to the group"),
-    gen_udp:close(S).
+    case gen_udp:send(S, #{family => inet6, addr => Group, port => Port, scope_id => ?LO}, "to the group") of
+        ok -> gen_udp:close(S);
+        {error, enetunreach} -> xc:skip("this host has no route to groups of IPv6")
+    end.
 
 received(S) ->
     case gen_udp:recv(S, 0, 100) of

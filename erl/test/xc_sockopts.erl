@@ -2,7 +2,7 @@
 %% from a table of values.
 -module(xc_sockopts).
 
--export([scenarios/0, values/0]).
+-export([scenarios/0, every_scenario/0, values/0]).
 
 -define(LOOPBACK6, (xc:loopback6())).
 
@@ -52,29 +52,30 @@ values() ->
         {tclass, [0, 4, 40, 256, -1, x]},
         {tos, [0, 16, 40, 256, -1, x]},
         {ttl, [1, 33, 255, 256, 0, -1, x]}
-    ] ++ newer().
+    ] ++ [Newer || inetpy_handle:since_28(), Newer <- newer()].
 
 %% Options that the stock driver has since later editions only: there they are compared.
 newer() ->
-    case inetpy_handle:since_28() of
-        true ->
-            [
-                {exclusiveaddruse, [true, false, 1]},
-                {keepcnt, [3, 0, -1, x]},
-                {keepidle, [10, 0, x]},
-                {keepintvl, [7, 0, x]},
-                {read_ahead, [true, false, 1]},
-                {reuseport, [true, false, 1]},
-                {reuseport_lb, [true, false, 1]},
-                {user_timeout, [0, 100, -1, x]}
-            ];
-        false ->
-            []
-    end.
+    [
+        {exclusiveaddruse, [true, false, 1]},
+        {keepcnt, [3, 0, -1, x]},
+        {keepidle, [10, 0, x]},
+        {keepintvl, [7, 0, x]},
+        {read_ahead, [true, false, 1]},
+        {reuseport, [true, false, 1]},
+        {reuseport_lb, [true, false, 1]},
+        {user_timeout, [0, 100, -1, x]}
+    ].
 
 -spec scenarios() -> [inetpy_xc:scenario()].
-scenarios() ->
-    lists:append([places(Option, Values) || {Option, Values} <- values()]).
+scenarios() -> of_values(values()).
+
+%% Those of all editions of OTP.
+-spec every_scenario() -> [inetpy_xc:scenario()].
+every_scenario() -> of_values(lists:ukeysort(1, values() ++ newer())).
+
+of_values(Table) ->
+    lists:append([places(Option, Values) || {Option, Values} <- Table]).
 
 places(Option, Values) ->
     [

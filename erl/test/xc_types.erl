@@ -52,7 +52,7 @@ of_type(Type, Stream) ->
         {Name("cut"), "A packet that comes in pieces.", fun(B) ->
             {S, P} = xc:pair(B, [{packet, Type}, {active, true}]),
             ok = inet:setopts(P, [{nodelay, true}]),
-            [begin ok = gen_tcp:send(P, [C]), timer:sleep(1) end || <<C>> <= binary:part(Stream, 0, 30 - 14)],
+            [begin ok = gen_tcp:send(P, [C]), timer:sleep(1) end || <<C>> <= binary:part(Stream, 0, min(16, byte_size(Stream)))],
             {S =/= P, xc:next(60)}
         end},
         {Name("length"), "recv with a length.", fun(B) ->

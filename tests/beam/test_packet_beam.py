@@ -56,7 +56,8 @@ HTTP_PIECES = st.sampled_from(
     [b"GET", b"HEAD", b"get", b"PATCH", b" ", b"  ", b"\t", b"/", b"/path?q=1", b"*", b"http://",
      b":", b"https://h.example", b"HTTP/1.1", b"HTTP/1.0", b"HTTP/", b"HTTP/1", b"200", b"OK",
      b"Not Found", b"\r\n", b"\n", b"\r", b": ", b"host", b"Host", b"X-fOO-bar", b"content-length",
-     b"4294967295", b"9" * 5000, b"ftp:x", b":80", b":8x", b"value", b"a-very-long-header-name-with-many-parts", b"0", b"7",
+     b"4294967295", b"9" * 5000,
+     b"ftp:x", b":80", b":8x", b"value", b"a-very-long-header-name-with-many-parts", b"0", b"7",
      b"\x7f", b"\xe9", b"@", b"(", b"|", b"~", b"."]
 )  # fmt: skip
 http_text = st.lists(HTTP_PIECES, max_size=12).map(b"".join)

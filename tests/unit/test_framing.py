@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from inetpy.framing import FrameReader, FramingError, frame_header
+from inetpy.framing import HEADER, FrameReader, FramingError
+
+
+def frame_header(size: int) -> bytes:
+    return size.to_bytes(HEADER, "big")
 
 
 def drain(reader: FrameReader) -> list[bytes | memoryview]:

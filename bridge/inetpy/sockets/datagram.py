@@ -211,7 +211,7 @@ class Datagram(Handle):
         """For the caller in recv. False when there is nothing."""
         try:
             received = self._read()
-        except (BlockingIOError, InterruptedError):
+        except BlockingIOError:
             return False
         except OSError as error:
             self._answer_recv(build_error(posix_name(error)))
@@ -227,7 +227,7 @@ class Datagram(Handle):
         for _ in range(max(self.read_packets, 1)):
             try:
                 received = self._read()
-            except (BlockingIOError, InterruptedError):
+            except BlockingIOError:
                 break
             except OSError as error:
                 bodies.append(build_event("udp_error", self.name, encode_body(Atom(posix_name(error)))))

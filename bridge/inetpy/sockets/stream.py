@@ -634,7 +634,7 @@ class Stream(Handle):
             assert self.sock is not None
             try:
                 sent += self.syscalls.send(self.sock, memoryview(data)[sent:])
-            except (BlockingIOError, InterruptedError):
+            except BlockingIOError:
                 pass
             except OSError as error:
                 self.syscalls = LateError(self, error)  # type: ignore[assignment]
@@ -648,7 +648,7 @@ class Stream(Handle):
         assert self.sock is not None
         try:
             return self.syscalls.send(self.sock, data, flags)
-        except (BlockingIOError, InterruptedError):
+        except BlockingIOError:
             return 0
         except OSError as error:
             self._send_error(ref, self._send_error_name(error))
@@ -720,7 +720,7 @@ class Stream(Handle):
                 return self.want(self.interest & ~WRITE)  # until more has come from the node
             try:
                 outbox.sent(self.syscalls.sendmsg(self.sock, parts))
-            except (BlockingIOError, InterruptedError):
+            except BlockingIOError:
                 return self.want(self.interest | WRITE)
             except OSError as error:
                 return self._write_failed(error)
@@ -773,7 +773,7 @@ class Stream(Handle):
                 file.ahead -= sent
             some = min(file.left, FILE_CHUNK)
             sent = self.syscalls.sendfile(self.sock.fileno(), file.descriptor, file.offset, some)
-        except (BlockingIOError, InterruptedError):
+        except BlockingIOError:
             self.want(self.interest | WRITE)
             return False
         except OSError as error:

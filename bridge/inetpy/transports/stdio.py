@@ -246,7 +246,7 @@ class StdioTransport:
     def _on_frame(self, frame: bytes | memoryview) -> None:
         try:
             if self._session is None:
-                self._session = self._greeted(decode(frame))
+                self._session = self._greeted(decode(frame, messages.LIMITS))
             else:
                 self._session.handle_frame(frame)
         except (FramingError, ProtocolError):

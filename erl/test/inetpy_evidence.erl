@@ -1,0 +1,84 @@
+%% What each scenario, and each case of a suite, has to do with: the atoms in its code, in what it
+%% calls in its own module and in `xc`, and in what its fun has kept. So a test can tell whether what
+%% is named as the evidence of a statement (erl/test/documented.toml) is about its subject.
+-module(inetpy_evidence).
+
+-export([main/0]).
+
+%% From the shell: prints [["GROUP.NAME" | "SUITE:CASE", RunsHere, [Atom]]] in JSON. The scenarios are
+%% those of all editions of OTP; RunsHere says whether this edition's driver can be asked.
+-spec main() -> no_return().
+main() ->
+    Scenarios = [
+        {
+            io_lib:format("~s.~s", [string:slice(atom_to_list(Group), 3), Name]),
+            lists:keymember(Name, 1, inetpy_xc:scenarios(Group)),
+            of_fun(Fun)
+        }
+     || Group <- inetpy_xc:groups(), {Name, _, Fun} <- inetpy_xc:every_scenario(Group)
+    ],
+    Cases = [
+        {io_lib:format("~s:~s", [Suite, Case]), true, reached([{Suite, Case, 1}])}
+     || Suite <- suites(), Case <- Suite:all()
+    ],
+    io:format("[~ts]~n", [lists:join(",", lists:map(fun line/1, Scenarios ++ Cases))]),
+    halt().
+
+suites() ->
+    Beams = filelib:wildcard(filename:join(filename:dirname(code:which(?MODULE)), "*_SUITE.beam")),
+    [list_to_atom(filename:basename(Beam, ".beam")) || Beam <- Beams].
+
+line({Name, Here, Atoms}) ->
+    Texts = [io_lib:format("\"~ts\"", [Text]) || Text <- lists:usort(lists:map(fun atom_to_list/1, Atoms)), is_name(Text)],
+    io_lib:format("[\"~ts\",~s,[~ts]]", [Name, Here, lists:join(",", Texts)]).
+
+is_name(Text) -> re:run(Text, "^[a-z0-9_]+$", [{capture, none}]) =:= match.
+
+%% The instructions of all functions of a module.
+code_of(Module) ->
+    case get({code, Module}) of
+        undefined ->
+            {beam_file, Module, _, _, _, Functions} = beam_disasm:file(code:which(Module)),
+            Code = maps:from_list([{{Module, Name, Arity}, Each} || {function, Name, Arity, _, Each} <- Functions]),
+            put({code, Module}, Code),
+            Code;
+        Code ->
+            Code
+    end.
+
+of_fun(Fun) ->
+    [{module, Module}, {name, Name}, {env, Kept}] = [erlang:fun_info(Fun, Item) || Item <- [module, name, env]],
+    atoms(Kept) ++ reached([Function || {_, Each, _} = Function <- maps:keys(code_of(Module)), Each =:= Name]).
+
+%% The atoms of functions, and of those of their modules and of `xc` that they call.
+reached(Functions) -> reached(Functions, #{}, []).
+
+reached([], _, Atoms) ->
+    Atoms;
+reached([Function | More], Seen, Atoms) when is_map_key(Function, Seen) ->
+    reached(More, Seen, Atoms);
+reached([{Module, _, _} = Function | More], Seen, Atoms) ->
+    {Called, Found} = read(maps:get(Function, code_of(Module)), Module, {[], []}),
+    reached(Called ++ More, Seen#{Function => true}, Found ++ Atoms).
+
+%% What a part of an instruction calls, and the atoms in it. The names of instructions are none.
+read({atom, Atom}, _, {Called, Atoms}) -> {Called, [Atom | Atoms]};
+read({literal, Term}, _, {Called, Atoms}) -> {Called, atoms(Term) ++ Atoms};
+read({extfunc, xc, Name, Arity}, _, {Called, Atoms}) -> {[{xc, Name, Arity} | Called], Atoms};
+read({extfunc, _, Name, _}, _, {Called, Atoms}) -> {Called, [Name | Atoms]};
+read({Module, Name, Arity} = Function, Module, {Called, Atoms}) when is_atom(Name), is_integer(Arity) ->
+    case is_map_key(Function, code_of(Module)) of
+        true -> {[Function | Called], Atoms};
+        false -> {Called, Atoms}
+    end;
+read(Tuple, Module, Read) when is_tuple(Tuple) -> read(tuple_to_list(Tuple), Module, Read);
+read([Head | Tail], Module, Read) -> read(Tail, Module, read(Head, Module, Read));
+read(_, _, Read) -> Read.
+
+%% The atoms of a term in which there may be funs.
+atoms(Atom) when is_atom(Atom) -> [Atom];
+atoms(Fun) when is_function(Fun) -> of_fun(Fun);
+atoms(Tuple) when is_tuple(Tuple) -> atoms(tuple_to_list(Tuple));
+atoms(Map) when is_map(Map) -> atoms(maps:to_list(Map));
+atoms([Head | Tail]) -> atoms(Head) ++ atoms(Tail);
+atoms(_) -> [].
