@@ -18,7 +18,7 @@ from .resolver import Hostent, ResolverError
 from .syscalls import network_namespace
 from .terms import Atom, Charlist, ImproperList
 
-__all__ = ["QUICK", "SLOW", "NoClause"]
+__all__ = ["ARITIES", "QUICK", "SLOW", "NoClause"]
 
 _OK, _ERROR = Atom("ok"), Atom("error")
 _EINVAL = (_ERROR, Atom("einval"))
@@ -221,4 +221,15 @@ SLOW: dict[str, Callable[[list[Any]], object]] = {
     "getifaddrs": _getifaddrs,
     "getservbyname": _getservbyname,
     "getservbyport": _getservbyport,
+}
+
+# How many arguments each takes.
+ARITIES: dict[str, tuple[int, ...]] = dict.fromkeys((*QUICK, *SLOW), (1,)) | {
+    "getaddr": (2,),
+    "getaddrs": (2,),
+    "gethostbyname": (2,),
+    "gethostname": (0,),
+    "getifaddrs": (0, 1),
+    "getservbyname": (2,),
+    "getservbyport": (2,),
 }

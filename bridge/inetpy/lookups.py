@@ -29,6 +29,8 @@ def answer(session: Session, ref: bytes, args: Any) -> None:
     timeout = session.remaining(patience)
     if timeout is None:
         return session.reply(ref, build_error("timeout"))
+    if len(arguments) not in inet.ARITIES.get(function.name, ()):
+        return session.reply(ref, build_failure("unknown_op", f"{function.name}/{len(arguments)}"))
     quick = inet.QUICK.get(function.name)
     if quick is not None:
         return session.reply(ref, _answer_of(quick, list(arguments)))

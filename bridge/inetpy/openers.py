@@ -105,7 +105,7 @@ def listen(session: Session, ref: bytes, args: Any) -> None:
     module, family_name, owner, port, given, preset = args
     family = addresses.FAMILIES[family_name.name]
     try:
-        opening = options.parse_open([(Atom("port"), port), *given], preset, options.LISTEN)
+        opening = options.parse_open(_with_port(port, given), preset, options.LISTEN)
         local = _local_address(opening, family, always=True)
     except _REFUSALS as error:
         return session.reply(ref, _refusal(error))
@@ -125,13 +125,18 @@ def open_datagram(session: Session, ref: bytes, args: Any) -> None:
     module, family_name, owner, port, given = args
     family = addresses.FAMILIES[family_name.name]
     try:
-        opening = options.parse_open([(Atom("port"), port), *given], [], options.OPEN)
+        opening = options.parse_open(_with_port(port, given), [], options.OPEN)
         local = _local_address(opening, family, always=True)
         datagram = _open(session, Datagram, SOCK_DGRAM, module, family, owner, opening, local)
     except _REFUSALS as error:
         return session.reply(ref, _refusal(error))
     datagram.start()
     session.reply(ref, build_ok(datagram.name))
+
+
+def _with_port(port: object, given: object) -> object:
+    """The options of a caller, the port among them as inet has it."""
+    return [(Atom("port"), port), *given] if isinstance(given, list) else given
 
 
 def fdopen(session: Session, ref: bytes, args: Any) -> None:

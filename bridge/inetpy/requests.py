@@ -34,6 +34,10 @@ def is_size(term: Any) -> bool:
     return type(term) is int and term >= 0
 
 
+def is_port(term: Any) -> bool:
+    return type(term) is int and 0 <= term <= 0xFFFF
+
+
 def is_binary(term: object) -> bool:
     return type(term) is bytes or type(term) is memoryview
 
@@ -99,7 +103,7 @@ is_family = one_of(*FAMILIES)
 # Of the session: see openers and lookups.
 OPENING: dict[str, Shape] = {
     "connect": fields(is_atom, is_family, is_pid, anything, anything, anything, anything, is_timeout),
-    "connect_name": fields(is_atom, is_pid, is_binary, is_size, anything, anything, is_timeout),
+    "connect_name": fields(is_atom, is_pid, is_binary, is_port, anything, anything, is_timeout),
     "fdopen": fields(is_atom, one_of("tcp", "udp"), is_family, is_pid, is_size, anything),
     "inet": fields(is_atom, is_list, is_timeout),
     "info": anything,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SLACK", "Timer", "Waiting", "failure"]
 
+FOREVER = 1 << 40  # ms, some thirty years: larger numbers are no floats
 SLACK = 0.3  # seconds after a timeout from which on an answer would be too late: see inetpy_request.erl
 
 
@@ -42,8 +43,9 @@ class Timer:
     def __init__(self, session: Session, milliseconds: int, callback: Callable[[], None]) -> None:
         self._session = session
         self._callback = callback
-        self._deadline = monotonic() + milliseconds / 1000
-        self._handle: asyncio.TimerHandle | None = session.loop.call_later(milliseconds / 1000, self._on_time)
+        seconds = min(milliseconds, FOREVER) / 1000
+        self._deadline = monotonic() + seconds
+        self._handle: asyncio.TimerHandle | None = session.loop.call_later(seconds, self._on_time)
 
     def _on_time(self) -> None:
         left = self._deadline - monotonic()

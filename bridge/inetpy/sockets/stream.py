@@ -906,8 +906,9 @@ class Stream(Handle):
     def terminate(self) -> None:
         if not self.session.forget(self):
             return  # it has ended before
-        if self.connect_timer is not None:
-            self.connect_timer.cancel()
+        connected = self._end_connect()
+        if connected is not None:
+            connected("closed")
         self._answer_recv(build_error("closed"))
         self.reading = False
         self.inbox.clear()
