@@ -27,7 +27,8 @@ from . import documented
 __all__ = ["BACKENDS", "Options", "run"]
 
 REFERENCE = "inet"
-BACKENDS = ("inet", "socket", "inetpy", "node")
+BACKENDS = ("inet", "socket", "inetpy", "node", "node_by_address")
+ALONE = ("node", "node_by_address")  # each needs a node of its own
 
 Row = dict[str, Any]
 
@@ -75,10 +76,10 @@ def run(options: Options) -> int:
 
 
 def _runs(backends: Sequence[str]) -> list[list[str]]:
-    """The backends that fit in one node, with the reference in each: `node` needs one alone."""
-    together = [name for name in backends if name not in (REFERENCE, "node")]
+    """The backends that fit in one node, with the reference in each."""
+    together = [name for name in backends if name not in (REFERENCE, *ALONE)]
     runs = [[REFERENCE, *together]] if together else []
-    return runs + ([[REFERENCE, "node"]] if "node" in backends else [])
+    return runs + [[REFERENCE, name] for name in backends if name in ALONE]
 
 
 def _emulator(options: Options, *arguments: str) -> list[str]:

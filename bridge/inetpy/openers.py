@@ -39,9 +39,9 @@ def connect(session: Session, ref: bytes, args: Any) -> None:
     family = addresses.FAMILIES[family_name.name]
     try:
         opening = options.parse_open(given, preset, options.CONNECT)
-        local = _local_address(opening, family, always=False)
         if isinstance(opening.address, dict) and not isinstance(address, dict):
             raise ValueError("a sockaddr to bind to goes with a sockaddr to connect to")
+        local = _local_address(opening, family, always=False)
     except _REFUSALS as error:
         return session.reply(ref, _refusal(error))
     try:

@@ -112,29 +112,16 @@ i() -> inetpy_inet:i().
 %% Options for gen_tcp that lead through Python, whatever family they ask for.
 %%
 %% gen_tcp takes the first option that names a module, and `inet`, `inet6` and
-%% `local` do; so the module must stand before them.
+%% `local` do; so the module must stand before them. One of the caller's own stays.
 -spec tcp_options(list()) -> list().
 tcp_options(Options) ->
-    through(tcp_module, {inetpy_tcp, inetpy6_tcp, inetpy_local_tcp}, Options).
+    through(tcp_module, Options).
 
 %% The same for gen_udp.
 -spec udp_options(list()) -> list().
 udp_options(Options) ->
-    through(udp_module, {inetpy_udp, inetpy6_udp, inetpy_local_udp}, Options).
+    through(udp_module, Options).
 
-through(Name, Modules, Options) ->
-    Others = [Option || Option <- Options, not names_module(Option)],
-    [{Name, element(family(Options), Modules)} | Others].
-
-family([inet6 | _]) -> 2;
-family([local | _]) -> 3;
-family([{Name, {local, _}} | _]) when Name =:= ip; Name =:= ifaddr -> 3;
-family([_ | Options]) -> family(Options);
-family([]) -> 1.
-
-names_module(inet) -> true;
-names_module(local) -> true;
-names_module(inet6) -> true;
-names_module({tcp_module, _}) -> true;
-names_module({udp_module, _}) -> true;
-names_module(_) -> false.
+through(Kind, Options) ->
+    {Module, Others} = inetpy_family:choose(Kind, Options, undefined),
+    [{Kind, Module} | Others].
