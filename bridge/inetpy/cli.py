@@ -87,8 +87,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _bridge(_arguments: argparse.Namespace | None = None) -> int:
+    import signal
+
     from .transports import stdio
 
+    # A service manager sends it to all processes of a node that it stops; we end with the node.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     return stdio.run()
 
 

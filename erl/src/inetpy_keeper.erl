@@ -13,7 +13,7 @@
 %% Milliseconds between two starts: none after a long life, else from the least to the most.
 -define(LONG_LIFE, 10000).
 -define(LEAST_DELAY, 100).
--define(MOST_DELAY, 5000).
+-define(MOST_DELAY, 2000).
 %% Time for Python to see the end of its input and go.
 -define(SHUTDOWN, 2000).
 

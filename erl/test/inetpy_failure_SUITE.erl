@@ -6,7 +6,7 @@
     python_dies_under_load/1, owners_are_told/1, monitors_are_told/1, bridge_comes_back_often/1,
     calls_after_death/1, malformed_frames/1, unknown_requests/1, bad_arguments/1,
     application_stops/1, wrong_python/1, other_protocol/1, options_order/1, no_leaks/1,
-    killed_without_end/1, python_is_gone/1
+    killed_without_end/1, python_is_gone/1, told_to_end/1
 ]).
 -export([log/2]).  % a handler of logger
 
@@ -20,7 +20,7 @@ all() ->
         python_dies_under_load, owners_are_told, monitors_are_told, bridge_comes_back_often,
         calls_after_death, malformed_frames, unknown_requests, bad_arguments,
         application_stops, wrong_python, other_protocol, options_order, no_leaks,
-        killed_without_end, python_is_gone
+        killed_without_end, python_is_gone, told_to_end
     ].
 
 init_per_testcase(_, Config) ->
@@ -230,7 +230,7 @@ killed_without_end(_Config) ->
             exit(Bridge, kill),
             receive {'DOWN', Ref, _, _, _} -> ok end
         end
-     || _ <- lists:seq(1, 15)
+     || _ <- lists:seq(1, 11)
     ],
     {ok, {'$inet', inetpy_tcp, _}} = gen_tcp:listen(0, []),
     true = lists:keymember(inetpy, 1, application:which_applications()),
@@ -266,6 +266,15 @@ python_is_gone(Config) ->
     true = unregister(inetpy_log_listener),
     ok = logger:remove_handler(inetpy_test),
     [error, error, notice] = logged().
+
+%% A service manager that stops a node sends SIGTERM to all its processes: Python waits for the node.
+told_to_end(_Config) ->
+    {C, A} = pair([{active, false}], [{active, false}]),
+    #{os_pid := OsPid} = inetpy:info(),
+    [] = os:cmd("kill -TERM " ++ integer_to_list(OsPid)),
+    ok = gen_tcp:send(C, "still there"),
+    {ok, <<"still there">>} = gen_tcp:recv(A, 11, 5000),
+    #{os_pid := OsPid} = inetpy:info().
 
 logged() ->
     receive
