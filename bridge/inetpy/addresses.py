@@ -89,11 +89,10 @@ def _is_port(term: object) -> bool:
     return type(term) is int and 0 <= term <= 0xFFFF
 
 
-def parse_sockaddr(term: Mapping[object, object], family: int) -> Sockaddr:
+def parse_sockaddr(term: Mapping[object, object], family: int, other: int = errno.EINVAL) -> Sockaddr:
     """The socket address of a sockaddr map; `family` is what the socket has.
 
-    Raises OSError for a port that is none (EINVAL), and for an address of the other family:
-    what bind(2) says to that.
+    Raises OSError: EINVAL for a port that is none, `other` for an address of the other family.
     """
     if not _is_port(term.get(_PORT, 0)):
         raise OSError(errno.EINVAL, "bad port in a sockaddr")
@@ -101,7 +100,7 @@ def parse_sockaddr(term: Mapping[object, object], family: int) -> Sockaddr:
     if not isinstance(name, Atom) or name.name not in ("inet", "inet6"):
         raise ValueError(f"bad family {name!r}")
     if FAMILIES[name.name] != family:
-        raise OSError(errno.EAFNOSUPPORT if family == socket.AF_INET else errno.EINVAL, "the other family")
+        raise OSError(other, "an address of the other family")
     plain = parse_address(term.get(_ADDR, Atom("any")), term.get(_PORT, 0), family)
     if family == socket.AF_INET:
         return plain

@@ -208,8 +208,9 @@ def _local_address(opening: options.OpenOptions, family: int, always: bool) -> a
             raise ValueError("a local address has no port")
         return None if opening.address is None else addresses.parse_local(opening.address)
     if isinstance(opening.address, dict):
+        other = errno.EAFNOSUPPORT if family == AF_INET else errno.EINVAL  # as bind(2) has it
         try:
-            return addresses.parse_sockaddr(opening.address, family)
+            return addresses.parse_sockaddr(opening.address, family, other)
         except ValueError as error:
             raise BadSockaddr from error
     if opening.address is None or opening.address == Atom("undefined"):

@@ -42,6 +42,16 @@ scenarios() ->
             {ok, {From, _, Data}} = gen_udp:recv(Peer, 0, 5000),
             {From, Data}
         end},
+        {send_map, "Datagrams to sockaddrs whose family and address are of IPv4 or of IPv6.", fun(B) ->
+            [
+                begin
+                    {ok, U} = gen_udp:open(0, xc:udp_options(B, [{active, false}, {ip, Own}])),
+                    Map = #{family => Family, addr => Address, port => xc:listener_port(U)},
+                    xc:attempt(fun() -> gen_udp:send(U, Map, "x") end)
+                end
+             || Own <- [?LOOPBACK, ?LOOPBACK6], Family <- [inet, inet6], Address <- [?LOOPBACK, ?LOOPBACK6]
+            ]
+        end},
         {served, "A listener that the address put among IPv6 serves.", fun(B) ->
             {ok, L} = gen_tcp:listen(0, xc:options(B, [{ip, ?LOOPBACK6}, {active, false}])),
             {ok, C} = gen_tcp:connect(?LOOPBACK6, xc:listener_port(L), []),
