@@ -128,7 +128,9 @@ class Node:
         return (Atom(op), 0 if opening else self.ident(), self.new_ref(), self.arguments(op, opening))
 
     def other(self) -> tuple[object, ...]:
-        return self.dice.choice([(Atom("down"), self.dice.choice(OWNERS)), (Atom("ack"), 1), (Atom("ping"), 5)])
+        return self.dice.choice(
+            [(Atom("down"), self.dice.choice(OWNERS)), (Atom("ack"), 1), (Atom("ping"), 5)]
+        )
 
     def mutated(self, term: Any) -> Any:
         """The term with one part put in place of another."""
@@ -337,7 +339,14 @@ def works(node: Node) -> None:
     listener = node.idents[-1]
     node.say((Atom("sockname"), listener, node.new_ref(), []))
     node.wait("no port", lambda: len(node.ports) > known)
-    node.say((Atom("connect"), 0, node.new_ref(), (TCP, INET, OWNERS[0], LOOPBACK, node.ports[-1], passive, [], 5000)))
+    node.say(
+        (
+            Atom("connect"),
+            0,
+            node.new_ref(),
+            (TCP, INET, OWNERS[0], LOOPBACK, node.ports[-1], passive, [], 5000),
+        )
+    )
     node.say((Atom("accept"), listener, node.new_ref(), (OWNERS[0], 5000)))
     node.wait("no connection", lambda: len(node.idents) >= 3)
     node.say((Atom("down"), OWNERS[0]))

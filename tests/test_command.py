@@ -8,8 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+import time
+from pathlib import Path
 
 import pytest
+
+from conftest import EBIN, erl
 
 CONVERSATION = """
     {ok, L} = gen_tcp:listen(0, [binary, {active, false}]),
@@ -124,6 +129,78 @@ def test_no_python() -> None:
     assert done.returncode == 1
     assert "on" not in done.stdout.splitlines()
     assert "inetpy: cannot install: INETPY_PYTHON names no program: /no/such/python" in done.stderr
+
+
+PYTHONS = {
+    "is missing": ("/no/such/python", "INETPY_PYTHON names no program: /no/such/python"),
+    "is another program": ("/bin/true", "Python (/bin/true) ended"),
+    "has no inetpy": ("/usr/bin/python3", "Python (/usr/bin/python3) ended"),
+    "is no program": ("/etc/passwd", "names a program that user root cannot execute: /etc/passwd"),
+    "says something else": ("#!/bin/sh\nprintf '\\0\\0\\0\\3abc'\ncat > /dev/null\n", "is no greeting"),
+    "stops in the middle": ("#!/bin/sh\necho garbage\n", "/python) ended"),
+}
+
+
+@pytest.mark.parametrize("kind", PYTHONS)
+def test_broken_python(kind: str, tmp_path: Path) -> None:
+    """What is wrong with a Python is one sentence, beside what that prints itself."""
+    python, sentence = PYTHONS[kind]
+    if python.startswith("#!"):
+        script = tmp_path / "python"
+        script.write_text(python)
+        script.chmod(0o755)
+        python = str(script)
+    if os.geteuid() and kind == "is no program":
+        pytest.skip("speaks of root")
+    for flags, header in ((["-run", "inetpy_node", "install"], 0), (["-s", "inetpy"], 1)):
+        with erl(
+            *flags,
+            env=os.environ | {"INETPY_PYTHON": python},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+        ) as node:
+            assert node.stdout is not None
+            lines = []
+            for line in map(bytes.decode, node.stdout):
+                lines.append(line)
+                if sentence in line:
+                    time.sleep(0.3)  # what else it might say
+                    node.kill()
+        lines = [line for line in lines if line != "/usr/bin/python3: No module named inetpy\n"]
+        assert len(lines) == header + 1, "".join(lines)
+        assert sentence in lines[-1]
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="no other user to be")
+@pytest.mark.parametrize("hidden", ["program", "folder"])
+def test_python_of_somebody_else(hidden: str) -> None:
+    """The user who cannot execute the Python is named."""
+    with tempfile.TemporaryDirectory() as folder:
+        top = Path(folder)
+        top.chmod(0o755)
+        shutil.copytree(EBIN, top / "ebin")
+        private = top / "private"
+        private.mkdir()
+        python = private / "python"
+        python.write_text("#!/bin/sh\n")
+        (python if hidden == "program" else private).chmod(0o700)
+        done = subprocess.run(
+            [
+                *("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"),
+                *("erl", "-noinput", "-pa", str(top / "ebin"), "-run", "inetpy_node", "install"),
+            ],
+            check=False,
+            cwd=top,
+            env=os.environ | {"INETPY_PYTHON": str(python), "HOME": "/"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 1
+    assert "user nobody cannot " in done.stderr
+    assert f"execute: {python}" in done.stderr
 
 
 def test_doctor() -> None:

@@ -19,6 +19,7 @@ GROUPS = sorted(path.stem for path in (TOP / "erl" / "test").glob("xc_*.erl"))
 # The groups in which calls differ by how they find their backend.
 WHOLE_NODE = [
     "xc_connect",
+    "xc_address",
     "xc_listen",
     "xc_accept",
     "xc_active",
@@ -27,6 +28,10 @@ WHOLE_NODE = [
     "xc_local_udp",
     "xc_owner",
 ]
+
+
+# Those in which the address can tell the family.
+BY_ADDRESS = ["xc_connect", "xc_families", "xc_listen", "xc_local", "xc_udp", "xc_local_udp", "xc_multicast"]
 
 
 # And those in which sockets meet.
@@ -55,6 +60,12 @@ def _run(tmp_path: Path, *arguments: str, flags: Sequence[str] = ()) -> None:
 def test_whole_node(group: str, tmp_path: Path) -> None:
     """The same when inetpy is installed, and no call says that it wants Python."""
     _run(tmp_path, "inet,node", group)
+
+
+@pytest.mark.parametrize("group", BY_ADDRESS)
+def test_family_by_address(group: str, tmp_path: Path) -> None:
+    """The same when no option names the family, on both sides."""
+    _run(tmp_path, "inet,node_by_address", group)
 
 
 @pytest.mark.parametrize("group", TWO_BRIDGES)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,6 +87,98 @@ def test_node_that_gets_a_name() -> None:
         with node:
             said, _ = node.communicate(timeout=120)
     assert b"all went on" in said, said.decode()
+
+
+@pytest.mark.parametrize("how", ["init_stop", "permanent"])
+def test_node_goes_down(how: str) -> None:
+    """Sockets work until the last application has ended, and nobody is told anything, as with inet."""
+
+    def seen(way: str) -> list[bytes]:
+        with erl(
+            *("-run", "inetpy_going_down", "main", way, how),
+            env=os.environ | {"ERL_CRASH_DUMP_BYTES": "0"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        ) as node:
+            _, said = node.communicate(timeout=120)
+        return said.splitlines()
+
+    stock = seen("inet")
+    assert any(line.startswith(b"{terminate,{ok,") for line in stock), stock
+    assert seen("inetpy") == stock
+
+
+def test_hooks_on_the_path() -> None:
+    """A node boots on OTP's `socket` backend when our modules stand in its place, and can be installed."""
+    talk = """
+        {ok, _} = net_adm:names(), {ok, S} = gen_tcp:listen(0, []), true = is_port(S),
+        ok = inetpy:install(), {ok, {'$inet', inetpy_tcp, _}} = gen_tcp:listen(0, []),
+        io:format("~s", [node()]), halt().
+    """
+    hook = EBIN.parent / "hook" / "ebin"
+    with private_epmd() as epmd:
+        node = erl(
+            *("-kernel", "inet_backend", "socket", "-pa", str(hook), "-sname", "hooked", "-eval", talk),
+            env=os.environ | epmd,
+            stdout=subprocess.PIPE,
+        )
+        with node:
+            said, _ = node.communicate(timeout=60)
+    assert said.startswith(b"hooked@")
+
+
+@pytest.mark.parametrize("backend", ["inet", "socket"])
+def test_named_nodes(backend: str) -> None:
+    """Two nodes of `inetpy run` know each other by epmd, with which Python has nothing to do."""
+    name = """
+        {ok, {'$inet', inetpy_tcp, _}} = gen_tcp:listen(0, []),
+        Names = fun() -> {ok, N} = erl_epmd:names(), lists:sort([X || {X, _} <- N]) end,
+        Link = fun() -> element(2, sys:get_state(erl_epmd)) end,
+    """
+    first = name + """io:format("up~n"), receive stop -> ok end."""
+    second = (
+        name
+        + """
+        [_, Host] = string:split(atom_to_list(node()), "@"),
+        pong = net_adm:ping(list_to_atom("first@" ++ Host)),
+        ["first", "second"] = Names(), true = is_port(Link()),
+        [] = [S || {'$inet', _, _} = S <- [Link()]], [_] = inetpy:which_sockets(),
+        #{os_pid := P, bridge := B} = inetpy:info(), R = monitor(process, B),
+        os:cmd("kill -9 " ++ integer_to_list(P)), receive {'DOWN', R, _, _, _} -> ok end,
+        {ok, {'$inet', inetpy_tcp, _}} = gen_tcp:listen(0, []),
+        ["first", "second"] = Names(), [_] = nodes(),
+        ok = inetpy:stop(), ["first", "second"] = Names(), pong = net_adm:ping(hd(nodes())),
+        io:format("all went on"), halt().
+    """
+    )
+    command = [sys.executable, "-m", "inetpy", "run", "--"]
+    command += ["erl", "-noinput", "-kernel", "inet_backend", backend]
+    with private_epmd() as epmd:
+        options: dict[str, Any] = {"env": os.environ | epmd, "stdout": subprocess.PIPE}
+        with subprocess.Popen([*command, "-sname", "first", "-eval", first], **options) as one:
+            assert one.stdout is not None
+            assert one.stdout.readline() == b"up\n"
+            done = subprocess.run(
+                [*command, "-sname", "second", "-eval", second], check=False, timeout=60, **options
+            )
+            one.terminate()
+    assert done.stdout.endswith(b"all went on"), done.stdout.decode()
+
+
+def test_node_named_late() -> None:
+    """A node that gets its name when inetpy is installed is registered past Python."""
+    talk = """
+        ok = inetpy:install(), {ok, _} = net_kernel:start(late, #{name_domain => shortnames}),
+        true = is_port(element(2, sys:get_state(erl_epmd))),
+        {ok, [{"late", _}]} = net_adm:names(), [] = inetpy:which_sockets(),
+        ok = inetpy:stop(), {ok, [{"late", _}]} = net_adm:names(),
+        io:format("registered"), halt().
+    """
+    with private_epmd() as epmd:
+        node = erl("-eval", talk, env=os.environ | epmd, stdout=subprocess.PIPE)
+        with node:
+            said, _ = node.communicate(timeout=60)
+    assert said.endswith(b"registered"), said.decode()
 
 
 def _failures(logs: Path) -> str:

@@ -89,16 +89,18 @@ def _is_port(term: object) -> bool:
     return type(term) is int and 0 <= term <= 0xFFFF
 
 
-def parse_sockaddr(term: Mapping[object, object], family: int) -> Sockaddr:
+def parse_sockaddr(term: Mapping[object, object], family: int, other: int = errno.EINVAL) -> Sockaddr:
     """The socket address of a sockaddr map; `family` is what the socket has.
 
-    Raises OSError (EINVAL) for a port that is none.
+    Raises OSError: EINVAL for a port that is none, `other` for an address of the other family.
     """
     if not _is_port(term.get(_PORT, 0)):
         raise OSError(errno.EINVAL, "bad port in a sockaddr")
     name = term.get(_FAMILY)
-    if not isinstance(name, Atom) or FAMILIES.get(name.name) != family:
+    if not isinstance(name, Atom) or name.name not in ("inet", "inet6"):
         raise ValueError(f"bad family {name!r}")
+    if FAMILIES[name.name] != family:
+        raise OSError(other, "an address of the other family")
     plain = parse_address(term.get(_ADDR, Atom("any")), term.get(_PORT, 0), family)
     if family == socket.AF_INET:
         return plain

@@ -109,7 +109,8 @@ def _parser() -> argparse.ArgumentParser:
     crosscheck.add_argument(
         "--backends",
         default="inetpy",
-        help="names of socket, inetpy and node (the whole node on Python), with commas; default inetpy",
+        help="names of socket, inetpy, node (the whole node on Python) and node_by_address (the same without "
+        "inet, inet6 and local among the options), with commas; default inetpy",
     )
     crosscheck.add_argument(
         "--scenario", type=Path, metavar="FILE.erl", help="a module of your own scenarios"
@@ -142,8 +143,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _bridge(_arguments: argparse.Namespace | None = None) -> int:
+    import signal
+
     from .transports import stdio
 
+    # A service manager sends it to all processes of a node that it stops; we end with the node.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     return stdio.run()
 
 

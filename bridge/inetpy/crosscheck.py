@@ -31,8 +31,8 @@ from . import documented
 __all__ = ["BACKENDS", "Options", "run"]
 
 REFERENCE = "inet"
-BACKENDS = ("inet", "socket", "inetpy", "node")  # those of inetpy_xc:backends/1
-WHOLE_NODE = ("node",)  # of these, each needs a node of its own
+BACKENDS = ("inet", "socket", "inetpy", "node", "node_by_address")  # those of inetpy_xc:backends/1
+WHOLE_NODE = ("node", "node_by_address")  # of these, each needs a node of its own
 CANNOT_RUN = 2
 
 Row = dict[str, Any]

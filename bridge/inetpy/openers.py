@@ -43,9 +43,9 @@ def connect(session: Session, ref: bytes, args: Any) -> None:
     family = addresses.FAMILIES[family_name.name]
     try:
         opening = options.parse_open(given, preset, options.CONNECT)
-        local = _local_address(opening, family, always=False)
         if isinstance(opening.address, dict) and not isinstance(address, dict):
             raise ValueError("a sockaddr to bind to goes with a sockaddr to connect to")
+        local = _local_address(opening, family, always=False)
     except _REFUSALS as error:
         return session.reply(ref, _refusal(error))
     try:
@@ -227,8 +227,9 @@ def _local_address(opening: options.OpenOptions, family: int, always: bool) -> a
             raise ValueError("a local address has no port")
         return None if opening.address is None else addresses.parse_local(opening.address)
     if isinstance(opening.address, dict):
+        other = errno.EAFNOSUPPORT if family == AF_INET else errno.EINVAL  # as bind(2) has it
         try:
-            return addresses.parse_sockaddr(opening.address, family)
+            return addresses.parse_sockaddr(opening.address, family, other)
         except ValueError as error:
             raise BadSockaddr from error
     if opening.address is None or opening.address == Atom("undefined"):

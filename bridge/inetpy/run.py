@@ -26,8 +26,13 @@ PATIENCE = 5.0  # seconds for bridges to end after their node has
 
 
 def environment(ebin: Path) -> dict[str, str]:
-    """The variables that put a node on Python sockets."""
-    flags = f"-pa {shlex.quote(str(ebin))} -run inetpy_node install"
+    """The variables that put a node on Python sockets.
+
+    A distributed node is registered with epmd before that, and its connection could not be led
+    away from OTP's `socket` backend any more: so the node begins with the stock driver, whatever
+    its own flags say. Of several values the emulator takes the first.
+    """
+    flags = f"-pa {shlex.quote(str(ebin))} -kernel inet_backend inet -run inetpy_node install"
     given = os.environ.get("ERL_AFLAGS")
     return {
         "ERL_AFLAGS": f"{flags} {given}" if given else flags,

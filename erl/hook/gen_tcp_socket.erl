@@ -7,19 +7,19 @@
 
 -spec connect(map(), list(), timeout()) -> {ok, gen_tcp:socket()} | {error, term()}.
 connect(SockAddr, Options, Timeout) ->
-    gen_tcp:connect(SockAddr, inetpy_install:tcp_options(Options), Timeout).
+    gen_tcp:connect(SockAddr, inetpy_install:tcp_options(Options, SockAddr), Timeout).
 
 -spec connect(term(), term(), list(), timeout()) -> {ok, gen_tcp:socket()} | {error, term()}.
 connect(Address, Port, Options, Timeout) ->
-    gen_tcp:connect(Address, Port, inetpy_install:tcp_options(Options), Timeout).
+    gen_tcp:connect(Address, Port, inetpy_install:connect_options(Address, Port, Options), Timeout).
 
 -spec listen(term(), list()) -> {ok, gen_tcp:socket()} | {error, term()}.
 listen(Port, Options) ->
-    gen_tcp:listen(Port, inetpy_install:tcp_options(Options)).
+    gen_tcp:listen(Port, inetpy_install:tcp_options(Options, undefined)).
 
 -spec fdopen(term(), list()) -> {ok, gen_tcp:socket()} | {error, term()}.
 fdopen(Fd, Options) ->
-    gen_tcp:fdopen(Fd, inetpy_install:tcp_options(Options)).
+    gen_tcp:fdopen(Fd, inetpy_install:tcp_options(Options, undefined)).
 
 %% For inet:i/0.
 -spec which_sockets() -> [gen_tcp:socket()].

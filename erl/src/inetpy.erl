@@ -2,16 +2,33 @@
 -module(inetpy).
 
 -export([install/0, uninstall/0]).
+-export([install_quietly/0]).  % for inetpy_node
 -export([start/0, start/1, stop/0, info/0, which_sockets/0, i/0, tcp_options/1, udp_options/1]).
 
-%% Starts the application: one Python process, ready for sockets.
+%% Starts the application: one Python process, ready for sockets. What keeps it from that is
+%% logged too, for `erl -s inetpy`.
 -spec start() -> ok | {error, term()}.
 start() ->
-    case application:ensure_all_started(inetpy) of
-        {ok, _} -> ok;
-        {error, {inetpy, {{shutdown, {failed_to_start_child, _, Reason}}, _}}} -> {error, Reason};
-        {error, _} = Error -> Error
+    logged(start_quietly()).
+
+start_quietly() ->
+    _ = application:load(inetpy),
+    %% Before the application, whose failures OTP reports on a page of its own.
+    case inetpy_bridges:start() of
+        ok ->
+            case application:ensure_all_started(inetpy) of
+                {ok, _} -> ok;
+                {error, _} = Error -> Error
+            end;
+        {error, _} = Error ->
+            Error
     end.
+
+logged(ok) ->
+    ok;
+logged({error, Reason} = Error) ->
+    logger:error("inetpy: ~ts", [inetpy_python:text(Reason)], #{application => inetpy}),
+    Error.
 
 %% As start/0, with options: `python`, the program to start as Python; `bridges`, how many
 %% Python processes share the sockets, which stays as it is while the application runs.
@@ -49,6 +66,14 @@ install() ->
         {error, _} = Error -> Error
     end.
 
+%% As install/0, for a caller that says itself what went wrong.
+-spec install_quietly() -> ok | {error, term()}.
+install_quietly() ->
+    case start_quietly() of
+        ok -> inetpy_install:install();
+        {error, _} = Error -> Error
+    end.
+
 %% Calls go to the stock driver again. Sockets that are open stay with Python.
 -spec uninstall() -> ok.
 uninstall() ->
@@ -58,18 +83,23 @@ uninstall() ->
 %% bridges these are the first one's, the sockets all that there are, and `bridges` has each.
 -spec info() -> #{bridge := pid(), os_pid := integer(), sockets := non_neg_integer(), bridges => [map()]} | not_started.
 info() ->
-    case [one(Bridge) || Bridge <- inetpy_bridges:all()] of
+    case lists:flatmap(fun one/1, inetpy_bridges:all()) of
         [] -> not_started;
         [One] -> One;
         [First | _] = All -> First#{sockets := lists:sum([N || #{sockets := N} <- All]), bridges => All}
     end.
 
+%% None, when it has just ended.
 one(Bridge) ->
-    #{
-        bridge => Bridge,
-        os_pid => gen_server:call(Bridge, os_pid),
-        sockets => length(inetpy_bridge:sockets(Bridge))
-    }.
+    try
+        [#{
+            bridge => Bridge,
+            os_pid => gen_server:call(Bridge, os_pid, infinity),
+            sockets => length(inetpy_bridge:sockets(Bridge))
+        }]
+    catch
+        exit:_ -> []
+    end.
 
 -spec which_sockets() -> [inetpy_handle:socket()].
 which_sockets() ->
@@ -82,29 +112,16 @@ i() -> inetpy_inet:i().
 %% Options for gen_tcp that lead through Python, whatever family they ask for.
 %%
 %% gen_tcp takes the first option that names a module, and `inet`, `inet6` and
-%% `local` do; so the module must stand before them.
+%% `local` do; so the module must stand before them. One of the caller's own stays.
 -spec tcp_options(list()) -> list().
 tcp_options(Options) ->
-    through(tcp_module, {inetpy_tcp, inetpy6_tcp, inetpy_local_tcp}, Options).
+    through(tcp_module, Options).
 
 %% The same for gen_udp.
 -spec udp_options(list()) -> list().
 udp_options(Options) ->
-    through(udp_module, {inetpy_udp, inetpy6_udp, inetpy_local_udp}, Options).
+    through(udp_module, Options).
 
-through(Name, Modules, Options) ->
-    Others = [Option || Option <- Options, not names_module(Option)],
-    [{Name, element(family(Options), Modules)} | Others].
-
-family([inet6 | _]) -> 2;
-family([local | _]) -> 3;
-family([{Name, {local, _}} | _]) when Name =:= ip; Name =:= ifaddr -> 3;
-family([_ | Options]) -> family(Options);
-family([]) -> 1.
-
-names_module(inet) -> true;
-names_module(local) -> true;
-names_module(inet6) -> true;
-names_module({tcp_module, _}) -> true;
-names_module({udp_module, _}) -> true;
-names_module(_) -> false.
+through(Kind, Options) ->
+    {Module, Others} = inetpy_family:choose(Kind, Options, undefined),
+    [{Kind, Module} | Others].

@@ -1,24 +1,42 @@
-%% The application: starts the supervisor.
+%% The application. Its bridges are not in its own tree, but under the kernel's supervisor:
+%% applications end in the reverse order of their starts when the node goes down, and those that
+%% end after this one have sockets still, as they have with the stock driver.
 -module(inetpy_app).
 -behaviour(application).
+-behaviour(supervisor).
 
 -export([start/2, prep_stop/1, stop/1]).
+-export([init/1]).
+-export([node_goes_down/0]).
 
 -spec start(application:start_type(), term()) -> {ok, pid()} | {error, term()}.
 start(_Type, _Args) ->
-    case inetpy_sup:start_link() of
-        {ok, Pid} -> {ok, Pid};
-        ignore -> {error, ignore};
+    case inetpy_bridges:start() of
+        ok -> supervisor:start_link(?MODULE, []);
         {error, _} = Error -> Error
     end.
+
+%% An application has a process.
+-spec init([]) -> {ok, {supervisor:sup_flags(), []}}.
+init([]) ->
+    {ok, {#{}, []}}.
 
 %% Calls go to the stock driver again before there is nobody to take them.
 -spec prep_stop(State) -> State.
 prep_stop(State) ->
-    ok = inetpy_install:uninstall(),
+    _ = [ok = inetpy_install:uninstall() || not node_goes_down()],
     State.
 
-%% Also when the supervisor has given up.
 -spec stop(term()) -> ok.
 stop(_State) ->
-    inetpy_install:uninstall().
+    _ = [ok = inetpy_bridges:stop() || not node_goes_down()],
+    ok.
+
+%% Whether all applications are ended, and not this one alone: by init:stop/0, or because a
+%% permanent one ended.
+-spec node_goes_down() -> boolean().
+node_goes_down() ->
+    case process_info(whereis(application_controller), current_stacktrace) of
+        {current_stacktrace, Stack} -> [here || {application_controller, terminate, 2, _} <- Stack] =/= [];
+        undefined -> true
+    end.

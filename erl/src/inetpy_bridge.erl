@@ -76,35 +76,18 @@ name(1) -> ?MODULE;
 name(Number) -> list_to_atom(atom_to_list(?MODULE) ++ integer_to_list(Number)).
 
 %% The bridge of a number. Waits while it is starting.
--spec where(pos_integer()) -> {ok, pid(), out()} | {error, {inetpy, not_started, string()}}.
+-spec where(pos_integer()) -> {ok, pid(), out()} | {error, {inetpy, not_started | down, string()}}.
 where(Number) ->
-    case persistent_term:get({?MODULE, Number}, undefined) of
-        {Pid, Out} ->
-            case is_process_alive(Pid) of
-                true -> {ok, Pid, Out};
-                false -> where_started(Number, 50)
-            end;
-        undefined ->
-            where_started(Number, 50)
+    {Pid, Out} = persistent_term:get({?MODULE, Number}, {undefined, undefined}),
+    case is_pid(Pid) andalso is_process_alive(Pid) of
+        true ->
+            {ok, Pid, Out};
+        false ->
+            case inetpy_keeper:await(Number) of
+                ok -> where(Number);
+                {error, _} = Error -> Error
+            end
     end.
-
-%% Started again after a crash it is there in a moment; before inetpy:start/0, never.
-where_started(Number, Tries) ->
-    try
-        {Pid, Out} = gen_server:call(name(Number), where, infinity),
-        {ok, Pid, Out}
-    catch
-        exit:_ when Tries > 0 ->
-            case whereis(inetpy_sup) of
-                undefined -> not_started();
-                _ -> timer:sleep(20), where_started(Number, Tries - 1)
-            end;
-        exit:_ ->
-            not_started()
-    end.
-
-not_started() ->
-    {error, {inetpy, not_started, "call inetpy:start() first"}}.
 
 %% Ref will be in the 'DOWN' that the calling process gets when the socket ends.
 -spec monitor_socket(inetpy_handle:socket(), reference()) -> ok.
@@ -135,7 +118,11 @@ is_responsive(Bridge) ->
 %% All sockets that are open on a bridge.
 -spec sockets(pid()) -> [inetpy_handle:socket()].
 sockets(Bridge) ->
-    gen_server:call(Bridge, sockets, infinity).
+    try
+        gen_server:call(Bridge, sockets, infinity)
+    catch
+        exit:_ -> []
+    end.
 
 down(Pid, Ref, Socket, Reason) ->
     Pid ! {'DOWN', Ref, port, Socket, Reason},
@@ -151,28 +138,41 @@ init(Number) ->
     %% passes it on, and a queue here would delay all sockets for the busiest of them.
     process_flag(priority, high),
     _ = load_atoms(),
-    try inetpy_python:command() of
-        {Program, Arguments, Environment} ->
-            Port = open_port({spawn_executable, Program}, [
-                {args, Arguments},
-                {env, Environment},
-                {packet, 4},
-                {busy_limits_port, ?BUSY_LIMITS},
-                {busy_limits_msgq, disabled},
-                binary,
-                use_stdio,
-                exit_status,
-                hide
-            ]),
-            greet(Number, Port)
-    catch
-        throw:Reason -> {stop, Reason}
+    %% Reasons of this shape make no crash report: the keeper tells them in a line.
+    case start_python(Number) of
+        {ok, _} = Started -> Started;
+        {error, Reason} -> {stop, {shutdown, Reason}}
     end.
 
+start_python(Number) ->
+    try inetpy_python:command() of
+        Command -> greet(Number, Command)
+    catch
+        throw:Reason -> {error, Reason}
+    end.
+
+greet(Number, {Program, Arguments, Environment}) ->
+    try
+        open_port({spawn_executable, Program}, [
+            {args, Arguments},
+            {env, Environment},
+            {packet, 4},
+            {busy_limits_port, ?BUSY_LIMITS},
+            {busy_limits_msgq, disabled},
+            binary,
+            use_stdio,
+            exit_status,
+            hide
+        ])
+    of
+        Port -> greet(Number, Port)
+    catch
+        error:Reason -> {error, inetpy_python:cannot_run(Program, Reason)}
+    end;
 greet(Number, Port) ->
     Here = {os_pid, list_to_integer(os:getpid())},
-    Hello = {hello, ?PROTOCOL, [tcp, Here | stock()], self(), Port},
-    true = port_command(Port, term_to_binary(Hello)),
+    %% a Python that is gone already is told below
+    _ = catch port_command(Port, term_to_binary({hello, ?PROTOCOL, [tcp, Here | stock()], self(), Port})),
     receive
         {Port, {data, Frame}} ->
             case catch binary_to_term(Frame, [safe]) of
@@ -181,24 +181,19 @@ greet(Number, Port) ->
                     self() ! ping,
                     {ok, #state{port = Port, os_pid = os_pid(Port)}};
                 {hello, Other, _} ->
-                    {stop,
-                        {inetpy_protocol,
-                            lists:flatten(
-                                io_lib:format(
-                                    "Python speaks protocol ~p, this inetpy ~p: "
-                                    "install the same version of both",
-                                    [Other, ?PROTOCOL]
-                                )
-                            )}};
+                    {error, {inetpy_protocol, lists:flatten(io_lib:format(
+                        "Python speaks protocol ~p, this inetpy ~p: install the same version of both",
+                        [Other, ?PROTOCOL]
+                    ))}};
                 _ ->
-                    {stop, {inetpy_protocol, "the first frame from Python is no greeting"}}
+                    {error, {inetpy_protocol, "the first frame from Python is no greeting"}}
             end;
         {Port, {exit_status, Status}} ->
-            {stop, {inetpy_python, {exit_status, Status}}};
+            {error, {inetpy_python, {exit_status, Status}}};
         {'EXIT', Port, Reason} ->
-            {stop, {inetpy_python, Reason}}
+            {error, {inetpy_python, Reason}}
     after ?GREETING_TIMEOUT ->
-        {stop, {inetpy_python, "no greeting from Python"}}
+        {error, {inetpy_python, "no greeting from Python"}}
     end.
 
 %% What the stock driver of this node does differently in other editions of OTP.
@@ -283,7 +278,7 @@ handle_info({Port, {data, Frame}}, #state{port = Port, passed = Passed} = State0
     catch
         error:badarg ->
             %% Who waits for it cannot be told; all are told by our end.
-            {stop, {inetpy_protocol, {bad_frame, Frame}}, State}
+            {stop, {shutdown, {inetpy_protocol, {bad_frame, Frame}}}, State}
     end;
 handle_info({'DOWN', Ref, process, Pid, _}, #state{watched = Watched} = State) ->
     case Watched of
@@ -301,9 +296,9 @@ handle_info({unresponsive, From}, #state{asking = Asking} = State) ->
 handle_info(retry, #state{unsent = Unsent} = State) ->
     {noreply, send_frames(Unsent, State#state{unsent = []})};
 handle_info({Port, {exit_status, Status}}, #state{port = Port} = State) ->
-    {stop, {inetpy_python, {exit_status, Status}}, State};
+    {stop, {shutdown, {inetpy_python, {exit_status, Status}}}, State};
 handle_info({'EXIT', Port, Reason}, #state{port = Port} = State) ->
-    {stop, {inetpy_python, Reason}, State};
+    {stop, {shutdown, {inetpy_python, Reason}}, State};
 handle_info(_Other, State) ->
     {noreply, State}.
 
@@ -336,7 +331,7 @@ ping(Now, #state{pinged = Pinged, silent = false} = State) when Now - Pinged >= 
         "Python (process ~p) has not answered for ~b s. Is it stopped, in a debugger, or swapped out? "
         "Calls of its sockets wait; those with a timeout end in time.",
         [State#state.os_pid, (Now - Pinged) div 1000],
-        #{domain => [inetpy]}
+        #{application => inetpy}
     ),
     State#state{silent = true};
 ping(_, State) ->
@@ -355,7 +350,7 @@ pong(#state{silent = false} = State) ->
     State#state{pinged = undefined};
 pong(#state{pinged = Pinged, os_pid = OsPid} = State) ->
     Silence = erlang:monotonic_time(millisecond) - Pinged,
-    logger:notice("Python (process ~p) answers again, after ~b s.", [OsPid, Silence div 1000], #{domain => [inetpy]}),
+    logger:notice("Python (process ~p) answers again, after ~b s.", [OsPid, Silence div 1000], #{application => inetpy}),
     State#state{pinged = undefined, silent = false}.
 
 cancel(Ref, #state{monitors = Monitors, monitored = Monitored} = State) ->
@@ -385,13 +380,20 @@ fire(Id, Name, Reason, #state{monitored = Monitored} = State) ->
         maps:keys(maps:get(Id, Monitored, #{}))
     ).
 
+%% The node ends, and nobody is told, as with stock sockets.
 -spec terminate(term(), #state{}) -> ok.
+terminate(shutdown, State) ->
+    close_port(State);
 terminate(_Reason, State) ->
-    #state{port = Port, sockets = Sockets} = State,
-    %% Closing the port ends Python, which leaves by itself within a second.
-    _ = catch port_close(Port),
+    #state{sockets = Sockets} = State,
+    ok = close_port(State),
     maps:foreach(fun(_Id, Socket) -> tell_lost(Socket) end, Sockets),
     maps:foreach(fun(Id, #socket{name = Name}) -> fire(Id, Name, normal, State) end, Sockets).
+
+%% Closing the port ends Python, which leaves by itself within a second.
+close_port(#state{port = Port}) ->
+    _ = catch port_close(Port),
+    ok.
 
 %% What the owner of a lost connection gets.
 tell_lost(#socket{kind = stream, name = Name, owner = Owner, active = Active}) ->
@@ -476,8 +478,8 @@ note(renamed, #state{renaming = 1} = State) ->
 note(renamed, #state{renaming = Renaming} = State) ->
     State#state{renaming = Renaming - 1};
 note({log, Level, Text}, State) ->
-    logger:log(Level, "~ts", [Text], #{domain => [inetpy]}),
+    logger:log(Level, "~ts", [Text], #{application => inetpy}),
     State;
 note({refused, Text}, State) ->
-    logger:error("Python refused the connection: ~ts", [Text], #{domain => [inetpy]}),
+    logger:error("Python refused the connection: ~ts", [Text], #{application => inetpy}),
     State.

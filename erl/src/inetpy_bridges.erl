@@ -2,7 +2,38 @@
 %% process of its own. New sockets are opened on them in turn, and stay where they are.
 -module(inetpy_bridges).
 
--export([init/0, count/0, next/0, all/0, cancel_monitor/1]).
+-export([start/0, stop/0, init/0, count/0, next/0, all/0, cancel_monitor/1]).
+
+%% Starts them, and answers when all are there.
+-spec start() -> ok | {error, term()}.
+start() ->
+    Supervisor = #{
+        id => inetpy_sup, start => {inetpy_sup, start_link, []}, restart => temporary,
+        shutdown => infinity, type => supervisor
+    },
+    case supervisor:start_child(kernel_safe_sup, Supervisor) of
+        {ok, _} -> await_all();
+        {error, {already_started, _}} -> await_all();
+        {error, _} = Error -> Error
+    end.
+
+await_all() ->
+    case [Error || Number <- lists:seq(1, count()), {error, _} = Error <- [inetpy_keeper:first_start(Number)]] of
+        [] -> ok;
+        [Error | _] -> ok = stop(), Error
+    end.
+
+%% Ends them, and tells the owners of their sockets.
+-spec stop() -> ok.
+stop() ->
+    case whereis(inetpy_sup) of
+        undefined ->
+            ok;
+        _ ->
+            lists:foreach(fun inetpy_keeper:stop/1, lists:seq(1, count())),
+            _ = supervisor:terminate_child(kernel_safe_sup, inetpy_sup),
+            ok
+    end.
 
 %% Called by the supervisor, before the first bridge is started.
 -spec init() -> pos_integer().
@@ -17,7 +48,7 @@ count() ->
     Count.
 
 %% The bridge for the next socket. Waits while it is starting.
--spec next() -> {ok, pid(), inetpy_bridge:out()} | {error, {inetpy, not_started, string()}}.
+-spec next() -> {ok, pid(), inetpy_bridge:out()} | {error, {inetpy, not_started | down, string()}}.
 next() ->
     case persistent_term:get(?MODULE, {1, none}) of
         {1, _} -> inetpy_bridge:where(1);

@@ -3,11 +3,13 @@
 %% gen_tcp and gen_udp ask a persistent term which backend a call without one goes to. It is
 %% set to `socket`, and in place of the two modules of that backend stand ours (erl/hook),
 %% which call gen_tcp and gen_udp again, with the stock backend and our modules as options.
-%% So every call arrives, whatever atoms and addresses it carries, and `{inet_backend, inet}`
-%% still means the stock driver. Distribution, epmd and the shell use that by themselves.
+%% So every call arrives, whatever atoms and addresses it carries. Libraries that ask OTP for a
+%% module and call that (inet:tcp_module/1,2, inet_db:tcp_module/0) get inet_db's default, so that is
+%% ours too (inetpy_default_tcp). A call with `{inet_backend, inet}` still goes to the stock driver,
+%% and distribution has modules of its own.
 -module(inetpy_install).
 
--export([install/0, uninstall/0, is_installed/0, tcp_options/1, udp_options/1]).
+-export([install/0, uninstall/0, is_installed/0, connect_options/3, tcp_options/2, udp_options/1]).
 
 -define(BACKEND, {kernel, inet_backend}).
 -define(STATE, {inetpy, installed}).
@@ -31,12 +33,17 @@ install() ->
     end).
 
 install_hooks() ->
-    case gen_tcp_socket:which_sockets() ++ gen_udp_socket:which_sockets() of
+    Open = gen_tcp_socket:which_sockets() ++ gen_udp_socket:which_sockets(),
+    case [Socket || {'$inet', Module, _} = Socket <- Open, lists:member(Module, ?HOOKS)] of
         [] ->
             case read_hooks() of
                 {ok, Hooks} ->
                     lists:foreach(fun replace/1, Hooks),
-                    persistent_term:put(?STATE, persistent_term:get(?BACKEND, inet)),
+                    persistent_term:put(?STATE, #{
+                        backend => persistent_term:get(?BACKEND, inet),
+                        defaults => [replace_default(Kind) || Kind <- [tcp_module, udp_module]],
+                        epmd => epmd_port()
+                    }),
                     persistent_term:put(?BACKEND, socket);
                 {error, _} = Error ->
                     Error
@@ -64,6 +71,22 @@ replace({Module, File, Beam}) ->
     {module, Module} = code:load_binary(Module, File, Beam),
     ok.
 
+replace_default(Kind) ->
+    Stock = inet_db:Kind(),
+    Ours = inetpy_family:default(Kind, Stock),
+    ok = set_default(Kind, Ours),
+    {Kind, Stock, Ours}.
+
+set_default(tcp_module, Module) -> inet_db:set_tcp_module(Module);
+set_default(udp_module, Module) -> inet_db:set_udp_module(Module).
+
+%% As erl_epmd has it.
+epmd_port() ->
+    case init:get_argument(epmd_port) of
+        {ok, [[Port | _] | _]} -> list_to_integer(Port);
+        _ -> 4369
+    end.
+
 %% Everything as it was. Sockets that are open stay with Python.
 -spec uninstall() -> ok.
 uninstall() ->
@@ -71,13 +94,21 @@ uninstall() ->
         case persistent_term:get(?STATE, none) of
             none ->
                 ok;
-            Backend ->
+            #{backend := Backend, defaults := Defaults} ->
                 persistent_term:put(?BACKEND, Backend),
+                lists:foreach(fun restore_default/1, Defaults),
                 lists:foreach(fun restore/1, ?HOOKS),
                 _ = persistent_term:erase(?STATE),
                 ok
         end
     end).
+
+%% Who has set another meanwhile keeps that.
+restore_default({Kind, Stock, Ours}) ->
+    case inet_db:Kind() of
+        Ours -> set_default(Kind, Stock);
+        _ -> ok
+    end.
 
 restore(Module) ->
     _ = code:purge(Module),
@@ -89,32 +120,31 @@ locked(Fun) ->
     global:trans({?MODULE, self()}, Fun, [node()]).
 
 %% Options that lead a call to Python, and past the hook that they came through. Who names a
-%% module of his own gets that.
--spec tcp_options(list()) -> list().
-tcp_options(Options) ->
-    through(Options, tcp_module, [inet_tcp, inet6_tcp, local_tcp], fun inetpy:tcp_options/1).
+%% module of his own gets that. Without install/0, where the hooks are found on the code path, the
+%% stock driver has them.
+-spec tcp_options(list(), term()) -> list().
+tcp_options(Options, Address) -> through(tcp_module, Options, Address).
 
 -spec udp_options(list()) -> list().
-udp_options(Options) ->
-    through(Options, udp_module, [inet_udp, inet6_udp, local_udp], fun inetpy:udp_options/1).
+udp_options(Options) -> through(udp_module, Options, undefined).
 
-through(Options, Name, Stock, Through) when is_list(Options), length(Options) >= 0 ->
-    Led =
-        case [Module || {N, Module} <- Options, N =:= Name] of
-            [] ->
-                Through(Options);
-            [Module | _] ->
-                case lists:member(Module, Stock) of
-                    true -> Through(of_module(Module, Options));
-                    false -> Options
-                end
-        end,
-    [{inet_backend, inet} | Led];
-through(Options, _, _, _) ->
+%% Those of a call that connects. That to epmd stays with the stock driver: the registration of
+%% the node must not end with Python.
+-spec connect_options(term(), term(), list()) -> list().
+connect_options(Address, Port, Options) ->
+    case persistent_term:get(?STATE, none) of
+        #{epmd := Port} -> [{inet_backend, inet} | Options];
+        _ -> tcp_options(Options, Address)
+    end.
+
+through(Kind, Options, Address) when is_list(Options), length(Options) >= 0 ->
+    case is_installed() of
+        true ->
+            {Module, Others} = inetpy_family:choose(Kind, Options, Address),
+            [{inet_backend, inet}, {Kind, Module} | Others];
+        false ->
+            [{inet_backend, inet} | Options]
+    end;
+through(_, Options, _) ->
     %% no list: what comes of it is for OTP to say
     [{inet_backend, inet} | Options].
-
-%% The family that naming a stock module means.
-of_module(Module, Options) when Module =:= inet6_tcp; Module =:= inet6_udp -> [inet6 | Options];
-of_module(Module, Options) when Module =:= local_tcp; Module =:= local_udp -> [local | Options];
-of_module(_, Options) -> Options.

@@ -6,6 +6,7 @@
 -export([connect/3, connect/4, listen/2, fdopen/2]).
 
 -type address() :: {local, binary() | string()}.
+-export_type([address/0]).
 
 -spec family() -> local.
 family() -> local.

@@ -4,6 +4,7 @@
 -export([family/0, getserv/1, getaddr/1, getaddr/2, translate_ip/1, open/1, open/2, fdopen/2]).
 
 -type address() :: {local, binary() | string()}.
+-export_type([address/0]).
 
 -spec family() -> local.
 family() -> local.

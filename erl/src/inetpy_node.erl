@@ -7,7 +7,7 @@
 %% be on them and is not would only look as if it were.
 -spec install() -> ok.
 install() ->
-    case inetpy:install() of
+    case inetpy:install_quietly() of
         ok ->
             ok;
         {error, Reason} ->
@@ -15,5 +15,12 @@ install() ->
             erlang:halt(1)
     end.
 
-text({inetpy_python, Text}) when is_list(Text) -> Text;
-text(Reason) -> io_lib:format("~tp", [Reason]).
+text({sockets_open, Sockets}) ->
+    io_lib:format(
+        "~b sockets of OTP's socket backend are open, of a distributed node that with epmd: "
+        "start the node with -kernel inet_backend inet", [length(Sockets)]
+    );
+text({no_hook, File}) ->
+    ["there is no file ", File];
+text(Reason) ->
+    inetpy_python:text(Reason).

@@ -1,7 +1,9 @@
 %% How the Python side is started.
 -module(inetpy_python).
 
--export([command/0]).
+-export([command/0, cannot_run/2, text/1]).
+
+-include_lib("kernel/include/file.hrl").
 
 %% The program, its arguments and its environment. Throws a reason for people.
 %%
@@ -10,10 +12,7 @@
 %% beams belong to, else `inetpy` on the path.
 -spec command() -> {file:filename_all(), [string()], [{string(), string() | false}]}.
 command() ->
-    Environment = [
-        {"PYTHONUNBUFFERED", "1"}, {"PYTHONDONTWRITEBYTECODE", false},
-        {"INETPY_BRIDGES", integer_to_list(inetpy_bridges:count())}
-    ],
+    Environment = environment(),
     case first_of([fun from_environment/0, fun from_application/0, fun from_tree/0]) of
         {ok, Python} ->
             %% -P: the current folder is no place to import from.
@@ -24,6 +23,25 @@ command() ->
                 Inetpy -> {Inetpy, ["bridge"], Environment}
             end
     end.
+
+%% What Python needs of this node's environment: where programs and libraries are, the language, the
+%% resolver of the C library, and settings of Python and of inetpy. The rest may be secret.
+-define(NAMES, [
+    "HOME", "HOSTALIASES", "LANG", "LANGUAGE", "LOCALDOMAIN", "PATH", "RES_OPTIONS", "SSLKEYLOGFILE", "TMPDIR",
+    "TZ", "USER", "VIRTUAL_ENV"
+]).
+-define(PREFIXES, ["INETPY_", "LC_", "LD_", "NSS_", "PYENV_", "PYTHON"]).
+
+environment() ->
+    More = string:lexemes(os:getenv("INETPY_ENVIRONMENT", ""), ", "),
+    [{Name, false} || {Name, _} <- os:env(), not is_needed(Name, ?NAMES ++ More)] ++
+        [
+            {"PYTHONUNBUFFERED", "1"}, {"PYTHONDONTWRITEBYTECODE", false},
+            {"INETPY_BRIDGES", integer_to_list(inetpy_bridges:count())}
+        ].
+
+is_needed(Name, Names) ->
+    lists:member(Name, Names) orelse lists:any(fun(Prefix) -> lists:prefix(Prefix, Name) end, ?PREFIXES).
 
 first_of([Source | Sources]) ->
     case Source() of
@@ -47,8 +65,29 @@ from_application() ->
 
 executable(Name, Source) ->
     case os:find_executable(Name) of
-        false -> throw({inetpy_python, Source ++ " names no program: " ++ Name});
+        false -> throw({inetpy_python, lists:append([Source, " ", why_not(Name), ": ", Name])});
         Path -> {ok, Path}
+    end.
+
+why_not(Name) ->
+    case file:read_file_info(Name) of
+        {ok, #file_info{type = regular}} -> "names a program that " ++ user() ++ " cannot execute";
+        {error, eacces} -> "names a program that " ++ user() ++ " cannot reach and execute";
+        _ -> "names no program"
+    end.
+
+%% What keeps a program that is there from being run.
+-spec cannot_run(file:filename_all(), term()) -> {inetpy_python, string()}.
+cannot_run(Program, eacces) ->
+    {inetpy_python, lists:flatten(io_lib:format("~ts cannot execute: ~ts", [user(), Program]))};
+cannot_run(Program, Reason) ->
+    {inetpy_python, lists:flatten(io_lib:format("~ts cannot be run: ~0P", [Program, Reason, 20]))}.
+
+%% Who this node runs as.
+user() ->
+    case string:trim(os:cmd("id -un 2> /dev/null || id -u")) of
+        "" -> "this user";
+        Name -> "user " ++ Name
     end.
 
 from_tree() ->
@@ -57,10 +96,38 @@ from_tree() ->
             %% erl/ebin/inetpy_python.beam
             Top = filename:dirname(filename:dirname(filename:dirname(filename:absname(Beam)))),
             Python = filename:join([Top, ".venv", "bin", "python"]),
-            case filelib:is_regular(Python) of
-                true -> {ok, Python};
-                false -> error
+            case file:read_file_info(Python) of
+                {error, enoent} -> error;
+                {error, enotdir} -> error;
+                _ -> executable(Python, "the source tree")
             end;
         _ ->
             error
+    end.
+
+%% Why Python could not be started, or is not there any more, as a sentence.
+-spec text(term()) -> io_lib:chars().
+text({inetpy_python, {exit_status, Status}}) when Status > 128 ->
+    io_lib:format("Python was ended by signal ~b", [Status - 128]);
+text({inetpy_python, {exit_status, Status}}) ->
+    io_lib:format("Python (~ts) ended with exit status ~b", [program(), Status]);
+text({inetpy_python, epipe}) ->
+    %% it closed its input, and the port is gone before its status was there
+    io_lib:format("Python (~ts) ended", [program()]);
+text({Kind, Text}) when Kind =:= inetpy_python, is_list(Text); Kind =:= inetpy_protocol, is_list(Text) ->
+    Text;
+text({inetpy_protocol, {bad_frame, Frame}}) ->
+    io_lib:format("what Python said is no term: ~0P", [Frame, 20]);
+text({inetpy_python, Reason}) ->
+    io_lib:format("Python (~ts) cannot be run: ~0P", [program(), Reason, 20]);
+text({shutdown, Reason}) ->
+    text(Reason);
+text(Reason) ->
+    io_lib:format("the bridge to Python ended: ~0P", [Reason, 20]).
+
+program() ->
+    try command() of
+        {Program, _, _} -> Program
+    catch
+        throw:_ -> "not there any more"
     end.

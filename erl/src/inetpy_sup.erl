@@ -1,5 +1,4 @@
-%% The supervisor of the bridges. A bridge that dies is started again; its
-%% sockets are gone, as those of a node that is restarted, and those of others go on.
+%% The supervisor of the bridges: of the processes that keep one each, and never give up.
 -module(inetpy_sup).
 -behaviour(supervisor).
 
@@ -12,13 +11,8 @@ start_link() ->
 
 -spec init([]) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
 init([]) ->
-    Bridges = [
-        #{
-            id => {inetpy_bridge, Number},
-            start => {inetpy_bridge, start_link, [Number]},
-            %% Time for Python to see the end of its input and go.
-            shutdown => 2000
-        }
+    Keepers = [
+        #{id => {inetpy_keeper, Number}, start => {inetpy_keeper, start_link, [Number]}}
      || Number <- lists:seq(1, inetpy_bridges:init())
     ],
-    {ok, {#{strategy => one_for_one, intensity => 10, period => 10}, Bridges}}.
+    {ok, {#{strategy => one_for_one, intensity => 10, period => 10}, Keepers}}.

@@ -1,9 +1,9 @@
-%% TCP through Python, for IPv4; and the functions of all TCP sockets.
+%% TCP through Python: the functions of all TCP sockets, and a `tcp_module` for all families.
 %%
-%% As a `tcp_module` it is called by gen_tcp to resolve and to open. The sockets
-%% that it opens, `{'$inet', inetpy_tcp, Handle}`, name it as their handler, and
-%% gen_tcp and inet call the rest of its functions for them. The behaviour is that
-%% of inet_tcp and prim_inet; what a function clause refuses there, one refuses here.
+%% As a `tcp_module` it is called by gen_tcp to resolve and to open, and leaves that to the module
+%% of the family that the address is of. The sockets that those open, `{'$inet', inetpy_tcp, Handle}`,
+%% name it as their handler, and gen_tcp and inet call the rest of its functions for them. The
+%% behaviour is that of inet_tcp and prim_inet; what a function clause refuses there, one refuses here.
 -module(inetpy_tcp).
 
 %% tcp_module
@@ -14,74 +14,62 @@
 -export([accept/1, accept/2, send/2, send/3, recv/2, recv/3, unrecv/2, shutdown/2, close/1]).
 -export([controlling_process/2, setopts/2, getopts/2, sockname/1, peername/1, socknames/1]).
 -export([getstat/2, monitor/1, cancel_monitor/1, info/1, socket_to_list/1, sendfile/4]).
-%% for inetpy6_tcp, inetpy_local_tcp and inetpy_happy_tcp
+%% for the modules of families
 -export([open_connect/5, open_connect_name/4, open_listen/3]).
 
 -type socket() :: inetpy_handle:socket().
+-type address() :: inet:ip_address() | inetpy_local_tcp:address().
 -export_type([socket/0]).
-
--define(is_byte(X), (is_integer(X) andalso X >= 0 andalso X =< 255)).
--define(is_ip(A, B, C, D), ?is_byte(A) andalso ?is_byte(B) andalso ?is_byte(C) andalso ?is_byte(D)).
--define(is_port_number(P), is_integer(P) andalso P >= 0 andalso P =< 65535).
 
 %% --- names and addresses ---------------------------------------------------
 
+%% Where no address decides it is IPv4, as with OTP's default module.
 -spec family() -> inet.
-family() -> inet.
+family() -> inetpy4_tcp:family().
 
 -spec mask(inet:ip4_address(), inet:ip4_address()) -> inet:ip4_address().
-mask({M1, M2, M3, M4}, {IP1, IP2, IP3, IP4}) ->
-    {M1 band IP1, M2 band IP2, M3 band IP3, M4 band IP4}.
+mask(Mask, IP) -> inetpy4_tcp:mask(Mask, IP).
 
 -spec parse_address(string()) -> {ok, inet:ip4_address()} | {error, einval}.
-parse_address(Host) -> inet:parse_ipv4strict_address(Host).
+parse_address(Host) -> inetpy4_tcp:parse_address(Host).
 
 -spec translate_ip(term()) -> term().
-translate_ip(IP) -> inet:translate_ip(IP, inet).
+translate_ip(IP) -> inetpy4_tcp:translate_ip(IP).
 
 -spec getserv(inet:port_number() | atom()) -> {ok, inet:port_number()} | {error, inet:posix()}.
 getserv(Port) when is_integer(Port) -> {ok, Port};
 getserv(Name) when is_atom(Name) -> inet:getservbyname(Name, tcp).
 
--spec getaddr(term()) -> {ok, inet:ip_address()} | {error, inet:posix()}.
-getaddr(Address) -> inetpy_inet:getaddr(Address, inet).
+-spec getaddr(term()) -> {ok, address()} | {error, inet:posix()}.
+getaddr(Address) -> (of_address(Address)):getaddr(Address).
 
--spec getaddr(term(), term()) -> {ok, inet:ip_address()} | {error, inet:posix()}.
-getaddr(Address, Timer) -> inetpy_inet:getaddr_tm(Address, inet, Timer).
+-spec getaddr(term(), term()) -> {ok, address()} | {error, inet:posix()}.
+getaddr(Address, Timer) -> (of_address(Address)):getaddr(Address, Timer).
 
--spec getaddrs(term()) -> {ok, [inet:ip_address()]} | {error, inet:posix()}.
-getaddrs(Address) -> inetpy_inet:getaddrs(Address, inet).
+-spec getaddrs(term()) -> {ok, [address()]} | {error, inet:posix()}.
+getaddrs(Address) -> (of_address(Address)):getaddrs(Address).
 
--spec getaddrs(term(), term()) -> {ok, [inet:ip_address()]} | {error, inet:posix()}.
-getaddrs(Address, Timer) -> inetpy_inet:getaddrs_tm(Address, inet, Timer).
+-spec getaddrs(term(), term()) -> {ok, [address()]} | {error, inet:posix()}.
+getaddrs(Address, Timer) -> (of_address(Address)):getaddrs(Address, Timer).
+
+of_address(Address) -> inetpy_family:of_address(tcp_module, Address).
 
 %% --- opening ---------------------------------------------------------------
 
--spec connect(inet:ip4_address(), inet:port_number(), list()) -> {ok, socket()} | {error, term()};
+-spec connect(address(), inet:port_number(), list()) -> {ok, socket()} | {error, term()};
              (map(), list(), timeout()) -> {ok, socket()} | {error, term()}.
-connect(#{addr := {A, B, C, D}, port := Port} = SockAddr, Opts, Timeout) when
-    ?is_ip(A, B, C, D), ?is_port_number(Port), is_list(Opts)
-->
-    open_connect(inet, SockAddr, 0, Opts, Timeout);
-connect(#{addr := loopback} = SockAddr, Opts, Timeout) ->
-    connect(inetpy_handle:loopback(SockAddr, {127, 0, 0, 1}, [SockAddr, Opts, Timeout]), Opts, Timeout);
-connect(Address, Port, Opts) when is_integer(Port), is_list(Opts) ->
-    connect(Address, Port, Opts, infinity).
+connect(Address, PortOrOpts, OptsOrTimeout) ->
+    (of_address(Address)):connect(Address, PortOrOpts, OptsOrTimeout).
 
--spec connect(inet:ip4_address(), inet:port_number(), list(), timeout()) ->
-    {ok, socket()} | {error, term()}.
-connect({A, B, C, D} = Address, Port, Opts, Timeout) when
-    ?is_ip(A, B, C, D), ?is_port_number(Port),
-    Timeout =:= infinity orelse (is_integer(Timeout) andalso Timeout >= 0)
-->
-    open_connect(inet, Address, Port, Opts, Timeout).
+-spec connect(address(), inet:port_number(), list(), timeout()) -> {ok, socket()} | {error, term()}.
+connect(Address, Port, Opts, Timeout) ->
+    (of_address(Address)):connect(Address, Port, Opts, Timeout).
 
 -spec listen(inet:port_number(), list()) -> {ok, socket()} | {error, term()}.
-listen(Port, Opts) ->
-    open_listen(inet, Port, Opts).
+listen(Port, Opts) -> (inetpy_family:of_options(tcp_module, Opts)):listen(Port, Opts).
 
 -spec fdopen(non_neg_integer(), list()) -> {ok, socket()} | {error, term()}.
-fdopen(Fd, Opts) -> inetpy_handle:fdopen(tcp, inet, Fd, Opts).
+fdopen(Fd, Opts) -> (inetpy_family:of_options(tcp_module, Opts)):fdopen(Fd, Opts).
 
 -spec open_connect(inet | inet6 | local, term(), 0..65535, list(), timeout()) ->
     {ok, socket()} | {error, term()}.

@@ -1,9 +1,9 @@
-%% UDP through Python, for IPv4; and the functions of all datagram sockets.
+%% UDP through Python: the functions of all datagram sockets, and a `udp_module` for all families.
 %%
-%% As a `udp_module` it is called by gen_udp to open. The sockets that it opens,
-%% `{'$inet', inetpy_udp, Handle}`, name it as their handler, and gen_udp and inet call
-%% the rest of its functions for them. The behaviour is that of gen_udp, inet_udp and
-%% prim_inet; what a function clause refuses there, one refuses here.
+%% As a `udp_module` it is called by gen_udp to open, and leaves that to the module of the family
+%% that the address is of. The sockets that those open, `{'$inet', inetpy_udp, Handle}`, name it as
+%% their handler, and gen_udp and inet call the rest of its functions for them. The behaviour is that
+%% of gen_udp, inet_udp and prim_inet; what a function clause refuses there, one refuses here.
 -module(inetpy_udp).
 
 %% udp_module
@@ -12,36 +12,40 @@
 -export([connect/2, connect/3, send/2, send/3, send/4, send/5, recv/2, recv/3, close/1]).
 -export([controlling_process/2, setopts/2, getopts/2, sockname/1, peername/1, socknames/1]).
 -export([getstat/2, monitor/1, cancel_monitor/1, info/1, socket_to_list/1]).
-%% for inetpy6_udp and inetpy_local_udp
+%% for the modules of families
 -export([open_socket/3]).
 
 -type socket() :: inetpy_handle:socket().
+-type address() :: inet:ip_address() | inetpy_local_udp:address().
 -export_type([socket/0]).
-
 
 %% --- opening ---------------------------------------------------------------
 
+%% Where no address decides it is IPv4, as with OTP's default module.
 -spec family() -> inet.
-family() -> inet.
+family() -> inetpy4_udp:family().
 
 -spec getserv(inet:port_number() | atom()) -> {ok, inet:port_number()} | {error, inet:posix()}.
 getserv(Port) when is_integer(Port) -> {ok, Port};
 getserv(Name) when is_atom(Name) -> inet:getservbyname(Name, udp).
 
--spec getaddr(term()) -> {ok, inet:ip_address()} | {error, inet:posix()}.
-getaddr(Address) -> inetpy_inet:getaddr(Address, inet).
+-spec getaddr(term()) -> {ok, address()} | {error, inet:posix()}.
+getaddr(Address) -> (inetpy_family:of_address(udp_module, Address)):getaddr(Address).
 
--spec getaddr(term(), term()) -> {ok, inet:ip_address()} | {error, inet:posix()}.
-getaddr(Address, Timer) -> inetpy_inet:getaddr_tm(Address, inet, Timer).
+-spec getaddr(term(), term()) -> {ok, address()} | {error, inet:posix()}.
+getaddr(Address, Timer) -> (inetpy_family:of_address(udp_module, Address)):getaddr(Address, Timer).
 
 -spec translate_ip(term()) -> term().
-translate_ip(IP) -> inet:translate_ip(IP, inet).
+translate_ip(IP) -> inetpy4_udp:translate_ip(IP).
 
 -spec open(inet:port_number()) -> {ok, socket()} | {error, term()}.
 open(Port) -> open(Port, []).
 
 -spec open(inet:port_number(), list()) -> {ok, socket()} | {error, term()}.
-open(Port, Opts) -> open_socket(inet, Port, default_recbuf() ++ Opts).
+open(Port, Opts) -> (inetpy_family:of_options(udp_module, Opts)):open(Port, Opts).
+
+-spec fdopen(non_neg_integer(), list()) -> {ok, socket()} | {error, term()}.
+fdopen(Fd, Opts) -> (inetpy_family:of_options(udp_module, Opts)):fdopen(Fd, Opts).
 
 -spec open_socket(inet | inet6 | local, term(), list()) -> {ok, socket()} | {error, term()}.
 open_socket(Family, Port, Opts) ->
@@ -57,16 +61,6 @@ any_port(-1) ->
     end;
 any_port(Port) ->
     Port.
-
--spec fdopen(non_neg_integer(), list()) -> {ok, socket()} | {error, term()}.
-fdopen(Fd, Opts) -> inetpy_handle:fdopen(udp, inet, Fd, default_recbuf() ++ Opts).
-
-%% The kernel's buffer for IPv4, where this edition's inet_udp sets it.
-default_recbuf() ->
-    case inetpy_handle:since_28() of
-        true -> [];
-        false -> [{recbuf, 8 * 1024}]
-    end.
 
 -spec connect(socket(), map()) -> ok | {error, term()}.
 connect(Socket, SockAddr) when is_map(SockAddr) ->
@@ -139,7 +133,7 @@ send_to(Socket, Destination, Ancillary, Data) ->
 %% A host as the family of the socket has it.
 resolve(Socket, Host) ->
     case inetpy_request:call(Socket, family, []) of
-        {ok, inet} -> getaddr(Host);
+        {ok, inet} -> inetpy4_udp:getaddr(Host);
         {ok, inet6} -> inetpy6_udp:getaddr(Host);
         {ok, local} -> inetpy_local_udp:getaddr(Host);
         {error, _} = Error -> Error

@@ -5,8 +5,10 @@
 -export([
     python_dies_under_load/1, owners_are_told/1, monitors_are_told/1, bridge_comes_back_often/1,
     calls_after_death/1, malformed_frames/1, unknown_requests/1, bad_arguments/1,
-    application_stops/1, wrong_python/1, other_protocol/1, options_order/1, no_leaks/1
+    application_stops/1, wrong_python/1, other_protocol/1, options_order/1, no_leaks/1,
+    killed_without_end/1, python_is_gone/1, told_to_end/1
 ]).
+-export([log/2]).  % a handler of logger
 
 -define(INETPY, [{tcp_module, inetpy_tcp}, binary]).
 -define(PASSIVE, [{active, false} | ?INETPY]).
@@ -17,11 +19,11 @@ all() ->
     [
         python_dies_under_load, owners_are_told, monitors_are_told, bridge_comes_back_often,
         calls_after_death, malformed_frames, unknown_requests, bad_arguments,
-        application_stops, wrong_python, other_protocol, options_order, no_leaks
+        application_stops, wrong_python, other_protocol, options_order, no_leaks,
+        killed_without_end, python_is_gone, told_to_end
     ].
 
 init_per_testcase(_, Config) ->
-    %% Deaths are the subject here: the supervisor is not to give up on them.
     ok = inetpy:start(),
     Config.
 
@@ -90,7 +92,7 @@ monitors_are_told(_Config) ->
     Again = inet:monitor(C),
     {'DOWN', Again, port, C, noproc} = receive {'DOWN', _, _, _, _} = Gone -> Gone after 5000 -> nothing end.
 
-%% The supervisor starts it as often as it dies, within its limits.
+%% It is started as often as it dies.
 bridge_comes_back_often(_Config) ->
     [
         begin
@@ -191,7 +193,8 @@ wrong_python(_Config) ->
     true = os:putenv("INETPY_PYTHON", "/no/such/python"),
     {error, {inetpy_python, "INETPY_PYTHON names no program: /no/such/python"}} = inetpy:start(),
     true = os:putenv("INETPY_PYTHON", "/bin/true"),
-    {error, {inetpy_python, {exit_status, 0}}} = inetpy:start(),
+    {error, {inetpy_python, Ended}} = inetpy:start(),
+    true = lists:member(Ended, [{exit_status, 0}, epipe]),
     _ = logger:set_primary_config(level, notice),
     case Before of
         "" -> os:unsetenv("INETPY_PYTHON");
@@ -218,6 +221,75 @@ other_protocol(Config) ->
     "Python speaks protocol 9, this inetpy 1" ++ _ = Text,
     ok = inetpy:start(),
     works().
+
+%% However often it is killed, it comes back, and the whole node stays on it.
+killed_without_end(_Config) ->
+    ok = inetpy:install(),
+    [
+        begin
+            #{bridge := Bridge} = inetpy:info(),
+            Ref = erlang:monitor(process, Bridge),
+            exit(Bridge, kill),
+            receive {'DOWN', Ref, _, _, _} -> ok end
+        end
+     || _ <- lists:seq(1, 11)
+    ],
+    {ok, {'$inet', inetpy_tcp, _}} = gen_tcp:listen(0, []),
+    true = lists:keymember(inetpy, 1, application:which_applications()),
+    works().
+
+%% A Python that cannot be started again: calls fail with an error of ours, and never go to the
+%% stock driver; one line in the log says so; and all is well when it can.
+python_is_gone(Config) ->
+    ok = inetpy:install(),
+    Tries = filename:join(proplists:get_value(priv_dir, Config), "tries"),
+    Program = filename:join(proplists:get_value(priv_dir, Config), "no_python"),
+    ok = file:write_file(Program, ["#!/bin/sh\necho >> ", Tries, "\nexit 3\n"]),
+    ok = file:change_mode(Program, 8#755),
+    true = register(inetpy_log_listener, self()),
+    ok = logger:add_handler(inetpy_test, ?MODULE, #{}),
+    Before = os:getenv("INETPY_PYTHON"),
+    true = os:putenv("INETPY_PYTHON", Program),
+    kill_python(),
+    Sentence = "Python (" ++ Program ++ ") ended",
+    [Sentence, Sentence, Sentence, Sentence] = [string:slice(Text, 0, length(Sentence)) || {error, {inetpy, down, Text}} <- [
+        gen_tcp:listen(0, []), gen_tcp:connect({127, 0, 0, 1}, 1, []), gen_udp:open(0),
+        gen_tcp:connect("localhost", 1, [{tcp_module, inetpy_tcp}])
+    ]],
+    {error, {inetpy, down, _}} = inetpy_inet:getaddr("localhost", inet),
+    true = xc:until(fun() -> {ok, Text} = file:read_file(Tries), byte_size(Text) >= 4 end),
+    {error, {inetpy, down, _}} = gen_tcp:listen(0, []),
+    true = inetpy_install:is_installed(),
+    not_started = inetpy:info(),
+    _ = [os:unsetenv("INETPY_PYTHON") || Before =:= false],
+    _ = [os:putenv("INETPY_PYTHON", Before) || Before =/= false],
+    true = xc:until(fun() -> element(1, gen_tcp:listen(0, [])) =:= ok end),
+    works(),
+    true = unregister(inetpy_log_listener),
+    ok = logger:remove_handler(inetpy_test),
+    [error, error, notice] = logged().
+
+%% A service manager that stops a node sends SIGTERM to all its processes: Python waits for the node.
+told_to_end(_Config) ->
+    {C, A} = pair([{active, false}], [{active, false}]),
+    #{os_pid := OsPid} = inetpy:info(),
+    [] = os:cmd("kill -TERM " ++ integer_to_list(OsPid)),
+    ok = gen_tcp:send(C, "still there"),
+    {ok, <<"still there">>} = gen_tcp:recv(A, 11, 5000),
+    #{os_pid := OsPid} = inetpy:info().
+
+logged() ->
+    receive
+        {logged, #{level := Level, meta := #{application := inetpy}}} -> [Level | logged()];
+        {logged, _} -> logged()
+    after 0 -> []
+    end.
+
+log(Event, _Config) ->
+    case whereis(inetpy_log_listener) of
+        undefined -> ok;
+        Pid -> Pid ! {logged, Event}
+    end.
 
 %% gen_tcp takes the first option that names a module: ours must come first.
 options_order(_Config) ->
@@ -248,11 +320,8 @@ no_leaks(_Config) ->
 kill_python() ->
     #{os_pid := OsPid, bridge := Bridge} = inetpy:info(),
     Ref = erlang:monitor(process, Bridge),
-    _ = logger:set_primary_config(level, emergency),
     [] = os:cmd("kill -9 " ++ integer_to_list(OsPid)),
-    receive {'DOWN', Ref, _, _, _} -> ok after 5000 -> ct:fail(bridge_did_not_notice) end,
-    _ = logger:set_primary_config(level, notice),
-    ok.
+    receive {'DOWN', Ref, _, _, _} -> ok after 5000 -> ct:fail(bridge_did_not_notice) end.
 
 %% A process that prepares, and then makes one call that waits.
 waiting(Prepare) ->

@@ -6,7 +6,7 @@
     out_of_band/1, flood_and_neighbour/1, flood_and_memory/1, send_of_a_gigabyte/1,
     send_that_nobody_reads/1, feeder_dies/1, feeders_end/1, many_monitors/1, monitoring_process_dies/1,
     stopped_recv/1, stopped_accept/1, stopped_connect/1, stopped_lookup/1, stopped_with_full_pipe/1,
-    silence_is_logged/1
+    silence_is_logged/1, environment/1
 ]).
 %% a handler of logger
 -export([log/2]).
@@ -21,7 +21,7 @@ all() ->
     [
         out_of_band, flood_and_neighbour, flood_and_memory, send_of_a_gigabyte,
         send_that_nobody_reads, feeder_dies, feeders_end, many_monitors, monitoring_process_dies,
-        stopped_recv, stopped_accept, stopped_connect, stopped_lookup, stopped_with_full_pipe, silence_is_logged
+        stopped_recv, stopped_accept, stopped_connect, stopped_lookup, stopped_with_full_pipe, silence_is_logged, environment
     ].
 
 init_per_testcase(_Case, Config) ->
@@ -29,7 +29,9 @@ init_per_testcase(_Case, Config) ->
     #{bridge := Bridge} = inetpy:info(),
     [{bridge, Bridge} | Config].
 
-%% No case may cost the bridge.
+%% No case may cost the bridge, but for the one that starts it again.
+end_per_testcase(environment, _Config) ->
+    inetpy:stop();
 end_per_testcase(_Case, Config) ->
     Bridge = proplists:get_value(bridge, Config),
     case inetpy:info() of
@@ -347,10 +349,26 @@ silence_is_logged(_Config) ->
     {match, _} = re:run(Silent, "has not answered for [5-9] s"),
     {match, _} = re:run(Back, "answers again").
 
-log(#{level := Level, msg := {Format, Arguments}, meta := #{domain := [inetpy]}}, #{config := #{test := Test}}) ->
+log(#{level := Level, msg := {Format, Arguments}, meta := #{application := inetpy}}, #{config := #{test := Test}}) ->
     Test ! {log, Level, lists:flatten(io_lib:format(Format, Arguments))};
 log(_, _) ->
     ok.
+
+%% Of the node's environment Python sees what it needs.
+environment(_Config) ->
+    true = os:putenv("SECRET_OF_THE_NODE", "1"),
+    true = os:putenv("WANTED_BY_PYTHON", "1"),
+    true = os:putenv("INETPY_ENVIRONMENT", "WANTED_BY_PYTHON,SOMETHING_ELSE"),
+    ok = inetpy:stop(),
+    ok = inetpy:start(),
+    #{os_pid := OsPid} = inetpy:info(),
+    {ok, Data} = file:read_file("/proc/" ++ integer_to_list(OsPid) ++ "/environ"),
+    Names = [hd(binary:split(Pair, <<"=">>)) || Pair <- binary:split(Data, <<0>>, [global])],
+    [true = os:unsetenv(Name) || Name <- ["SECRET_OF_THE_NODE", "WANTED_BY_PYTHON", "INETPY_ENVIRONMENT"]],
+    [true, true, true, false, false] = [
+        lists:member(Name, Names)
+     || Name <- [<<"PATH">>, <<"INETPY_BRIDGES">>, <<"WANTED_BY_PYTHON">>, <<"SECRET_OF_THE_NODE">>, <<"ROOTDIR">>]
+    ].
 
 %% --- tools -------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 -module(inetpy_install_SUITE).
 
 -export([suite/0, all/0, init_per_testcase/2, end_per_testcase/2]).
+-export([module_asked_for/1, own_default/1, default_of_inetrc/1]).
 -export([all_calls/1, stock_by_option/1, own_module/1, idempotent/1, uninstalled/1, stopped/1, started_by_install/1]).
 -export([bridge_dies/1, many_at_once/1, refused_while_in_use/1, listings/1, distribution/1]).
 
@@ -12,7 +13,7 @@ suite() -> [{timetrap, {minutes, 2}}].
 
 all() ->
     [
-        all_calls, stock_by_option, own_module, idempotent, uninstalled, stopped, started_by_install, bridge_dies,
+        all_calls, stock_by_option, module_asked_for, own_default, default_of_inetrc, own_module, idempotent, uninstalled, stopped, started_by_install, bridge_dies,
         many_at_once, refused_while_in_use, listings, distribution
     ].
 
@@ -59,13 +60,79 @@ all_calls(_Config) ->
     [file:delete(Name) || Name <- [Path, Path ++ "2"]].
 
 stock_by_option(_Config) ->
-    {ok, L} = gen_tcp:listen(0, [{inet_backend, inet}]),
-    {ok, Port} = inet:port(L),
-    {ok, C} = gen_tcp:connect(?LOOPBACK, Port, [{inet_backend, inet}]),
-    {ok, U} = gen_udp:open(0, [{inet_backend, inet}]),
-    [true, true, true] = [is_port(S) || S <- [L, C, U]],
+    Path = "/tmp/inetpy_stock_" ++ os:getpid(),
+    Stock = [{inet_backend, inet}],
+    Listeners = [
+        element(2, {ok, _} = gen_tcp:listen(0, Stock ++ Options))
+     || Options <- [[], [inet], [{ip, ?LOOPBACK6}], [{ip, {local, Path}}], [{ifaddr, #{family => inet6, addr => ?LOOPBACK6, port => 0}}]]
+    ],
+    [L, _, L6 | _] = Listeners,
+    [{ok, Port}, {ok, Port6}] = [inet:port(Listener) || Listener <- [L, L6]],
+    Connected = [
+        element(2, {ok, _} = apply(gen_tcp, connect, Arguments))
+     || Arguments <- [
+            [?LOOPBACK, Port, Stock], [?LOOPBACK, Port, Stock, 5000], ["localhost", Port, Stock], [?LOOPBACK6, Port6, Stock],
+            [{local, Path}, 0, Stock], [#{family => inet, addr => ?LOOPBACK, port => Port}, Stock],
+            [#{family => inet6, addr => ?LOOPBACK6, port => Port6}, Stock, 5000], [?LOOPBACK, Port, [{inet_backend, inet}, inet]]
+        ]
+    ],
+    Opened = [element(2, {ok, _} = gen_udp:open(0, Stock ++ O)) || O <- [[], [inet], [{ip, ?LOOPBACK6}], [{ip, {local, Path ++ "2"}}]]],
+    [] = [S || S <- Listeners ++ Connected ++ Opened, not is_port(S)],
+    [ok = file:delete(F) || F <- [Path, Path ++ "2"]],
     %% and Python can be asked for still
     {ok, {'$inet', inetpy_tcp, _}} = gen_tcp:connect(?LOOPBACK, Port, [{inet_backend, inet}, {tcp_module, inetpy_tcp}]).
+
+%% Libraries that ask OTP for a module and call that.
+module_asked_for(_Config) ->
+    {Listening, Options} = inet:tcp_module([binary, {active, false}, {ip, ?LOOPBACK6}]),
+    {ok, {'$inet', inetpy_tcp, _} = L} = Listening:listen(0, Options),
+    {ok, Port} = inet:port(L),
+    {Module, []} = inet:tcp_module([], ?LOOPBACK6),
+    {ok, [IP]} = Module:getaddrs(?LOOPBACK6),
+    {ok, Number} = Module:getserv(Port),
+    {ok, {'$inet', inetpy_tcp, _} = S} = Module:connect(IP, Number, [binary], 5000),
+    {ok, A} = gen_tcp:accept(L, 5000),
+    ok = gen_tcp:send(A, "hello"),
+    receive {tcp, S, <<"hello">>} -> ok after 5000 -> ct:fail(nothing) end,
+    Path = "/tmp/inetpy_asked_" ++ os:getpid(),
+    Default = inet_db:tcp_module(),
+    {ok, {'$inet', inetpy_tcp, _}} = Default:listen(0, [{ip, ?LOOPBACK}]),
+    {ok, {'$inet', inetpy_tcp, _}} = Default:listen(0, [{ifaddr, {local, Path}}]),
+    {ok, {'$inet', inetpy_tcp, _}} = Default:connect({local, Path}, 0, [], 5000),
+    {ok, {'$inet', inetpy_tcp, _}} = Default:connect(#{family => inet6, addr => ?LOOPBACK6, port => Port}, [], 5000),
+    Udp = inet_db:udp_module(),
+    [{ok, {'$inet', inetpy_udp, _}} = Udp:open(0, O) || O <- [[], [{ip, ?LOOPBACK6}], [{ip, {local, Path ++ "2"}}]]],
+    [ok = file:delete(F) || F <- [Path, Path ++ "2"]],
+    ok = inetpy:uninstall(),
+    [inet_tcp, inet_udp] = [inet_db:tcp_module(), inet_db:udp_module()].
+
+%% A default that is not OTP's is given back, and one that was set meanwhile stays.
+own_default(_Config) ->
+    ok = inetpy:uninstall(),
+    ok = inet_db:set_tcp_module(inet6_tcp),
+    ok = inetpy:install(),
+    inetpy6_tcp = inet_db:tcp_module(),
+    {ok, {'$inet', inetpy_tcp, _} = L} = gen_tcp:listen(0, []),
+    {ok, {{0, 0, 0, 0, 0, 0, 0, 0}, _}} = inet:sockname(L),
+    ok = inetpy:uninstall(),
+    inet6_tcp = inet_db:tcp_module(),
+    ok = inetpy:install(),
+    ok = inet_db:set_tcp_module(inet_tcp),
+    ok = inetpy:uninstall(),
+    inet_tcp = inet_db:tcp_module().
+
+%% Without install/0, with `{tcp, inetpy_tcp}` in an inetrc: the family is that of the address.
+default_of_inetrc(_Config) ->
+    ok = inetpy:uninstall(),
+    ok = inet_db:set_tcp_module(inetpy_tcp),
+    ok = inet_db:set_udp_module(inetpy_udp),
+    {ok, {'$inet', inetpy_tcp, _} = L} = gen_tcp:listen(0, [{ip, ?LOOPBACK6}]),
+    {ok, Port} = inet:port(L),
+    {ok, {'$inet', inetpy_tcp, _}} = gen_tcp:connect(?LOOPBACK6, Port, []),
+    {ok, {'$inet', inetpy_tcp, _}} = gen_tcp:connect(#{family => inet6, addr => ?LOOPBACK6, port => Port}, []),
+    {ok, {'$inet', inetpy_udp, _}} = gen_udp:open(0, [{ip, ?LOOPBACK6}]),
+    ok = inet_db:set_tcp_module(inet_tcp),
+    ok = inet_db:set_udp_module(inet_udp).
 
 %% Who names a module of his own gets it.
 own_module(_Config) ->

@@ -229,14 +229,15 @@ flood(Socket, Chunk) ->
         {error, _} -> ok
     end.
 
-%% What Python logs comes to the logger of this node, as of the domain inetpy.
+%% What Python logs comes to the logger of this node, and past the filters of its default handler.
 logs_reach_the_logger(_Config) ->
     true = register(inetpy_log_listener, self()),
-    ok = logger:add_handler(inetpy_test, ?MODULE, #{}),
+    {ok, Default} = logger:get_handler_config(default),
+    ok = logger:add_handler(inetpy_test, ?MODULE, maps:with([filters, filter_default], Default)),
     {ok, _, Out} = inetpy_bridge:where(1),
     true = port_command(Out, term_to_binary({not_a, request})),
     receive
-        {logged, #{level := warning, meta := #{domain := [inetpy]}, msg := {"~ts", [Text]}}} ->
+        {logged, #{level := warning, meta := #{application := inetpy}, msg := {"~ts", [Text]}}} ->
             <<"not a request", _/binary>> = Text
     after 5000 -> ct:fail(no_log)
     end,

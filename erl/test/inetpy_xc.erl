@@ -26,47 +26,74 @@
 -define(PARALLEL, 6).
 
 %% The backends by their names. All but the first of a run are compared with it, so that is
-%% `inet`. `node` is the node on which inetpy is installed: then calls that name no backend
-%% go through Python, and those of the stock driver say so.
+%% `inet`. `node` is the node on which inetpy is installed. `node_by_address` is the same without
+%% `inet`, `inet6` and `local` among the options, on both sides: the address tells the family.
 -spec backends([atom()]) -> [xc:backend()].
 backends(Names) ->
-    Installed = lists:member(node, Names),
-    [backend(Name, Installed) || Name <- Names].
+    Options =
+        case lists:member(node_by_address, Names) of
+            true -> {fun without_family/1, fun without_told_family/1};
+            false -> {fun same/1, fun same/1}
+        end,
+    [backend(Name, Options) || Name <- Names].
 
-backend(inet, true) ->
-    backend(inet, {inet_backend, inet});
-backend(inet, false) ->
-    #{name => inet, options => fun same/1, udp => fun same/1, inet => inet};
-backend(inet, Option) ->
-    First = fun(Options) -> [Option | Options] end,
-    #{name => inet, options => First, udp => First, inet => inet};
-backend(socket, false) ->
+backend(inet, {Tcp, Udp}) ->
+    #{name => inet, options => Tcp, udp => Udp, inet => inet};
+backend(socket, _) ->
     First = fun(Options) -> [{inet_backend, socket} | Options] end,
     #{name => socket, options => First, udp => First, inet => inet, patience => 5000};
 backend(inetpy, _) ->
     #{name => inetpy, options => fun inetpy:tcp_options/1, udp => fun inetpy:udp_options/1, inet => inetpy_inet};
-backend(node, _) ->
-    #{name => node, options => fun same/1, udp => fun same/1, inet => inetpy_inet}.
+backend(Node, {Tcp, Udp}) when Node =:= node; Node =:= node_by_address ->
+    #{name => Node, options => Tcp, udp => Udp, inet => inetpy_inet, installed => true}.
 
 same(Options) -> Options.
 
-%% Those of a text like "inet,inetpy", with inetpy started or installed as they need it.
+%% What connect has for an address is not among the options, so all are left out.
+without_family(Options) -> without([inet, inet6, local], Options).
+
+%% Only the options can bind a datagram socket, so those that they do not tell stay.
+without_told_family(Options) when is_list(Options), length(Options) >= 0 ->
+    without([inet | [family(IP) || {Name, IP} <- Options, Name =:= ip orelse Name =:= ifaddr]], Options);
+without_told_family(Options) ->
+    Options.
+
+without(Families, Options) when is_list(Options), length(Options) >= 0 ->
+    [Option || Option <- Options, not lists:member(Option, Families)];
+without(_, Options) ->
+    Options.
+
+family({local, _}) -> local;
+family({_, _, _, _, _, _, _, _}) -> inet6;
+family(#{family := inet6}) -> inet6;
+family(_) -> inet.
+
+%% Those of a text like "inet,inetpy", all to be used at once: where inetpy is installed, `inet`
+%% says that it wants the stock driver, and which.
 -spec started(string()) -> [xc:backend()].
 started(Text) ->
-    Names = [list_to_atom(Name) || Name <- string:lexemes(Text, ",")],
-    ok =
-        case lists:member(node, Names) of
-            true -> inetpy:install();
-            false -> inetpy:start()
-        end,
-    backends(Names).
+    Backends = backends(names(Text)),
+    case needs_install(Backends) of
+        true -> ok = inetpy:install(), [stock(Backend) || Backend <- Backends];
+        false -> ok = inetpy:start(), Backends
+    end.
+
+stock(#{name := inet} = Backend) ->
+    First = fun(Options) -> [{inet_backend, inet}, inet | Options] end,
+    Backend#{options := First, udp := First};
+stock(Backend) ->
+    Backend.
+
+names(Text) -> [list_to_atom(Name) || Name <- string:lexemes(Text, ",")].
+
+needs_install(Backends) -> [here || #{installed := true} <- Backends] =/= [].
 
 -spec groups() -> [module()].
 groups() ->
     [
-        xc_connect, xc_families, xc_listen, xc_accept, xc_recv, xc_bulk, xc_packet, xc_active, xc_send,
-        xc_close, xc_sendfile, xc_owner, xc_options, xc_inet, xc_local, xc_udp, xc_udpopts, xc_local_udp, xc_multicast, xc_functions, xc_sockopts, xc_types,
-        xc_hostile
+        xc_connect, xc_address, xc_families, xc_listen, xc_accept, xc_recv, xc_bulk, xc_packet, xc_active, xc_send,
+        xc_close, xc_sendfile, xc_owner, xc_options, xc_inet, xc_local, xc_udp, xc_udpopts, xc_local_udp,
+        xc_multicast, xc_functions, xc_sockopts, xc_types, xc_hostile
     ].
 
 -spec scenarios(module()) -> [scenario()].
@@ -119,7 +146,8 @@ main_or_cannot(Main) ->
     end.
 
 observed([File, BackendNames | Names]) ->
-    Backends = started(BackendNames),
+    ok = inetpy:start(),
+    Backends = backends(names(BackendNames)),
     Groups =
         case Names of
             [] -> groups();
@@ -138,28 +166,42 @@ observed([File, BackendNames | Names]) ->
     ok = file:close(Out),
     halt(0).
 
-%% The rows of a group, in its order.
+%% The rows of a group, in its order. First come the backends of a node as it is, then those
+%% for which inetpy is installed.
 -spec run(module(), [xc:backend()]) -> [row()].
 run(Group, Backends) ->
+    {Installed, Plain} = lists:partition(fun(Backend) -> needs_install([Backend]) end, Backends),
     Scenarios = scenarios(Group),
-    Jobs = [{Scenario, Backend} || Scenario <- Scenarios, Backend <- Backends],
-    Observations = parallel(fun({{_, _, Fun}, Backend}) -> observe(Group, Fun, Backend) end, Jobs),
-    rows(Group, Scenarios, [Name || #{name := Name} <- Backends], Observations).
+    ok = inetpy:uninstall(),
+    Before = observe_all(Group, Scenarios, Plain),
+    _ = [ok = inetpy:install() || Installed =/= []],
+    Observations = lists:zipwith(fun erlang:'++'/2, Before, observe_all(Group, Scenarios, Installed)),
+    rows(Group, Scenarios, [Name || #{name := Name} <- Plain ++ Installed], Observations).
 
-rows(_, [], _, []) ->
+%% For each scenario its observations on the backends.
+observe_all(Group, Scenarios, Backends) ->
+    Jobs = [{Scenario, Backend} || Scenario <- Scenarios, Backend <- Backends],
+    split(length(Backends), parallel(fun({{_, _, Fun}, Backend}) -> observe(Group, Fun, Backend) end, Jobs), Scenarios).
+
+split(_, _, []) ->
     [];
-rows(Group, [{Name, Statement, _} | Scenarios], Backends, Observations) ->
-    {Seen, Rest} = lists:split(length(Backends), Observations),
+split(Size, Observations, [_ | Scenarios]) ->
+    {Mine, Rest} = lists:split(Size, Observations),
+    [Mine | split(Size, Rest, Scenarios)].
+
+rows(Group, Scenarios, Backends, Observations) ->
+    [row(Group, Name, Statement, Backends, Seen) || {{Name, Statement, _}, Seen} <- lists:zip(Scenarios, Observations)].
+
+row(Group, Name, Statement, Backends, Seen) ->
     {Mine, [Fault | _]} = lists:unzip(Seen),
-    Row = #{
+    #{
         group => Group,
         name => Name,
         statement => Statement,
         observations => lists:zip(Backends, Mine),
         equal => Fault =:= none andalso length(lists:usort(Mine)) =:= 1,
         fault => Fault
-    },
-    [Row | rows(Group, Scenarios, Backends, Rest)].
+    }.
 
 %% The results of Fun over the list, a few at a time.
 parallel(Fun, Jobs) ->

@@ -17,7 +17,7 @@
 %% that has the functions of inet.
 -type backend() :: #{
     name := atom(), options := fun((list()) -> list()), udp := fun((list()) -> list()), inet := module(),
-    patience => timeout()
+    patience => timeout(), installed => boolean()
 }.
 -type socket() :: gen_tcp:socket().
 -export_type([backend/0]).

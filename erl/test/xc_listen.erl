@@ -82,14 +82,8 @@ scenarios() ->
         {bad_address, "An address that is none.", fun(B) ->
             xc:attempt(fun() -> gen_tcp:listen(0, xc:options(B, [{ip, {1, 2, 3, 400}}])) end)
         end},
-        {wrong_family_address, "An IPv6 address without inet6.", fun(B) ->
-            Ip = xc:loopback6(),
-            Options =
-                case B of
-                    #{name := inet} -> [inet, {ip, Ip}];
-                    _ -> xc:options(B, [{ip, Ip}])
-                end,
-            xc:attempt(fun() -> gen_tcp:listen(0, Options) end)
+        {wrong_family_address, "An IPv6 address with inet.", fun(B) ->
+            xc:attempt(fun() -> gen_tcp:listen(0, xc:options(B, [inet, {ip, xc:loopback6()}])) end)
         end},
         {bad_port, "A port that is none.", fun(B) ->
             xc:attempt(fun() -> gen_tcp:listen(70000, xc:options(B, [])) end)

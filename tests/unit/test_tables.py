@@ -103,8 +103,10 @@ def test_sockaddr() -> None:
         Atom("scope_id"): 3,
     }
     assert parse_sockaddr(term, V6) == ("::1", 5, 0, 3)
-    with pytest.raises(ValueError, match="family"):
+    with pytest.raises(OSError, match="family"):
         parse_sockaddr(term, V4)
+    with pytest.raises(ValueError, match="family"):
+        parse_sockaddr(term | {Atom("family"): Atom("local")}, V6)
 
 
 @pytest.mark.parametrize("row", options.OPTIONS.values(), ids=lambda row: row.name)

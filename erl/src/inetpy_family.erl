@@ -1,0 +1,117 @@
+%% Which module opens a socket: that of the family which a call asks for.
+%%
+%% A call names a module, or a family, or nothing: then the address decides. OTP finds the
+%% first two (inet:tcp_module/1,2 and inet:udp_module/1). The address it only looks at for
+%% modules of its own, and leaves all to another default module; so that is done here.
+-module(inetpy_family).
+
+-export([choose/3, of_address/2, of_options/2, default/2]).
+%% for inetpy_default_tcp and inetpy_default_udp
+-export([stock_of_address/2, stock_of_options/2, is_asked_by/1, mark/1]).
+
+-type kind() :: tcp_module | udp_module.
+
+-define(UNNAMED, '$unnamed').
+
+%% The module for a call, and its options without those that name one. Address is that of
+%% connect, or `undefined`. A module that is neither OTP's nor ours stays.
+-spec choose(kind(), list(), term()) -> {module(), list()}.
+choose(Kind, Options, Address) ->
+    case inet:Kind(Options ++ [{Kind, ?UNNAMED}]) of
+        {?UNNAMED, Rest} -> {by_address(Kind, for_all(Kind, default(Kind, inet_db:Kind())), bound_to(Rest, Address)), Rest};
+        {Module, Rest} -> {ours(Kind, Module), Rest}
+    end.
+
+for_all(tcp_module, inetpy_default_tcp) -> module(tcp_module, any);
+for_all(udp_module, inetpy_default_udp) -> module(udp_module, any);
+for_all(_, Module) -> Module.
+
+%% The module for a call that came to inetpy_tcp or inetpy_udp, which take all families.
+-spec of_address(kind(), term()) -> module().
+of_address(Kind, Address) -> module(Kind, family(Address)).
+
+%% The same, for a call whose options say where it is bound to.
+-spec of_options(kind(), list()) -> module().
+of_options(Kind, Options) -> of_address(Kind, bound_to(Options, undefined)).
+
+%% OTP's own module, by the same rules.
+-spec stock_of_address(kind(), term()) -> module().
+stock_of_address(Kind, Address) -> stock(Kind, family(Address)).
+
+-spec stock_of_options(kind(), list()) -> module().
+stock_of_options(Kind, Options) -> stock_of_address(Kind, bound_to(Options, undefined)).
+
+%% Whether a function of Module has called the caller of this one, and waits for its result.
+-spec is_asked_by(module()) -> boolean().
+is_asked_by(Module) ->
+    {current_stacktrace, Stack} = process_info(self(), current_stacktrace),
+    lists:keymember(Module, 1, Stack).
+
+%% The port number of a call for the stock driver.
+-spec mark({ok, inet:port_number()} | {error, term()}) -> {ok, {stock, inet:port_number()}} | {error, term()}.
+mark({ok, Port}) -> {ok, {stock, Port}};
+mark(Error) -> Error.
+
+%% What stands in for the default module of the node.
+-spec default(kind(), module()) -> module().
+default(tcp_module, inet_tcp) ->
+    inetpy_default_tcp;
+default(udp_module, inet_udp) ->
+    inetpy_default_udp;
+default(Kind, Module) ->
+    Ours = ours(Kind, Module),
+    case lists:prefix("inetpy", atom_to_list(Ours)) of
+        true -> Ours;
+        false -> module(Kind, any)
+    end.
+
+%% As inet:tcp_module/2: paths are not for the default module, and IPv6 only if that is one
+%% of IPv6.
+by_address(Kind, _, {local, _}) ->
+    module(Kind, local);
+by_address(Kind, Default, Address) ->
+    case {module(Kind, any), Address} of
+        {Default, undefined} -> Default;
+        {Default, _} -> of_address(Kind, Address);
+        _ -> Default
+    end.
+
+%% The address that counts: the last that the options bind to, before that of connect.
+bound_to(Options, Address) ->
+    lists:foldl(
+        fun
+            ({Name, IP}, _) when Name =:= ip; Name =:= ifaddr -> IP;
+            (_, Last) -> Last
+        end,
+        Address,
+        Options
+    ).
+
+family({local, _}) -> local;
+family(IP) when tuple_size(IP) =:= 8 -> inet6;
+family(#{family := inet6}) -> inet6;
+family(_) -> inet.
+
+module(tcp_module, any) -> inetpy_tcp;
+module(tcp_module, inet) -> inetpy4_tcp;
+module(tcp_module, inet6) -> inetpy6_tcp;
+module(tcp_module, local) -> inetpy_local_tcp;
+module(udp_module, any) -> inetpy_udp;
+module(udp_module, inet) -> inetpy4_udp;
+module(udp_module, inet6) -> inetpy6_udp;
+module(udp_module, local) -> inetpy_local_udp.
+
+stock(tcp_module, inet) -> inet_tcp;
+stock(tcp_module, inet6) -> inet6_tcp;
+stock(tcp_module, local) -> local_tcp;
+stock(udp_module, inet) -> inet_udp;
+stock(udp_module, inet6) -> inet6_udp;
+stock(udp_module, local) -> local_udp.
+
+ours(tcp_module, inet_tcp) -> module(tcp_module, inet);
+ours(tcp_module, inet6_tcp) -> module(tcp_module, inet6);
+ours(tcp_module, local_tcp) -> module(tcp_module, local);
+ours(udp_module, inet_udp) -> module(udp_module, inet);
+ours(udp_module, inet6_udp) -> module(udp_module, inet6);
+ours(udp_module, local_udp) -> module(udp_module, local);
+ours(_, Module) -> Module.
