@@ -44,7 +44,8 @@ VALUES: list[object] = [
     0, 1, -1, 5, 255, 256, 65535, 65536, 1 << 31, -(1 << 31), 1 << 40, 1 << 100, 1 << 20_000, 1.5, b"", b"x",
     b"y" * 2000, [], Charlist(b"abc"), [Atom("active")], (), (1, 2), (Atom("ok"), 3), {}, {Atom("a"): 1},
     Atom("true"), Atom("false"), Atom("infinity"), Atom("undefined"), Atom(""), OWNERS[0], OUT, BRIDGE,
-    LOOPBACK, (0,) * 8, (Atom("local"), b"/tmp/x"), {Atom("family"): INET, Atom("addr"): LOOPBACK, Atom("port"): 0},
+    LOOPBACK, (0,) * 8, (Atom("local"), b"/tmp/x"),
+    {Atom("family"): INET, Atom("addr"): LOOPBACK, Atom("port"): 0},
 ]  # fmt: skip
 OPTIONS: list[object] = [
     Atom("binary"), Atom("list"), (Atom("active"), Atom("once")), (Atom("active"), Atom("true")),
@@ -54,7 +55,7 @@ OPTIONS: list[object] = [
     (Atom("raw"), 6, 1, b"\1\0\0\0"), (Atom("priority"), 3), (Atom("high_watermark"), 10),
     (Atom("delay_send"), Atom("true")), (Atom("deliver"), Atom("port")), (Atom("exit_on_close"), Atom("false")),
 ]  # fmt: skip
-NAMES = [Atom(name) for name in ("active", "packet", "buffer", "mode", "recbuf", "linger", "raw", "nonsense")]
+NAMES = [Atom(name) for name in ("active", "packet", "buffer", "mode", "recbuf", "linger", "nonsense")]
 COUNTERS = [Atom(name) for name in ("recv_oct", "send_pend", "send_cnt", "nonsense")]
 
 

@@ -162,7 +162,7 @@ def test_named_nodes(backend: str) -> None:
                 [*command, "-sname", "second", "-eval", second], check=False, timeout=60, **options
             )
             one.terminate()
-    assert done.stdout.endswith(b"all went on"), done.stdout.decode()
+    assert b"all went on" in done.stdout, done.stdout.decode()
 
 
 def test_node_named_late() -> None:
@@ -178,7 +178,7 @@ def test_node_named_late() -> None:
         node = erl("-eval", talk, env=os.environ | epmd, stdout=subprocess.PIPE)
         with node:
             said, _ = node.communicate(timeout=60)
-    assert said.endswith(b"registered"), said.decode()
+    assert b"registered" in said, said.decode()
 
 
 def _failures(logs: Path) -> str:
