@@ -205,7 +205,7 @@ def decode(data, limits=None):
     cdef bytes whole
     cdef int collecting = 0
     term = None
-    if (limits is None or limits is _default_limits) and (whole := _open(&cursor, data)) is not None:
+    if (limits is None or limits.depth >= DEPTH) and (whole := _open(&cursor, data)) is not None:
         if cursor.end > cursor.pos and cursor.data[cursor.pos - 1] == 131:
             # A term has no cycles: looking for them again and again while it grows is in vain.
             if cursor.end > LARGE:
