@@ -19,7 +19,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from . import messages, options
-from .etf import decode, encode_body
+from .errors import posix_name, use_release
+from .etf import Limits, decode, encode_body
 from .identity import Identity, identity_of, moved, moved_term
 from .messages import OK, build_error, build_failure, build_ok
 from .openers import OPENERS
@@ -121,6 +122,7 @@ class Session:
         self.reply = transport.reply
         self.send = transport.send
         self.forward = transport.forward
+        use_release(release)
         self.flush = transport.flush
         self.note = transport.note
         self._acknowledged = transport.acknowledged
