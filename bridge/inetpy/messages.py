@@ -17,7 +17,7 @@ at its `op_...` method.
 
 To Erlang:
 
-    {hello, Protocol, Capabilities}                first
+    {hello, Protocol, Capabilities}                first, with `{atoms, Names}`: see vocabulary
     {Ref, Reply}          sent on as it is to the alias Ref, where its caller waits
     {Pid, Message}        Message sent on to Pid
     {deliver, Pid, Messages}                       all of them sent on to Pid
@@ -45,9 +45,9 @@ from . import addresses
 from .addresses import Sender
 from .etf import encode_body
 from .terms import Atom, Charlist, ImproperList, Pid, Port
+from .vocabulary import ATOMS
 
 __all__ = [
-    "CAPABILITIES",
     "ERROR",
     "OK",
     "PROTOCOL",
@@ -74,7 +74,6 @@ __all__ = [
 ]
 
 PROTOCOL = 1
-CAPABILITIES = (Atom("tcp"),)
 
 _U32 = Struct(">I").pack
 _TUPLE2 = b"h\2"
@@ -174,7 +173,8 @@ def build_record(socket: bytes, record: Any) -> bytes:
 
 
 def build_hello() -> bytes:
-    return encode_body((Atom("hello"), PROTOCOL, list(CAPABILITIES)))
+    atoms = (Atom("atoms"), sorted(ATOMS))
+    return encode_body((Atom("hello"), PROTOCOL, [Atom("tcp"), atoms]))
 
 
 def build_watch(pid: bytes, on: bool) -> bytes:

@@ -45,8 +45,10 @@
     node = node() :: node(),
     former = [] :: [node()],
     renaming = 0 :: non_neg_integer(),
-    %% Processes whose end Python wants to know.
-    watched = #{} :: #{pid() => reference()},
+    %% Processes whose end Python wants to know. The reason of an end is kept until Python has
+    %% closed the sockets of that process.
+    watched = #{} :: #{pid() => reference() | {ended, term()}},
+    unknown = 0 :: non_neg_integer(),
     %% inet:monitor/1: who is to get a 'DOWN' for a socket.
     monitors = #{} :: #{pos_integer() => [{reference(), pid()}]}
 }).
@@ -124,7 +126,6 @@ init(Number) ->
     %% What Python says must not wait behind those that it is for: this process only
     %% passes it on, and a queue here would delay all sockets for the busiest of them.
     process_flag(priority, high),
-    _ = load_atoms(),
     try inetpy_python:command() of
         {Program, Arguments, Environment} ->
             Port = open_port({spawn_executable, Program}, [
@@ -150,7 +151,8 @@ greet(Number, Port) ->
     receive
         {Port, {data, Frame}} ->
             case catch binary_to_term(Frame, [safe]) of
-                {hello, ?PROTOCOL, _Capabilities} ->
+                {hello, ?PROTOCOL, Capabilities} ->
+                    ok = learn(proplists:get_value(atoms, Capabilities, [])),
                     persistent_term:put({?MODULE, Number}, {self(), Port}),
                     {ok, #state{port = Port, os_pid = os_pid(Port)}};
                 {hello, Other, _} ->
@@ -192,13 +194,10 @@ os_pid(Port) ->
         undefined -> undefined
     end.
 
-%% binary_to_term with `safe` takes only atoms that are there already: the posix
-%% names, and the words of the protocol that no other code here mentions.
-load_atoms() ->
-    {module, _} = code:ensure_loaded(erl_posix_msg),
-    [unknown, bad_request, unknown_op, exception, tcp_passive, transfer, stream, listener,
-        datagram, hostent, inet, inet6, flags, addr, netmask, broadaddr, dstaddr, hwaddr, up, broadcast,
-        loopback, pointtopoint, running, multicast, udp, udp_passive, udp_error, udp_closed, unspec, undefined].
+%% binary_to_term with `safe` takes only atoms that are there already. Python's greeting tells
+%% which it will say.
+learn(Names) ->
+    lists:foreach(fun(Name) -> _ = binary_to_atom(Name) end, Names).
 
 -spec handle_call(term(), gen_server:from(), #state{}) -> {reply, term(), #state{}}.
 handle_call(where, _From, State) ->
@@ -259,8 +258,7 @@ handle_info({Port, {data, Frame}}, #state{port = Port, passed = Passed} = State0
             {noreply, note(Note, State)}
     catch
         error:badarg ->
-            %% Who waits for it cannot be told; all are told by our end.
-            {stop, {inetpy_protocol, {bad_frame, Frame}}, State}
+            {noreply, not_understood(Frame, State)}
     end;
 handle_info({'DOWN', Ref, process, Pid, _}, #state{watched = Watched} = State) ->
     case Watched of
@@ -332,6 +330,27 @@ renamed(Id) ->
     {{Head, Before, Behind}, _} = split(term_to_binary(Id)),
     {Atom, Creation} = Mine,
     binary_to_term(<<131, Head/binary, Atom/binary, Before/binary, Creation/binary, Behind/binary>>).
+
+%% A frame with an atom that this node does not have (safe decoding makes none). An answer is
+%% for one caller, who is told; all others go on.
+not_understood(Frame, #state{unknown = Unknown} = State) ->
+    _ = [logger:error("Python said what this node has no atom for: ~0P", [Frame, 50], #{domain => [inetpy]}) || Unknown =:= 0],
+    case caller(Frame) of
+        {ok, Ref} -> Ref ! {Ref, {error, {inetpy, exception, "an answer with an unknown atom"}}}, ok;
+        error -> ok
+    end,
+    State#state{unknown = Unknown + 1}.
+
+%% The reference that a frame begins with.
+caller(<<131, 104, 2, 90, Words:16, Rest/binary>>) ->
+    try
+        {Atom, <<Numbers:(4 + 4 * Words)/binary, _/binary>>} = atom_and_rest(Rest),
+        {ok, binary_to_term(<<131, 90, Words:16, Atom/binary, Numbers/binary>>, [safe])}
+    catch
+        error:_ -> error
+    end;
+caller(_) ->
+    error.
 
 %% {{What stands before the name, between it and the creation, and behind that},
 %% {name, creation}}.
