@@ -197,5 +197,5 @@ def build_closed(ident: int) -> bytes:
     return _TUPLE2 + _tag("closed") + encode_body(ident)
 
 
-def build_log(level: str, text: str) -> bytes:
+def build_log(level: str, text: bytes) -> bytes:
     return encode_body((Atom("log"), Atom(level), text))

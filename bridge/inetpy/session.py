@@ -24,6 +24,7 @@ from .etf import Limits, decode, encode_body
 from .identity import Identity, identity_of, moved, moved_term
 from .messages import OK, build_error, build_failure, build_ok
 from .openers import OPENERS
+from .show import shown
 from .syscalls import Poller, Syscalls
 from .terms import Atom, Pid, Port, Ref
 
@@ -44,13 +45,19 @@ log = logging.getLogger(__name__)
 # What a socket that is gone answers, where it is not {error, closed}: what the
 # closed port of a stock socket answers.
 _GONE = dict.fromkeys(
-    ("setopts", "getopts", "sockname", "peername", "socknames", "getstat", "sendfile"),
+    ("setopts", "getopts", "sockname", "peername", "socknames", "peernames", "getstat", "sendfile"),
     build_error("einval"),
 ) | {"close": OK}
 _CLOSED = build_error("closed")
 
 _VIEWED = ("send", "sendto")  # what takes views for bytes
 
+
+# No request is nested as deep as this: what is deeper in one is refused like any other term that is
+# no option, no address and no name.
+REQUEST = Limits(depth=100, leave_deep=True)
+
+MAX_TIMEOUT = 0xFFFFFFFF  # ms: no timeout of the stock driver is longer
 
 MAX_THREADS = 32  # lookups at a time: those that wait for a slow server keep nobody else
 
@@ -115,6 +122,7 @@ class Session:
         # Where the stock driver changed between editions of OTP, the node's edition counts.
         release = told.get(Atom("otp_release"), 0)
         self.before_28 = release < 28
+        use_release(release)
         self.default_buffer = told.get(Atom("buffer"), options.DEFAULTS["buffer"])
         self.node_process = told.get(Atom("os_pid"))
         self.syscalls = syscalls
@@ -122,7 +130,6 @@ class Session:
         self.reply = transport.reply
         self.send = transport.send
         self.forward = transport.forward
-        use_release(release)
         self.flush = transport.flush
         self.note = transport.note
         self._acknowledged = transport.acknowledged
@@ -145,7 +152,7 @@ class Session:
 
     def handle_frame(self, frame: bytes | memoryview) -> None:
         """One frame from the peer. Raises EtfError when it holds no term."""
-        term = decode(frame)
+        term = decode(frame, REQUEST)
         if type(term) is tuple and len(term) == 4 and self._identity is self._home:
             # The short way of what follows in `handle`, for a node that has kept its name.
             op, ident, ref, args = term
@@ -153,7 +160,7 @@ class Session:
             named = type(op) is Atom and (type(frame) is bytes or op.name in _VIEWED)
             if known and named and type(ident) is int:
                 return self.request(op.name, ident, ref.raw, args)
-        self.handle(term if type(frame) is bytes else decode(bytes(frame)))
+        self.handle(term if type(frame) is bytes else decode(bytes(frame), REQUEST))
 
     def handle(self, term: object) -> None:
         """One term from the peer: see messages."""
@@ -171,7 +178,7 @@ class Session:
             case (Atom(name="ack"), int() as count):
                 self._acknowledged(count)
             case _:
-                log.warning("not a request: %.200r", term)
+                log.warning("not a request: %s", shown(term))
 
     def request(self, op: str, ident: int, ref: bytes, args: Any) -> None:
         self._before, self._latest = self._latest, ident
@@ -190,11 +197,11 @@ class Session:
             method(target, ref, args)
         except (TypeError, ValueError, AttributeError, KeyError) as error:
             # Arguments of another shape than this version's Erlang side sends.
-            log.warning("bad request %s: %r", op, error, exc_info=log.isEnabledFor(logging.DEBUG))
-            self.reply(ref, build_failure("bad_request", f"{op}: {error!r}"))
+            log.warning("bad request %s: %s", op, shown(error), exc_info=log.isEnabledFor(logging.DEBUG))
+            self.reply(ref, build_failure("bad_request", f"{op}: {shown(error)}"))
         except Exception as error:
             log.exception("request %s failed", op)
-            self.reply(ref, build_failure("exception", f"{op}: {error!r}"))
+            self.reply(ref, build_failure("exception", f"{op}: {shown(error)}"))
 
     def borrow(self, number: int) -> int:
         """A copy of the node's descriptor `number`. Raises OSError."""
@@ -204,9 +211,12 @@ class Session:
 
     def op_inet(self, ref: bytes, args: Any) -> None:
         """{Function, Arguments, Timeout}: see lookups."""
-        from . import lookups  # few programs need it, and none at the start
+        try:
+            from . import lookups  # few programs need it, and none at the start
 
-        lookups.answer(self, ref, args)
+            lookups.answer(self, ref, args)
+        except OSError as error:  # without a descriptor no module can be loaded
+            self.reply(ref, build_error(posix_name(error)))
 
     def in_thread(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
         """Runs `work`, which must not raise, in a thread; then `done` with its result here."""
@@ -278,6 +288,7 @@ class Session:
                 watcher.on_down(pid)
             except Exception:  # what else the process owned must end all the same
                 log.exception("the end of %r failed for %r", pid, watcher)
+        self.note(messages.build_watch(self.outward(pid.raw), False))
 
     # --- the node's name ---
 
@@ -300,7 +311,7 @@ class Session:
 
     def after(self, milliseconds: int, callback: Callable[[], None]) -> asyncio.TimerHandle:
         """Calls `callback` once, unless the result is cancelled."""
-        return self._loop.call_later(milliseconds / 1000, callback)
+        return self._loop.call_later(min(milliseconds, MAX_TIMEOUT) / 1000, callback)
 
     def soon(self, callback: Callable[[], None]) -> None:
         """Calls `callback` when what is being done is done."""

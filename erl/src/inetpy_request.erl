@@ -53,7 +53,7 @@ send({'$inet', _, {Bridge, Out, Id}}, Data) ->
 
 %% The operation `sendto`, the same way.
 -spec sendto(inetpy_handle:socket(), term(), list(), iodata()) -> result().
-sendto({'$inet', _, {Bridge, Out, Id}}, Destination, Ancillary, Data) ->
+sendto({'$inet', _, {Bridge, Out, Id}} = Socket, Destination, Ancillary, Data) ->
     %% in a list, as the stock driver has it: a single byte may be an integer
     try iolist_size([Data]) of
         Size ->
@@ -62,13 +62,26 @@ sendto({'$inet', _, {Bridge, Out, Id}}, Destination, Ancillary, Data) ->
             Head = binary:part(Empty, 0, byte_size(Empty) - 4),
             request(Out, sendto, Ref, [Head, <<Size:32>>, Data])
     catch
-        error:badarg -> {error, einval}
+        error:badarg ->
+            case inetpy_handle:since_28() orelse without_bits(Data) of
+                Bytes when Bytes =/= true, Bytes =/= Data -> sendto(Socket, Destination, Ancillary, Bytes);
+                _ -> {error, einval}
+            end
     end.
+
+%% Before OTP 28 bits that are less than a byte count for nothing in a datagram; with a byte before
+%% them they make the emulator refuse it.
+without_bits(Bits) when is_bitstring(Bits), bit_size(Bits) < 8 -> <<>>;
+without_bits([Head | Tail]) -> [without_bits(Head) | without_bits(Tail)];
+without_bits(Other) -> Other.
 
 %% A timeout on the wire.
 -spec milliseconds(timeout() | integer()) -> integer().
-milliseconds(infinity) -> -1;
-milliseconds(Timeout) when is_integer(Timeout) -> max(Timeout, -1).
+%% As the stock driver has it: the lower 32 bits, of which all ones are for ever.
+milliseconds(Timeout) when is_integer(Timeout), Timeout >= 0, Timeout band 16#FFFFFFFF < 16#FFFFFFFF ->
+    Timeout band 16#FFFFFFFF;
+milliseconds(Timeout) when Timeout =:= infinity; is_integer(Timeout) ->
+    -1.
 
 request(Out, Op, Ref, Frame) ->
     try port_command(Out, Frame) of
@@ -87,7 +100,7 @@ request(Out, Op, Ref, Frame) ->
 %% so itself.
 closed(Op) when
     Op =:= setopts; Op =:= getopts; Op =:= sockname;
-    Op =:= peername; Op =:= socknames; Op =:= getstat; Op =:= sendfile
+    Op =:= peername; Op =:= socknames; Op =:= peernames; Op =:= getstat; Op =:= sendfile
 ->
     {error, einval};
 closed(close) ->

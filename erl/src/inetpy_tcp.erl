@@ -85,8 +85,8 @@ fdopen(Fd, Opts) -> inetpy_handle:fdopen(tcp, inet, Fd, Opts).
 
 -spec open_connect(inet | inet6 | local, term(), 0..65535, list(), timeout()) ->
     {ok, socket()} | {error, term()}.
-open_connect(Family, Address, Port, Opts, Timeout) ->
-    ok = inetpy_handle:check_sockaddr(Opts),
+open_connect(Family, Address, Port, Opts0, Timeout) ->
+    Opts = inetpy_handle:complete_sockaddrs(Opts0),
     Preset = preset(inet_default_connect_options),
     Args = {?MODULE, Family, self(), Address, Port, Opts, Preset, inetpy_request:milliseconds(Timeout)},
     Result = inetpy_request:open(connect, Args),
@@ -101,8 +101,8 @@ open_connect_name(Name, Port, Opts, Timeout) ->
     inetpy_request:open(connect_name, {?MODULE, self(), Name, Port, Opts, Preset, Milliseconds}).
 
 -spec open_listen(inet | inet6 | local, term(), list()) -> {ok, socket()} | {error, term()}.
-open_listen(Family, Port, Opts) ->
-    ok = inetpy_handle:check_sockaddr(Opts),
+open_listen(Family, Port, Opts0) ->
+    Opts = inetpy_handle:complete_sockaddrs(Opts0),
     Preset = preset(inet_default_listen_options),
     Result = inetpy_request:open(listen, {?MODULE, Family, self(), Port, Opts, Preset}),
     inetpy_handle:disown(Result, tcp, Family, inetpy_handle:descriptor(Opts)).
@@ -139,7 +139,8 @@ recv(Socket, Length) -> recv(Socket, Length, infinity).
 recv(Socket, Length, Timeout) when
     is_integer(Length), Length >= 0, (Timeout =:= infinity orelse is_integer(Timeout))
 ->
-    inetpy_request:call(Socket, recv, {Length, inetpy_request:milliseconds(Timeout)});
+    %% of the length, too, the driver gets the lower 32 bits
+    inetpy_request:call(Socket, recv, {Length band 16#FFFFFFFF, inetpy_request:milliseconds(Timeout)});
 recv(Socket, _, _) ->
     refuse(Socket).
 

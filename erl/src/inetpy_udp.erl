@@ -44,8 +44,8 @@ open(Port) -> open(Port, []).
 open(Port, Opts) -> open_socket(inet, Port, default_recbuf() ++ Opts).
 
 -spec open_socket(inet | inet6 | local, term(), list()) -> {ok, socket()} | {error, term()}.
-open_socket(Family, Port, Opts) ->
-    ok = inetpy_handle:check_sockaddr(Opts),
+open_socket(Family, Port, Opts0) ->
+    Opts = inetpy_handle:complete_sockaddrs(Opts0),
     Result = inetpy_request:open(open, {?MODULE, Family, self(), any_port(Port), Opts}),
     inetpy_handle:disown(Result, udp, Family, inetpy_handle:descriptor(Opts)).
 

@@ -20,7 +20,7 @@ from ..active import MULTI, PASSIVE, add_count
 from ..addresses import FAMILY_NAMES, build_address
 from ..errors import posix_name
 from ..etf import encode_body
-from ..messages import OK, build_error, build_event, build_ok
+from ..messages import OK, build_error, build_event, build_ok, build_raise
 from ..packet import PacketType
 from ..terms import Atom, Pid
 
@@ -193,15 +193,15 @@ class Handle:
         old_active, old_packet = self.active, self.packet
         try:
             options.apply(self, options.parse_settings(args))
-        except options.OptionError:
-            return self.session.reply(ref, build_error("einval"))
+        except ValueError as error:
+            return self.session.reply(ref, _refusal(error))
         self.settle(old_active, old_packet)
         self.session.reply(ref, OK)
 
     def op_getopts(self, ref: bytes, args: Any) -> None:
         try:
             answer = options.get(self, args)
-        except options.OptionError:
+        except ValueError:
             return self.session.reply(ref, build_error("einval"))
         self.session.reply(ref, build_ok(encode_body(answer)))
 
@@ -240,13 +240,10 @@ class Handle:
         return build_address(ask(self.sock))
 
     def op_getstat(self, ref: bytes, args: Any) -> None:
-        if not isinstance(args, list):
-            return self.session.reply(ref, build_error("einval"))
-        answer = []
-        for name in args:
-            if not isinstance(name, Atom) or name.name not in _STATISTICS:
-                return self.session.reply(ref, build_error("einval"))
-            answer.append((name, abs(int(getattr(self, name.name)))))
+        try:
+            answer = [(name, self._counter(name)) for name in options.elements(args)]
+        except ValueError as error:
+            return self.session.reply(ref, _refusal(error))
         self.session.reply(ref, build_ok(encode_body(answer)))
 
     @property
@@ -277,6 +274,11 @@ class Handle:
         states = [Atom(name) for name in self.states()]
         owner = Pid(self.session.outward(self.owner.raw))
         self.session.reply(ref, build_ok(encode_body((states, owner))))
+    def _counter(self, name: object) -> int:
+        if not isinstance(name, Atom) or name.name not in _STATISTICS:
+            raise options.OptionError("no counter")
+        return abs(int(getattr(self, name.name)))
+
 
     def states(self) -> tuple[str, ...]:
         return _STATES[self.state]
@@ -373,3 +375,10 @@ Handle.ops = {
     "take_over": Handle.op_take_over,
     "unrecv": Handle.op_not_connected,
 }
+def _refusal(error: ValueError) -> bytes:
+    """How a list of names is refused: see `options.elements`."""
+    if isinstance(error, options.OptionError):
+        return build_error("einval")
+    return build_raise("error", "function_clause")
+
+

@@ -55,13 +55,14 @@ class Race:
         self._begin = begin
         self._done = done
         self._runners: list[Stream] = []
-        self._error = "nxdomain"
+        self._error = ""
         self._over = False
         self._next_timer: asyncio.TimerHandle | None = None
         self._timer = session.after(timeout, self._on_timeout) if timeout >= 0 else None
 
-    def start(self, addresses: list[Address]) -> None:
+    def start(self, addresses: list[Address], error: str = "nxdomain") -> None:
         """The name has been looked up; the time has been running all along."""
+        self._error = error
         self._left.extend(interleave(addresses))
         self._next()
 
