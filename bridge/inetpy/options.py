@@ -247,15 +247,22 @@ def _set_low_watermark(handle: Handle, value: Any) -> None:
     handle.high_watermark = max(handle.high_watermark, handle.low_watermark)
 
 
-def _set_message_limit(attribute: str) -> Callable[[Handle, Any], None]:
-    """Limits of the emulator's queue of messages to a port: at least 1."""
+def _message_limit(value: int) -> int:
+    """A limit of the emulator's queue of messages to a port, which is of 64 bits without a sign."""
+    limit = value % (1 << 64)
+    if limit in (0, (1 << 64) - 1):
+        raise OptionError("no limit of a queue of messages")
+    return limit
 
-    def set_limit(handle: Handle, value: Any) -> None:
-        if value < 1:
-            raise OptionError(f"{attribute} is less than 1")
-        setattr(handle, attribute, value)
 
-    return set_limit
+def _set_high_message_limit(handle: Handle, value: Any) -> None:
+    handle.high_msgq_watermark = _message_limit(value)
+    handle.low_msgq_watermark = min(handle.low_msgq_watermark, handle.high_msgq_watermark)
+
+
+def _set_low_message_limit(handle: Handle, value: Any) -> None:
+    handle.low_msgq_watermark = _message_limit(value)
+    handle.high_msgq_watermark = max(handle.high_msgq_watermark, handle.low_msgq_watermark)
 
 
 def _set_line_delimiter(handle: Handle, value: Any) -> None:
@@ -350,7 +357,10 @@ _CONTROL_PLACES = {option.name: place for place, option in _CONTROL.items()}
 
 def _get_pktoptions(handle: Handle) -> object:
     """The options of the last packets, as far as recvtos and the like ask for them."""
-    six = handle.family() == socket.AF_INET6
+    family = handle.family()
+    if family == socket.AF_UNIX:
+        raise OptionError("no socket of the internet")
+    six = family == socket.AF_INET6
     place = (IPV6, IPV6_2292PKTOPTIONS) if six else (IP, IP_PKTOPTIONS)
     data = handle.get_system_option(*place, 1024)
     return parse_control(data)  # type: ignore[arg-type]
@@ -462,6 +472,8 @@ _ROWS = (
     Option("bind_to_device", DEVICE, constant=socket.SO_BINDTODEVICE, size=16, reported=True, since=25),
     Option("broadcast", BOOL, ON_UDP, constant=socket.SO_BROADCAST),
     Option("buffer", INT, attribute="buffer", default=1460, set=_set_buffer),
+    Option("debug", BOOL, attribute="debug", default=False, inherited=False,
+           note="kept and shown; there is no driver here whose steps it could print"),
     Option("delay_send", BOOL, ON_TCP, of_streams=True, attribute="delay_send", default=False),
     Option("deliver", DELIVER, attribute="as_port", default=False),
     Option("dontroute", BOOL, ON_UDP, constant=socket.SO_DONTROUTE),
@@ -471,8 +483,8 @@ _ROWS = (
            set=_ignore, since=28, note="Windows only: elsewhere accepted and always false, as in OTP"),
     Option("exit_on_close", BOOL, ON_TCP, attribute="exit_on_close", default=True),
     Option("header", UINT, attribute="header", default=0),
-    Option("high_msgq_watermark", INT, attribute="high_msgq_watermark", default=8192,
-           set=_set_message_limit("high_msgq_watermark"),
+    Option("high_msgq_watermark", MESSAGE_LIMIT, attribute="high_msgq_watermark", default=8192,
+           set=_set_high_message_limit,
            note="kept, but there is no queue of messages to a port to limit"),
     Option("high_watermark", INT, ON_TCP, of_streams=True, attribute="high_watermark", default=8192,
            set=_set_high_watermark),
@@ -485,8 +497,8 @@ _ROWS = (
     Option("line_delimiter", INT, frozenset((CONNECT, SET)), attribute="line_delimiter", default=10,
            set=_set_line_delimiter, inherited=False, since=25),
     Option("linger", LINGER, ON_TCP, constant=socket.SO_LINGER, size=8),
-    Option("low_msgq_watermark", INT, attribute="low_msgq_watermark", default=4096,
-           set=_set_message_limit("low_msgq_watermark"), note="as high_msgq_watermark"),
+    Option("low_msgq_watermark", MESSAGE_LIMIT, attribute="low_msgq_watermark", default=4096,
+           set=_set_low_message_limit, note="as high_msgq_watermark"),
     Option("low_watermark", INT, ON_TCP, of_streams=True, attribute="low_watermark", default=4096,
            set=_set_low_watermark),
     Option("mode", MODE, attribute="as_list", default=True),
@@ -521,7 +533,7 @@ _ROWS = (
     Option("show_econnreset", BOOL, ON_TCP, of_streams=True, attribute="show_econnreset", default=False),
     Option("sndbuf", INT, constant=socket.SO_SNDBUF),
     Option("tclass", INT, level=IPV6, constant=socket.IPV6_TCLASS, reported=True, since=25),
-    Option("tos", INT, level=IP, constant=socket.IP_TOS, reported=True, after=_mark),
+    Option("tos", INT, level=IP, constant=socket.IP_TOS, reported=True),
     Option("ttl", INT, level=IP, constant=socket.IP_TTL, reported=True, since=25),
     Option("user_timeout", UINT, ON_TCP, level=TCP, constant=socket.TCP_USER_TIMEOUT, since=28),
 )  # fmt: skip

@@ -114,8 +114,15 @@ sockets(Bridge) ->
     gen_server:call(Bridge, sockets, infinity).
 
 down(Pid, Ref, Socket, Reason) ->
-    Pid ! {'DOWN', Ref, port, Socket, Reason},
+    Pid ! {'DOWN', Ref, down_type(Reason), Socket, Reason},
     ok.
+
+%% Before OTP 28 the emulator calls a port a process when the reason is no single word.
+down_type(Reason) ->
+    case erts_debug:flat_size(Reason) =:= 0 orelse inetpy_handle:since_28() of
+        true -> port;
+        false -> process
+    end.
 
 %% --- gen_server ------------------------------------------------------------
 
@@ -260,11 +267,11 @@ handle_info({Port, {data, Frame}}, #state{port = Port, passed = Passed} = State0
         error:badarg ->
             {noreply, not_understood(Frame, State)}
     end;
-handle_info({'DOWN', Ref, process, Pid, _}, #state{watched = Watched} = State) ->
+handle_info({'DOWN', Ref, process, Pid, Reason}, #state{watched = Watched} = State) ->
     case Watched of
         #{Pid := Ref} ->
             ok = tell_python(State#state.port, {down, Pid}),
-            {noreply, State#state{watched = maps:remove(Pid, Watched)}};
+            {noreply, State#state{watched = Watched#{Pid := {ended, Reason}}}};
         #{} ->
             {noreply, State}
     end;
@@ -324,13 +331,6 @@ local([Head | Tail], Former) when is_tuple(Head) ->
 local(Other, _) ->
     Other.
 
-%% The same identifier, with the name and the creation that self() has.
-renamed(Id) ->
-    {_, Mine} = split(term_to_binary(self())),
-    {{Head, Before, Behind}, _} = split(term_to_binary(Id)),
-    {Atom, Creation} = Mine,
-    binary_to_term(<<131, Head/binary, Atom/binary, Before/binary, Creation/binary, Behind/binary>>).
-
 %% A frame with an atom that this node does not have (safe decoding makes none). An answer is
 %% for one caller, who is told; all others go on.
 not_understood(Frame, #state{unknown = Unknown} = State) ->
@@ -351,6 +351,13 @@ caller(<<131, 104, 2, 90, Words:16, Rest/binary>>) ->
     end;
 caller(_) ->
     error.
+
+%% The same identifier, with the name and the creation that self() has.
+renamed(Id) ->
+    {_, Mine} = split(term_to_binary(self())),
+    {{Head, Before, Behind}, _} = split(term_to_binary(Id)),
+    {Atom, Creation} = Mine,
+    binary_to_term(<<131, Head/binary, Atom/binary, Before/binary, Creation/binary, Behind/binary>>).
 
 %% {{What stands before the name, between it and the creation, and behind that},
 %% {name, creation}}.
@@ -381,10 +388,11 @@ note({owner, Id, Owner}, #state{sockets = Sockets} = State) ->
     #{Id := Socket} = Sockets,
     State#state{sockets = Sockets#{Id := Socket#socket{owner = Owner}}};
 note({closed, Id}, #state{sockets = Sockets, monitors = Monitors} = State) ->
-    {#socket{name = Name}, Left} = maps:take(Id, Sockets),
+    {#socket{name = Name, owner = Owner}, Left} = maps:take(Id, Sockets),
     case maps:take(Id, Monitors) of
         {Entries, MonitorsLeft} ->
-            _ = [down(Pid, Ref, Name, normal) || {Ref, Pid} <- Entries],
+            Reason = reason(Owner, State),
+            _ = [down(Pid, Ref, Name, Reason) || {Ref, Pid} <- Entries],
             State#state{sockets = Left, monitors = MonitorsLeft};
         error ->
             State#state{sockets = Left}
@@ -393,6 +401,8 @@ note({watch, Pid}, #state{watched = Watched} = State) ->
     State#state{watched = Watched#{Pid => erlang:monitor(process, Pid)}};
 note({unwatch, Pid}, #state{watched = Watched} = State) ->
     case maps:take(Pid, Watched) of
+        {{ended, _}, Left} ->
+            State#state{watched = Left};
         {Ref, Left} ->
             true = erlang:demonitor(Ref, [flush]),
             State#state{watched = Left};
@@ -409,3 +419,10 @@ note({log, Level, Text}, State) ->
 note({refused, Text}, State) ->
     logger:error("Python refused the connection: ~ts", [Text], #{domain => [inetpy]}),
     State.
+
+%% Why a socket ends: with its owner for the reason of that, or else because it was closed.
+reason(Owner, #state{watched = Watched}) ->
+    case Watched of
+        #{Owner := {ended, Reason}} -> Reason;
+        #{} -> normal
+    end.

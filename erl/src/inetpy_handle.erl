@@ -48,7 +48,7 @@ cancel_monitor(Ref) -> inetpy_bridges:cancel_monitor(Ref).
 -spec info(socket()) -> map().
 info(Socket) ->
     case inetpy_request:call(Socket, info, []) of
-        {ok, {States, Owner}} ->
+        {ok, {States, Owner, Watched}} ->
             {ok, Counters} = getstat(Socket, inet:stats()),
             #{
                 states => States,
@@ -57,11 +57,19 @@ info(Socket) ->
                 %% what came went past the port, as it goes past a stock socket's
                 input => 0,
                 output => output(Counters),
-                links => []
+                %% the socket ends with its owner, as a port ends that is linked
+                links => [Owner],
+                monitors => [{process, Pid} || Pid <- Watched],
+                memory => memory()
             };
         {error, _} ->
             #{states => [closed]}
     end.
+
+%% What the emulator keeps of a port besides the port: its link.
+memory() ->
+    Words = case since_28() of true -> 6; false -> 5 end,
+    Words * erlang:system_info(wordsize).
 
 %% Since OTP 28 a stock port is given the sender's reference with each send, and counts it.
 output(Counters) ->

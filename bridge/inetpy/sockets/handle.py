@@ -45,6 +45,8 @@ _STATES = {
     LISTENING: ("listen", "open"),
 }
 
+_TOS = (socket.IPPROTO_IP, socket.IP_TOS)
+_PRIORITY = (socket.SOL_SOCKET, socket.SO_PRIORITY)
 _LINGER_NOW = struct.pack("ii", 1, 0)
 
 
@@ -53,9 +55,9 @@ class Handle:
 
     __slots__ = (
         "__weakref__", "session", "syscalls", "ident", "module", "name", "owner", "sock", "shared", "state",
-        "interest", "active", "active_count", "as_list", "controls",
+        "accepted", "interest", "active", "active_count", "as_list", "controls",
         "read_packets", "buffer", "buffer_set", "exit_on_close",
-        "high_watermark", "low_watermark", "high_msgq_watermark", "low_msgq_watermark", "as_port",
+        "high_watermark", "low_watermark", "high_msgq_watermark", "low_msgq_watermark", "as_port", "debug",
         "delay_send", "header", "line_delimiter", "netns", "marked", "read_ahead", "exclusiveaddruse",
         "packet", "packet_size", "send_timeout", "send_timeout_close", "show_econnreset", "recv_oct",
         "recv_cnt", "recv_max", "recv_avg", "recv_dvi", "send_oct", "send_cnt", "send_max",
@@ -77,6 +79,8 @@ class Handle:
     read_ahead: bool
     high_watermark: int
     low_watermark: int
+    high_msgq_watermark: int
+    low_msgq_watermark: int
     packet: PacketType
     packet_size: int
     read_packets: int
@@ -93,6 +97,7 @@ class Handle:
         self.module = module
         self.owner = owner
         self.sock: socket.socket | None = sock
+        self.accepted = like is not None
         self.shared = False  # whether another process may have the descriptor, too
         self.state = OPEN
         self.interest = 0
@@ -149,11 +154,25 @@ class Handle:
 
     def set_system_option(self, level: int, constant: int, value: int | bytes) -> bool:
         """setsockopt(2). False when the system refuses; a closed descriptor takes all."""
+        if (level, constant) == _TOS:
+            return self._set_tos(value)
         if self.sock is not None:
             try:
                 self.syscalls.setsockopt(self.sock, level, constant, value)
             except OSError:
                 return False
+        return True
+
+    def _set_tos(self, value: int | bytes) -> bool:
+        """Linux makes a priority of the type of service. It stays what it was, as in inet_drv."""
+        if self.sock is None:
+            return True
+        try:
+            priority = self.syscalls.getsockopt(self.sock, *_PRIORITY)
+            self.syscalls.setsockopt(self.sock, *_TOS, value)
+        except OSError:
+            return False
+        self.set_system_option(*_PRIORITY, priority)
         return True
 
     def family(self) -> int:
@@ -193,16 +212,16 @@ class Handle:
         old_active, old_packet = self.active, self.packet
         try:
             options.apply(self, options.parse_settings(args))
-        except ValueError as error:
-            return self.session.reply(ref, _refusal(error))
+        except ValueError:
+            return self.session.reply(ref, build_error("einval"))
         self.settle(old_active, old_packet)
         self.session.reply(ref, OK)
 
     def op_getopts(self, ref: bytes, args: Any) -> None:
         try:
             answer = options.get(self, args)
-        except ValueError:
-            return self.session.reply(ref, build_error("einval"))
+        except ValueError as error:
+            return self.session.reply(ref, _refusal(error))
         self.session.reply(ref, build_ok(encode_body(answer)))
 
     # --- names and counters ---
@@ -221,8 +240,17 @@ class Handle:
         self.session.reply(ref, build_ok(encode_body(Atom(name))))
 
     def op_socknames(self, ref: bytes, _args: Any) -> None:
+        self._reply_addresses(ref, self.syscalls.getsockname)
+
+    def op_peernames(self, ref: bytes, _args: Any) -> None:
+        self._reply_addresses(ref, self.syscalls.getpeername)
+
+    def _reply_addresses(self, ref: bytes, ask: Callable[[socket.socket], Any]) -> None:
+        """Of all addresses there are more than one in SCTP only."""
+        if self.sock is None:
+            return self.session.reply(ref, build_error("exbadport"))
         try:
-            address = self._address(self.syscalls.getsockname)
+            address = self._address(ask)
         except OSError as error:
             return self.session.reply(ref, build_error(posix_name(error)))
         self.session.reply(ref, build_ok(encode_body([address])))
@@ -245,6 +273,11 @@ class Handle:
         except ValueError as error:
             return self.session.reply(ref, _refusal(error))
         self.session.reply(ref, build_ok(encode_body(answer)))
+
+    def _counter(self, name: object) -> int:
+        if not isinstance(name, Atom) or name.name not in _STATISTICS:
+            raise options.OptionError("no counter")
+        return abs(int(getattr(self, name.name)))
 
     @property
     def send_pend(self) -> int:
@@ -270,15 +303,15 @@ class Handle:
             self.send_max = size
 
     def op_info(self, ref: bytes, _args: Any) -> None:
-        """`{ok, {States, Owner}}`; the states are those of prim_inet:getstatus/1."""
+        """`{ok, {States, Owner, Watched}}`; the states are those of prim_inet:getstatus/1."""
+        outward = self.session.outward
         states = [Atom(name) for name in self.states()]
-        owner = Pid(self.session.outward(self.owner.raw))
-        self.session.reply(ref, build_ok(encode_body((states, owner))))
-    def _counter(self, name: object) -> int:
-        if not isinstance(name, Atom) or name.name not in _STATISTICS:
-            raise options.OptionError("no counter")
-        return abs(int(getattr(self, name.name)))
+        owner, *watched = (Pid(outward(pid.raw)) for pid in (self.owner, *self.watched()))
+        self.session.reply(ref, build_ok(encode_body((states, owner, watched))))
 
+    def watched(self) -> list[Pid]:
+        """The processes, besides the owner, whose ends this socket wants to know."""
+        return []
 
     def states(self) -> tuple[str, ...]:
         return _STATES[self.state]
@@ -355,6 +388,13 @@ class Handle:
         self.session.reply(ref, build_error("einval"))
 
 
+def _refusal(error: ValueError) -> bytes:
+    """How a list of names is refused: see `options.elements`."""
+    if isinstance(error, options.OptionError):
+        return build_error("einval")
+    return build_raise("error", "function_clause")
+
+
 Handle.ops = {
     "accept": Handle.op_invalid,
     "connect": Handle.op_invalid,
@@ -365,6 +405,7 @@ Handle.ops = {
     "getstat": Handle.op_getstat,
     "info": Handle.op_info,
     "peername": Handle.op_peername,
+    "peernames": Handle.op_peernames,
     "recv": Handle.op_not_connected,
     "send": Handle.op_not_connected,
     "sendfile": Handle.op_not_connected,
@@ -375,10 +416,3 @@ Handle.ops = {
     "take_over": Handle.op_take_over,
     "unrecv": Handle.op_not_connected,
 }
-def _refusal(error: ValueError) -> bytes:
-    """How a list of names is refused: see `options.elements`."""
-    if isinstance(error, options.OptionError):
-        return build_error("einval")
-    return build_raise("error", "function_clause")
-
-

@@ -124,6 +124,9 @@ class Listener(Handle):
         waiting = ("accepting",) if self.acceptors else ()
         return waiting + super().states()
 
+    def watched(self) -> list[Pid]:
+        return [acceptor.caller for acceptor in self.acceptors]
+
     def drop(self, acceptor: Acceptor) -> None:
         # When its process owned the listener too, it may have been answered before.
         if acceptor in self.acceptors:
