@@ -22,7 +22,7 @@ says otherwise. *Since* is the edition of OTP whose documentation has the option
 TAIL = """
 Besides: `list` and `binary` are short for `mode`; `ip`, `ifaddr`, `port`, `inet`, `inet6`,
 `local`, `tcp_module`, `udp_module`, and for listen `backlog`, are for opening. `{fd, N}` opens a
-socket of the node's descriptor N. `debug` of OTP 25 is refused.
+socket of the node's descriptor N.
 """
 
 

@@ -53,7 +53,8 @@ OPTIONS: list[object] = [
     (Atom("packet"), Atom("http")), (Atom("buffer"), 10), (Atom("recbuf"), 5000), (Atom("header"), 2),
     (Atom("linger"), (Atom("true"), 0)), (Atom("send_timeout"), 5), (Atom("nodelay"), Atom("true")),
     (Atom("raw"), 6, 1, b"\1\0\0\0"), (Atom("priority"), 3), (Atom("high_watermark"), 10),
-    (Atom("delay_send"), Atom("true")), (Atom("deliver"), Atom("port")), (Atom("exit_on_close"), Atom("false")),
+    (Atom("delay_send"), Atom("true")), (Atom("deliver"), Atom("port")),
+    (Atom("exit_on_close"), Atom("false")),
 ]  # fmt: skip
 NAMES = [Atom(name) for name in ("active", "packet", "buffer", "mode", "recbuf", "linger", "nonsense")]
 COUNTERS = [Atom(name) for name in ("recv_oct", "send_pend", "send_cnt", "nonsense")]

@@ -13,6 +13,7 @@ import pytest
 
 from inetpy.etf import decode, encode
 from inetpy.terms import Atom, Pid, Ref
+from inetpy.vocabulary import ATOMS
 
 BRIDGE = Pid(b"Xw\3a@b" + bytes(12))
 REF = Ref(b"Z\0\1w\3a@b" + bytes(8))
@@ -54,7 +55,8 @@ class Bridge:
 
     def greet(self) -> None:
         self.say((Atom("hello"), 1, [], BRIDGE, BRIDGE))
-        assert self.hear() == (Atom("hello"), 1, [Atom("tcp")])
+        atoms = sorted(name.encode() for name in ATOMS)
+        assert self.hear() == (Atom("hello"), 1, [Atom("tcp"), (Atom("atoms"), atoms)])
 
     def end(self) -> tuple[int, str]:
         """Closes the pipe, and waits: (exit status, what was on the standard error)."""

@@ -75,13 +75,13 @@ def parse_address(term: object, port: object, family: int) -> tuple[str, int] | 
     """The socket address of an ip tuple (or `any`, `loopback`) and a port."""
     _, _, unspecified, loopback = _SHAPES[family]
     if not _is_port(port):
-        raise ValueError(f"bad port {port!r}")
+        raise ValueError("bad port")
     if isinstance(term, Atom) and term.name in ("any", "loopback"):
         host = unspecified if term.name == "any" else loopback
     elif is_ip(term, family):
         host = _host(term, family)  # type: ignore[arg-type]
     else:
-        raise ValueError(f"bad address {term!r}")
+        raise ValueError("bad address")
     return (host, port) if family == socket.AF_INET else (host, port, 0, 0)  # type: ignore[return-value]
 
 
@@ -94,14 +94,14 @@ def parse_sockaddr(term: Mapping[object, object], family: int, other: int = errn
 
     Raises OSError: EINVAL for a port that is none, `other` for an address of the other family.
     """
-    if not _is_port(term.get(_PORT, 0)):
+    if not _is_port(term.get(_PORT)):
         raise OSError(errno.EINVAL, "bad port in a sockaddr")
     name = term.get(_FAMILY)
     if not isinstance(name, Atom) or name.name not in ("inet", "inet6"):
-        raise ValueError(f"bad family {name!r}")
+        raise ValueError("bad family")
     if FAMILIES[name.name] != family:
         raise OSError(other, "an address of the other family")
-    plain = parse_address(term.get(_ADDR, Atom("any")), term.get(_PORT, 0), family)
+    plain = parse_address(term.get(_ADDR), term.get(_PORT), family)
     if family == socket.AF_INET:
         return plain
     flowinfo, scope_id = term.get(_FLOWINFO, 0), term.get(_SCOPE_ID, 0)
@@ -113,12 +113,12 @@ def parse_sockaddr(term: Mapping[object, object], family: int, other: int = errn
 def parse_local(term: object) -> bytes:
     """The path of `{local, Path}`. Raises OSError (EINVAL) for a path that cannot be one."""
     if not (isinstance(term, tuple) and len(term) == 2 and term[0] == _LOCAL):
-        raise ValueError(f"bad address {term!r}")
+        raise ValueError("bad address")
     path = term[1]
     if isinstance(path, (Charlist, list)):
         path = "".join(map(chr, path)).encode()
     if type(path) is not bytes or len(path) > MAX_PATH:
-        raise OSError(errno.EINVAL, f"bad path {path!r}")
+        raise OSError(errno.EINVAL, "bad path")
     return path
 
 
@@ -128,14 +128,14 @@ def parse_destination(term: object, family: int) -> Sockaddr:
 
     Raises OSError for a path that cannot be one.
     """
-    if isinstance(term, dict):
+    if isinstance(term, Mapping):
         if not is_ip(term.get(_ADDR), family) or not _is_port(term.get(_PORT)):
-            raise ValueError(f"bad destination {term!r}")
+            raise ValueError("bad destination")
         return parse_sockaddr(term, family)
     try:
         return _parse_pair(term, family)
     except TypeError:  # not hashable, or no pair
-        raise ValueError(f"bad destination {term!r}") from None
+        raise ValueError("bad destination") from None
 
 
 @lru_cache(maxsize=1024)
@@ -145,7 +145,7 @@ def _parse_pair(term: Any, family: int) -> Sockaddr:
     address, port = term
     if isinstance(address, Atom):
         if FAMILIES.get(address.name) != family or port[0] == Atom("any"):
-            raise ValueError(f"bad destination {term!r}")
+            raise ValueError("bad destination")
         address, port = port
     return parse_address(address, port, family)
 

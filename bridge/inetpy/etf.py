@@ -28,6 +28,7 @@ from struct import Struct, error as struct_error
 from typing import TYPE_CHECKING
 
 from .core import compiled
+from .show import shown
 from .terms import (
     NATIVE,
     Atom,
@@ -40,6 +41,7 @@ from .terms import (
     Pid,
     Port,
     Ref,
+    Unread,
 )
 
 __all__ = ["DEFAULT_LIMITS", "EtfError", "Limits", "Map", "decode", "decode_prefix", "encode"]
@@ -110,11 +112,15 @@ class Limits:
     `depth` are nesting levels; `inflated` the bytes that a compressed term may inflate to, 0 where
     none is accepted; `elements` those of all lists, tuples and maps together, which take up to some
     hundred bytes each.
+
+    A term that is nested deeper is an EtfError. With `leave_deep` its deep parts are left as
+    they came, each an `Unread`, and the rest is decoded.
     """
 
     depth: int = 10_000
     inflated: int = 256 * 1024 * 1024
     elements: int = 10_000_000
+    leave_deep: bool = False
 
 
 DEFAULT_LIMITS = Limits()
@@ -136,7 +142,7 @@ class Map(Mapping[object, object]):
         for key, value in pairs:
             identity = _identity(key)
             if identity in self._entries:
-                raise ValueError(f"duplicate key {_shown(key)}")
+                raise ValueError(f"duplicate key {shown(key)}")
             self._entries[identity] = (key, value)
 
     def __getitem__(self, key: object) -> object:
@@ -287,18 +293,19 @@ def _decode(data: bytes, pos: int, limits: Limits, native: bool) -> tuple[object
                 else:
                     (count,) = _U32(data, pos + 1)
                     pos += 5
-                if count:
-                    if count > end - pos:
-                        raise EtfError(f"{count} elements in {end - pos} bytes", tag, start)
+                if not count:
+                    value = ()
+                elif count > end - pos:
+                    raise EtfError(f"{count} elements in {end - pos} bytes", tag, start)
+                elif len(enclosing) < depth:
                     room -= count
                     if room < 0:
                         raise EtfError(f"more than {limits.elements} elements", tag, start)
                     enclosing.append((kind, items, remaining, opened))
-                    if len(enclosing) > depth:
-                        raise EtfError(f"nested deeper than {depth}", tag, start)
                     kind, items, remaining, opened = _TUPLE, [], count, start
                     continue
-                value = ()
+                else:
+                    value, pos = _deep(data, start, limits)
             elif tag == 109:
                 (count,) = _U32(data, pos + 1)
                 pos += 5
@@ -325,14 +332,15 @@ def _decode(data: bytes, pos: int, limits: Limits, native: bool) -> tuple[object
                 if goes_on:
                     remaining += count
                     continue
-                if needed:
+                if not needed:
+                    value = {}
+                elif len(enclosing) < depth:
                     enclosing.append((kind, items, remaining, opened))
-                    if len(enclosing) > depth:
-                        raise EtfError(f"nested deeper than {depth}", tag, start)
                     kind = _LIST if tag == 108 else _MAP
                     items, remaining, opened = [], needed, start
                     continue
-                value = {}
+                else:
+                    value, pos = _deep(data, start, limits)
             elif tag == 107:
                 (count,) = _U16(data, pos + 1)
                 pos += 3
@@ -354,14 +362,14 @@ def _decode(data: bytes, pos: int, limits: Limits, native: bool) -> tuple[object
                 room -= free
                 if room < 0:
                     raise EtfError(f"more than {limits.elements} elements", tag, start)
-                pos += 30
-                funs += 1
-                enclosing.append((kind, items, remaining, opened))
-                if len(enclosing) > depth:
-                    raise EtfError(f"nested deeper than {depth}", tag, start)
-                # module, old index, old uniq, pid, then the free variables
-                kind, items, remaining, opened = _FUN, [], free + 4, start
-                continue
+                if len(enclosing) < depth:
+                    pos += 30
+                    funs += 1
+                    enclosing.append((kind, items, remaining, opened))
+                    # module, old index, old uniq, pid, then the free variables
+                    kind, items, remaining, opened = _FUN, [], free + 4, start
+                    continue
+                value, pos = _deep(data, start, limits)
             else:
                 leaf = _LEAVES.get(tag)
                 if leaf is None:
@@ -389,6 +397,59 @@ def _decode(data: bytes, pos: int, limits: Limits, native: bool) -> tuple[object
                 remaining -= 1
     except (IndexError, struct_error):
         raise EtfError("truncated", tag, start) from None
+
+
+def _deep(data: bytes, start: int, limits: Limits) -> tuple[Unread, int]:
+    """The container at `start`, which is nested too deep, and where it ends."""
+    if not limits.leave_deep:
+        raise EtfError(f"nested deeper than {limits.depth}", data[start], start)
+    end = _skip(data, start)
+    return Unread(data[start:end]), end
+
+
+# tag -> the bytes before the parts of a container, and how many parts there are
+_CONTAINERS: dict[int, tuple[int, Callable[[bytes, int], int]]] = {
+    104: (2, lambda data, pos: data[pos + 1]),
+    105: (5, lambda data, pos: _U32(data, pos + 1)[0]),
+    108: (5, lambda data, pos: _U32(data, pos + 1)[0] + 1),
+    116: (5, lambda data, pos: 2 * _U32(data, pos + 1)[0]),
+}
+# tag -> the bytes of a term without parts, where its head says how many they are
+_SIZES: dict[int, Callable[[bytes, int], int]] = {
+    97: lambda _data, _pos: 2,
+    98: lambda _data, _pos: 5,
+    100: lambda data, pos: 3 + _U16(data, pos + 1)[0],
+    106: lambda _data, _pos: 1,
+    107: lambda data, pos: 3 + _U16(data, pos + 1)[0],
+    109: lambda data, pos: 5 + _U32(data, pos + 1)[0],
+    112: lambda data, pos: 1 + _U32(data, pos + 1)[0],
+    115: lambda data, pos: 2 + data[pos + 1],
+    118: lambda data, pos: 3 + _U16(data, pos + 1)[0],
+    119: lambda data, pos: 2 + data[pos + 1],
+}
+
+
+def _skip(data: bytes, pos: int) -> int:
+    """Where the term at `pos` ends. Nothing of it is built, so depth costs nothing."""
+    missing = 1
+    while missing:
+        if missing > len(data) - pos:
+            raise IndexError
+        tag = data[pos]
+        missing -= 1
+        if tag in _CONTAINERS:
+            head, count = _CONTAINERS[tag]
+            missing += count(data, pos)
+            pos += head
+        elif tag in _SIZES:
+            pos += _SIZES[tag](data, pos)
+        elif tag in _LEAVES:
+            pos = _LEAVES[tag](data, pos)[1]
+        else:
+            raise EtfError("unknown tag", tag, pos)
+    if pos > len(data):
+        raise IndexError
+    return pos
 
 
 def _build_list(items: list[object]) -> object:
@@ -773,7 +834,7 @@ def _told(way: tuple[object, ...]) -> str:
     steps = []
     while way:
         way, attribute, key = way  # type: ignore[assignment]
-        steps.append(f"{attribute}{'' if key is _NIL else f'[{_shown(key)}]'}")
+        steps.append(f"{attribute}{'' if key is _NIL else f'[{_key(key)}]'}")
     steps.reverse()
     if len(steps) > PATH_STEPS:
         half = PATH_STEPS // 2
@@ -781,18 +842,11 @@ def _told(way: tuple[object, ...]) -> str:
     return "".join(steps)
 
 
-def _shown(key: object) -> str:
-    """A key in a message: never long, and never an error of its own."""
-    from reprlib import Repr
-
-    short = Repr()
-    short.maxother = 60
-    short.maxlevel = short.maxtuple = short.maxlist = short.maxdict = 3
-    try:
-        text = short.repr(key)
-    except (ValueError, RecursionError):  # a huge integer, depth
-        return f"<{type(key).__name__}>"
-    return f'"{text[1:-1]}"' if type(key) is str and text[0] == "'" else text
+def _key(key: object) -> str:
+    """A key of a map as it stands in a path: `"key"`, `Atom('key')`."""
+    if type(key) is not str:
+        return shown(key)
+    return f'"{repr(key[:60])[1:-1]}{"..." if len(key) > 60 else ""}"'
 
 
 def _as_string(items: list[object]) -> bytes | None:
@@ -875,7 +929,7 @@ def _encode_export(value: Export) -> bytes:
     return b"q" + _encode_atom(value.module) + _encode_atom(value.function) + bytes((97, value.arity))
 
 
-def _encode_raw(value: Pid | Port | Ref | Fun) -> bytes:
+def _encode_raw(value: Pid | Port | Ref | Fun | Unread) -> bytes:
     return value.raw
 
 
@@ -896,6 +950,7 @@ _SIMPLE: dict[type, Callable[..., bytes]] = {
     Port: _encode_raw,
     Ref: _encode_raw,
     Fun: _encode_raw,
+    Unread: _encode_raw,
     _Nil: lambda _: b"j",
 }
 

@@ -2,13 +2,15 @@
 
 Each takes the terms that the Erlang function was called with and gives the term that
 it returns. Those of `QUICK` are computed at once, those of `SLOW` can block and are run
-in threads. Arguments that no clause of the Erlang function takes raise `NoClause`.
+in threads. Arguments that make the Erlang function fail raise `Fails`.
 """
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from . import ip_text, resolver
@@ -18,14 +20,18 @@ from .resolver import Hostent, ResolverError
 from .syscalls import network_namespace
 from .terms import Atom, Charlist, ImproperList
 
-__all__ = ["ARITIES", "QUICK", "SLOW", "NoClause"]
+__all__ = ["ARITIES", "QUICK", "SLOW", "Fails"]
 
 _OK, _ERROR = Atom("ok"), Atom("error")
 _EINVAL = (_ERROR, Atom("einval"))
 
 
-class NoClause(Exception):  # noqa: N818
-    """The Erlang function would fail with function_clause."""
+class Fails(Exception):  # noqa: N818
+    """The Erlang function would fail, with an error for the reason `name`."""
+
+    def __init__(self, name: str = "function_clause") -> None:
+        super().__init__(name)
+        self.name = name
 
 
 # --- texts -------------------------------------------------------------------
@@ -47,12 +53,24 @@ def _name(term: object) -> str:
     """A host's or a service's name: an atom or a string."""
     if isinstance(term, Atom):
         return term.name
+    if isinstance(term, ImproperList):
+        raise Fails
     if not _is_list(term):
         raise ResolverError("einval")
     try:
         return _text(term)
     except ValueError:
-        raise NoClause from None
+        raise Fails from None
+
+
+def _service(term: object) -> str:
+    """The same of a service or a protocol, where other elements make it one that is unknown."""
+    if isinstance(term, ImproperList):
+        raise Fails("badarg")
+    try:
+        return _name(term)
+    except Fails:
+        raise ResolverError("einval") from None
 
 
 def _string(text: str) -> object:
@@ -72,7 +90,7 @@ def _parser(parse: Callable[[str], tuple[int, ...]], others: int = _FAILS) -> Ca
         if not _is_list(term):
             fails = _REFUSES_TERMS if isinstance(term, ImproperList) else _FAILS
             if others <= fails:
-                raise NoClause
+                raise Fails
             return _EINVAL
         try:
             return _OK, parse(_text(term))
@@ -92,9 +110,13 @@ def _ntoa(args: list[Any]) -> object:
 
 
 def _map_address(args: list[Any]) -> object:
+    """The clause of inet looks at no more than how large the numbers are: they may be negative."""
     (address,) = args
-    if not _is_address(address):
-        raise NoClause
+    largest = {4: 0xFF, 8: 0xFFFF}.get(len(address)) if isinstance(address, tuple) else None
+    if largest is None or not all(type(field) is int for field in address):
+        raise Fails
+    if reduce(or_, address) > largest:
+        raise Fails
     return ip_text.map_address(address)
 
 
@@ -133,7 +155,7 @@ def _getaddrs(args: list[Any]) -> object:
         return _own_address(host, _family(family))
     try:
         name = _name(host)
-    except NoClause:
+    except Fails:
         raise ResolverError("einval") from None
     if not name or not all("!" <= character <= "~" for character in name):
         raise ResolverError("einval")
@@ -159,6 +181,8 @@ def _getaddr(args: list[Any]) -> object:
 
 def _gethostbyaddr(args: list[Any]) -> object:
     (address,) = args
+    if isinstance(address, ImproperList):
+        raise Fails
     if _is_list(address):
         try:
             address = ip_text.parse_address(_text(address))
@@ -171,14 +195,16 @@ def _gethostbyaddr(args: list[Any]) -> object:
 
 def _getservbyname(args: list[Any]) -> object:
     name, protocol = args
-    return _OK, resolver.getservbyname(_name(name), _name(protocol))
+    return _OK, resolver.getservbyname(_service(name), _service(protocol))
 
 
 def _getservbyport(args: list[Any]) -> object:
     port, protocol = args
+    if type(port) is float:
+        raise Fails("badarith")
     if type(port) is not int:
         raise ResolverError("einval")
-    return _OK, _string(resolver.getservbyport(port, _name(protocol)))
+    return _OK, _string(resolver.getservbyport(port, _service(protocol)))
 
 
 def _gethostname(_args: list[Any]) -> object:

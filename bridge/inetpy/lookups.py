@@ -13,6 +13,7 @@ from . import inet, resolver
 from .etf import encode_body
 from .messages import build_error, build_failure, build_raise
 from .resolver import ResolverError
+from .show import shown
 from .waiting import Waiting
 
 if TYPE_CHECKING:
@@ -41,24 +42,24 @@ def _answer_of(function: Callable[[list[Any]], object], arguments: list[Any]) ->
     """The answer of a function of `inet`, whatever it comes to."""
     try:
         return encode_body(function(arguments))
-    except inet.NoClause:
-        return build_raise("error", "function_clause")
+    except inet.Fails as error:
+        return build_raise("error", error.name)
     except ResolverError as error:
         return build_error(error.name)
     except Exception as error:  # in a thread nobody else would see it
         log.exception("%s failed", function.__name__)
-        return build_failure("exception", repr(error))
+        return build_failure("exception", shown(error))
 
 
-def all_addresses(name: str) -> list[tuple[int, str]]:
-    """(family, address) of all addresses of a name: none when it is unknown."""
+def all_addresses(name: str) -> tuple[list[tuple[int, str]], str]:
+    """(family, address) of all addresses of a name, and why there are none."""
     try:
-        return resolver.all_addresses(name)
-    except ResolverError:
-        return []
+        return resolver.all_addresses(name), "nxdomain"
+    except ResolverError as error:
+        return [], error.name
     except Exception:  # in a thread nobody else would see it
-        log.exception("the addresses of %s", name)
-        return []
+        log.exception("the addresses of %s", shown(name))
+        return [], "nxdomain"
 
 
 class _Lookup:

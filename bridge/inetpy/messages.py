@@ -18,7 +18,7 @@ an operation are at its `op_...` method, and their shapes in `requests`.
 
 To Erlang:
 
-    {hello, Protocol, Capabilities}                first
+    {hello, Protocol, Capabilities}                first, with `{atoms, Names}`: see vocabulary
     {Ref, Reply}          sent on as it is to the alias Ref, where its caller waits
     {Pid, Message}        Message sent on to Pid
     {deliver, Pid, Messages}                       all of them sent on to Pid
@@ -47,6 +47,7 @@ from . import addresses
 from .addresses import Sender
 from .etf import Limits, encode_body
 from .terms import Atom, Charlist, ImproperList, Pid, Port
+from .vocabulary import ATOMS
 
 __all__ = [
     "ERROR",
@@ -79,7 +80,9 @@ __all__ = [
 ]
 
 PROTOCOL = 1
-LIMITS = Limits(inflated=0)  # the Erlang side compresses nothing
+# The Erlang side compresses nothing, and nests no request as deep as this: what is deeper in one is
+# refused like any other term that is no option, no address and no name.
+LIMITS = Limits(depth=100, inflated=0, leave_deep=True)
 
 _U32 = Struct(">I").pack
 _TUPLE2 = b"h\2"
@@ -181,7 +184,8 @@ def build_record(socket: bytes, record: Any) -> bytes:
 
 
 def build_hello() -> bytes:
-    return encode_body((Atom("hello"), PROTOCOL, [Atom("tcp")]))
+    atoms = (Atom("atoms"), sorted(ATOMS))
+    return encode_body((Atom("hello"), PROTOCOL, [Atom("tcp"), atoms]))
 
 
 def build_watch(pid: bytes, on: bool) -> bytes:
@@ -204,5 +208,5 @@ def build_closed(ident: int) -> bytes:
     return _TUPLE2 + _tag("closed") + encode_body(ident)
 
 
-def build_log(level: str, text: str) -> bytes:
+def build_log(level: str, text: bytes) -> bytes:
     return encode_body((Atom("log"), Atom(level), text))

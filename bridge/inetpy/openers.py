@@ -6,7 +6,7 @@ Each is a function of the session, the reference to answer, and the arguments.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from socket import AF_INET, AF_UNIX, SOCK_DGRAM, SOCK_STREAM
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +17,7 @@ from .sockets.datagram import Datagram
 from .sockets.handle import Handle
 from .sockets.listener import Listener
 from .sockets.stream import Stream
-from .terms import Atom, Pid
+from .terms import Atom, Charlist, ImproperList, Pid
 from .waiting import Waiting
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ S = TypeVar("S", bound=Handle)
 
 
 class BadSockaddr(Exception):  # noqa: N818
-    """A sockaddr to bind to that is none: its caller fails otherwise than for a tuple."""
+    """A sockaddr to bind to whose address is a word that is none: its caller fails otherwise."""
 
 
 def connect(session: Session, ref: bytes, args: Any) -> None:
@@ -43,7 +43,7 @@ def connect(session: Session, ref: bytes, args: Any) -> None:
     family = addresses.FAMILIES[family_name.name]
     try:
         opening = options.parse_open(given, preset, options.CONNECT)
-        if isinstance(opening.address, dict) and not isinstance(address, dict):
+        if isinstance(opening.address, Mapping) and not isinstance(address, Mapping):
             raise ValueError("a sockaddr to bind to goes with a sockaddr to connect to")
         local = _local_address(opening, family, always=False)
     except _REFUSALS as error:
@@ -52,7 +52,7 @@ def connect(session: Session, ref: bytes, args: Any) -> None:
         remote: addresses.Sockaddr
         if family == AF_UNIX:
             remote = addresses.parse_local(address)
-        elif isinstance(address, dict):
+        elif isinstance(address, Mapping):
             remote = addresses.parse_sockaddr(address, family)
         else:
             remote = addresses.parse_address(address, port, family)
@@ -93,11 +93,14 @@ def connect_name(session: Session, ref: bytes, args: Any) -> None:
         stream.connect(remote, -1, on_end)  # the race has the time
         return stream
 
-    from . import lookups
-    from .sockets.race import Race
+    try:
+        from . import lookups
+        from .sockets.race import Race
 
-    race = Race(session, ref, timeout, begin)
-    session.in_thread(lambda: lookups.all_addresses(name.decode("latin-1")), race.start)
+        race = Race(session, ref, timeout, begin)
+        session.in_thread(lambda: lookups.all_addresses(name.decode("latin-1")), race.start)
+    except OSError as error:  # without a descriptor no module can be loaded
+        session.reply(ref, build_error(posix_name(error)))
 
 
 def listen(session: Session, ref: bytes, args: Any) -> None:
@@ -171,6 +174,12 @@ def _open(
     """A socket with its options set, and bound. Raises OSError."""
     number = opening.descriptor
     shared = False
+    try:
+        # A list is of options for the opening of the descriptor, and other terms count for nothing.
+        if isinstance(number, (list, Charlist, ImproperList)):
+            options.parse_settings(number)
+    except ValueError as error:
+        raise OSError(errno.EINVAL, "an option was refused") from error
     if type(number) is int and number >= 0:
         shared = True
         sock = _adopt(session, number, family)
@@ -206,7 +215,7 @@ def _handle(session: Session, handler: type[S], module: Atom, owner: Pid, sock: 
 def _adopt(session: Session, number: int, family: int) -> socket.socket:
     """The socket that is the node's descriptor `number` (inet_ctl_fdopen). Raises OSError."""
     try:
-        copy = session.borrow(number)
+        copy = session.borrow(options.parse_int(number))
     except PermissionError:
         raise OSError(errno.ENOTSUP, "the descriptors of the node cannot be had") from None
     try:
@@ -226,12 +235,14 @@ def _local_address(opening: options.OpenOptions, family: int, always: bool) -> a
         if opening.port != 0:
             raise ValueError("a local address has no port")
         return None if opening.address is None else addresses.parse_local(opening.address)
-    if isinstance(opening.address, dict):
+    if isinstance(opening.address, Mapping):
         other = errno.EAFNOSUPPORT if family == AF_INET else errno.EINVAL  # as bind(2) has it
         try:
             return addresses.parse_sockaddr(opening.address, family, other)
         except ValueError as error:
-            raise BadSockaddr from error
+            if isinstance(opening.address.get(Atom("addr")), Atom):
+                raise BadSockaddr from error
+            raise OSError(errno.EINVAL, "a sockaddr that is none") from error
     if opening.address is None or opening.address == Atom("undefined"):
         bound = addresses.parse_address(Atom("any"), opening.port, family)
         return bound if always or opening.port else None

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from . import active
 from .addresses import is_ip
 from .packet import PACKET_TYPES, RAW
-from .terms import Atom, Charlist
+from .terms import Atom, Charlist, ImproperList
 
 if TYPE_CHECKING:
     from .sockets.handle import Handle
@@ -42,7 +42,9 @@ __all__ = [
     "Option",
     "OptionError",
     "apply",
+    "elements",
     "get",
+    "parse_int",
     "parse_open",
     "parse_settings",
 ]
@@ -89,7 +91,7 @@ def _build_bool(value: object) -> Atom:
     return TRUE if value else FALSE
 
 
-def _parse_int(term: object) -> int:
+def parse_int(term: object) -> int:
     """Any integer; what goes to the driver are its lower 32 bits, signed."""
     if type(term) is not int:
         raise ValueError(term)
@@ -108,7 +110,7 @@ def _parse_time(term: object) -> int | None:
 
 def _parse_linger(term: Any) -> bytes:
     on, seconds = term
-    return struct.pack("ii", _parse_bool(on), _parse_int(seconds))
+    return struct.pack("ii", _parse_bool(on), parse_int(seconds))
 
 
 def _build_linger(value: Any) -> tuple[Atom, int]:
@@ -160,8 +162,9 @@ def _enum(values: Mapping[Any, object], build: Callable[[Any], object] | None = 
 
 
 BOOL = Kind(_parse_bool, _build_bool)
-INT = Kind(_parse_int, _identity)
+INT = Kind(parse_int, _identity)
 UINT = Kind(_parse_uint, _identity)
+MESSAGE_LIMIT = Kind(parse_int, lambda value: min(value, (1 << 31) - 1))
 TIME = Kind(_parse_time, lambda value: INFINITY if value is None else value)
 LINGER = Kind(_parse_linger, _build_linger)
 ACTIVE_MODE = Kind(_parse_active, _identity)
@@ -177,7 +180,7 @@ def _parse_interface(term: Any) -> bytes:
     """The address of an interface, or its number, in the order of the network."""
     if is_ip(term, socket.AF_INET):
         return bytes(term)
-    return struct.pack(">i", _parse_int(term))
+    return struct.pack(">i", parse_int(term))
 
 
 def _parse_membership(term: Any) -> tuple[int, bytes]:
@@ -187,12 +190,12 @@ def _parse_membership(term: Any) -> tuple[int, bytes]:
     group, interface, *rest = term
     if len(term) == 2 and is_ip(group, socket.AF_INET6):
         words = b"".join(struct.pack(">H", word) for word in group)
-        return socket.AF_INET6, words + struct.pack("i", _parse_int(interface))
+        return socket.AF_INET6, words + struct.pack("i", parse_int(interface))
     if interface == Atom("any"):
         interface = (0, 0, 0, 0)
     if not (is_ip(group, socket.AF_INET) and is_ip(interface, socket.AF_INET)):
         raise ValueError(term)
-    index = _parse_int(rest[0]) if rest else 0
+    index = parse_int(rest[0]) if rest else 0
     return socket.AF_INET, bytes(group) + bytes(interface) + struct.pack("i", index)
 
 
@@ -244,15 +247,22 @@ def _set_low_watermark(handle: Handle, value: Any) -> None:
     handle.high_watermark = max(handle.high_watermark, handle.low_watermark)
 
 
-def _set_message_limit(attribute: str) -> Callable[[Handle, Any], None]:
-    """Limits of the emulator's queue of messages to a port: at least 1."""
+def _message_limit(value: int) -> int:
+    """A limit of the emulator's queue of messages to a port, which is of 64 bits without a sign."""
+    limit = value % (1 << 64)
+    if limit in (0, (1 << 64) - 1):
+        raise OptionError("no limit of a queue of messages")
+    return limit
 
-    def set_limit(handle: Handle, value: Any) -> None:
-        if value < 1:
-            raise OptionError(f"{attribute} is less than 1")
-        setattr(handle, attribute, value)
 
-    return set_limit
+def _set_high_message_limit(handle: Handle, value: Any) -> None:
+    handle.high_msgq_watermark = _message_limit(value)
+    handle.low_msgq_watermark = min(handle.low_msgq_watermark, handle.high_msgq_watermark)
+
+
+def _set_low_message_limit(handle: Handle, value: Any) -> None:
+    handle.low_msgq_watermark = _message_limit(value)
+    handle.high_msgq_watermark = max(handle.high_msgq_watermark, handle.low_msgq_watermark)
 
 
 def _set_line_delimiter(handle: Handle, value: Any) -> None:
@@ -347,7 +357,10 @@ _CONTROL_PLACES = {option.name: place for place, option in _CONTROL.items()}
 
 def _get_pktoptions(handle: Handle) -> object:
     """The options of the last packets, as far as recvtos and the like ask for them."""
-    six = handle.family() == socket.AF_INET6
+    family = handle.family()
+    if family == socket.AF_UNIX:
+        raise OptionError("no socket of the internet")
+    six = family == socket.AF_INET6
     place = (IPV6, IPV6_2292PKTOPTIONS) if six else (IP, IP_PKTOPTIONS)
     data = handle.get_system_option(*place, 1024)
     return parse_control(data)  # type: ignore[arg-type]
@@ -376,9 +389,7 @@ def parse_messages(control: list[tuple[int, int, bytes]]) -> list[tuple[Atom, in
 
 
 def build_control(ancillary: object) -> list[tuple[int, int, bytes]]:
-    """`[{tos, N}, {ttl, N}, {tclass, N}]` for sendmsg(2). Raises ValueError."""
-    if not isinstance(ancillary, list):
-        raise ValueError(f"not a list: {ancillary!r}")
+    """`[{tos, N}, {ttl, N}, {tclass, N}]` for sendmsg(2). Raises what `elements` raises."""
     control = []
     for row, value in parse_settings(ancillary):
         place = _CONTROL_PLACES.get(row.name)
@@ -461,6 +472,8 @@ _ROWS = (
     Option("bind_to_device", DEVICE, constant=socket.SO_BINDTODEVICE, size=16, reported=True, since=25),
     Option("broadcast", BOOL, ON_UDP, constant=socket.SO_BROADCAST),
     Option("buffer", INT, attribute="buffer", default=1460, set=_set_buffer),
+    Option("debug", BOOL, attribute="debug", default=False, inherited=False,
+           note="kept and shown; there is no driver here whose steps it could print"),
     Option("delay_send", BOOL, ON_TCP, of_streams=True, attribute="delay_send", default=False),
     Option("deliver", DELIVER, attribute="as_port", default=False),
     Option("dontroute", BOOL, ON_UDP, constant=socket.SO_DONTROUTE),
@@ -470,8 +483,8 @@ _ROWS = (
            set=_ignore, since=28, note="Windows only: elsewhere accepted and always false, as in OTP"),
     Option("exit_on_close", BOOL, ON_TCP, attribute="exit_on_close", default=True),
     Option("header", UINT, attribute="header", default=0),
-    Option("high_msgq_watermark", INT, attribute="high_msgq_watermark", default=8192,
-           set=_set_message_limit("high_msgq_watermark"),
+    Option("high_msgq_watermark", MESSAGE_LIMIT, attribute="high_msgq_watermark", default=8192,
+           set=_set_high_message_limit,
            note="kept, but there is no queue of messages to a port to limit"),
     Option("high_watermark", INT, ON_TCP, of_streams=True, attribute="high_watermark", default=8192,
            set=_set_high_watermark),
@@ -484,8 +497,8 @@ _ROWS = (
     Option("line_delimiter", INT, frozenset((CONNECT, SET)), attribute="line_delimiter", default=10,
            set=_set_line_delimiter, inherited=False, since=25),
     Option("linger", LINGER, ON_TCP, constant=socket.SO_LINGER, size=8),
-    Option("low_msgq_watermark", INT, attribute="low_msgq_watermark", default=4096,
-           set=_set_message_limit("low_msgq_watermark"), note="as high_msgq_watermark"),
+    Option("low_msgq_watermark", MESSAGE_LIMIT, attribute="low_msgq_watermark", default=4096,
+           set=_set_low_message_limit, note="as high_msgq_watermark"),
     Option("low_watermark", INT, ON_TCP, of_streams=True, attribute="low_watermark", default=4096,
            set=_set_low_watermark),
     Option("mode", MODE, attribute="as_list", default=True),
@@ -520,7 +533,7 @@ _ROWS = (
     Option("show_econnreset", BOOL, ON_TCP, of_streams=True, attribute="show_econnreset", default=False),
     Option("sndbuf", INT, constant=socket.SO_SNDBUF),
     Option("tclass", INT, level=IPV6, constant=socket.IPV6_TCLASS, reported=True, since=25),
-    Option("tos", INT, level=IP, constant=socket.IP_TOS, reported=True, after=_mark),
+    Option("tos", INT, level=IP, constant=socket.IP_TOS, reported=True),
     Option("ttl", INT, level=IP, constant=socket.IP_TTL, reported=True, since=25),
     Option("user_timeout", UINT, ON_TCP, level=TCP, constant=socket.TCP_USER_TIMEOUT, since=28),
 )  # fmt: skip
@@ -550,11 +563,22 @@ class OpenOptions:
     descriptor: object = None
 
 
-def parse_settings(terms: object, place: str = SET) -> Settings:
-    """The rows and values of a list for setopts. Raises OptionError."""
+def elements(terms: object) -> Iterator[object]:
+    """The elements of a list. Raises OptionError for what is none.
+
+    Behind the elements of a list that does not end in `[]`, ValueError: there the stock functions fail.
+    """
+    if isinstance(terms, ImproperList):
+        yield from terms.items
+        raise ValueError("an improper list")
     if not isinstance(terms, list):
-        raise OptionError(f"not a list: {terms!r}")
-    return [_parse_setting(term, place) for term in terms]
+        raise OptionError("not a list")
+    yield from terms
+
+
+def parse_settings(terms: object, place: str = SET) -> Settings:
+    """The rows and values of a list for setopts. Raises OptionError, or as `elements`."""
+    return [_parse_setting(term, place) for term in elements(terms)]
 
 
 def _parse_setting(term: object, place: str) -> tuple[Option, object]:
@@ -566,14 +590,14 @@ def _parse_setting(term: object, place: str) -> tuple[Option, object]:
     elif isinstance(term, tuple) and len(term) == 2 and isinstance(term[0], Atom):
         name, value = term[0].name, term[1]
     else:
-        raise OptionError(f"not an option: {term!r}")
+        raise OptionError("not an option")
     row = OPTIONS.get(name)
     if row is None or place not in row.places:
         raise OptionError(f"unknown option: {name}")
     try:
         return row, row.kind.parse(value)
     except (KeyError, TypeError, ValueError):
-        raise OptionError(f"bad value for {name}: {value!r}") from None
+        raise OptionError(f"bad value for {name}") from None
 
 
 def _raw_parts(term: object) -> tuple[object, object, object] | None:
@@ -589,7 +613,7 @@ def _raw_parts(term: object) -> tuple[object, object, object] | None:
 def _parse_raw(level: object, option: object, value: object) -> tuple[Option, object]:
     if type(level) is not int or type(option) is not int or type(value) is not bytes:
         raise OptionError("raw takes two integers and a binary")
-    row = Option("raw", NOTHING, level=_parse_int(level), constant=_parse_int(option))
+    row = Option("raw", NOTHING, level=parse_int(level), constant=parse_int(option))
     return row, value
 
 
@@ -600,7 +624,7 @@ def _parse_raw_request(level: object, option: object, value: object) -> tuple[in
     """(level, option, size) of a raw option in getopts: the value is a size, or a binary of it."""
     try:
         size = len(value) if type(value) is bytes else _parse_uint(value)
-        parts = _parse_int(level), _parse_int(option), size
+        parts = parse_int(level), parse_int(option), size
     except ValueError:
         raise OptionError("raw takes two integers, and a size or a binary") from None
     if size > MAX_RAW:
@@ -636,7 +660,7 @@ def parse_open(given: object, preset: object, place: str) -> OpenOptions:
         if name in _ADDRESS_NAMES:
             result.address = _merge_address(result.address, name, term[1])
         elif name == "port":
-            if isinstance(result.address, dict):
+            if isinstance(result.address, Mapping):
                 result.address = {**result.address, Atom("port"): term[1]}
             else:
                 result.port = term[1]
@@ -659,7 +683,7 @@ def _is_pair(term: object) -> bool:
 
 def _merge_address(current: object, name: str, value: object) -> object:
     """`ip` after a sockaddr map replaces the map's address only."""
-    if name == "ip" and isinstance(current, dict):
+    if name == "ip" and isinstance(current, Mapping):
         return {**current, Atom("addr"): value}
     return value
 
@@ -685,9 +709,7 @@ def apply(handle: Handle, settings: Settings) -> None:
 
 def get(handle: Handle, names: object) -> list[object]:
     """What getopts answers: an option that the system refuses is left out."""
-    if not isinstance(names, list):
-        raise OptionError(f"not a list: {names!r}")
-    readers = [_reader(handle, name) for name in names]
+    readers = [_reader(handle, name) for name in elements(names)]
     answer = []
     for reader in readers:
         try:
@@ -703,5 +725,5 @@ def _reader(handle: Handle, name: object) -> Callable[[], object]:
         return partial(_read_raw, handle, *_parse_raw_request(*raw))
     row = OPTIONS.get(name.name) if isinstance(name, Atom) else None
     if row is None or GET not in row.places or row.name == "raw":
-        raise OptionError(f"unknown option: {name!r}")
+        raise OptionError("unknown option")
     return lambda: (name, row.read(handle))

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable
 
 from . import ip_text
+from .errors import posix_name
 
 __all__ = [
     "Hostent",
@@ -54,7 +55,7 @@ def host_by_name(name: str, family: str) -> Hostent:
         return _BY_FAMILY[family](name)
     except (OSError, UnicodeError, ValueError):
         if name.lower() != hostname().lower():
-            raise ResolverError("nxdomain") from None
+            raise _unknown() from None
     return Hostent(hostname(), [], family, ["127.0.0.1" if family == "inet" else "::1"])
 
 
@@ -86,7 +87,7 @@ def host_by_address(address: tuple[int, ...]) -> Hostent:
         canonical, aliases, found = socket.gethostbyaddr(text)
     except (OSError, UnicodeError):
         if text not in ("127.0.0.1", "::1"):
-            raise ResolverError("nxdomain") from None
+            raise _unknown() from None
         canonical, aliases, found = hostname(), [], [text]
     return Hostent(canonical, aliases, family, found)
 
@@ -96,22 +97,36 @@ def all_addresses(name: str) -> list[tuple[int, str]]:
     try:
         found = socket.getaddrinfo(name, None, 0, socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise ResolverError("nxdomain") from None
+        raise _unknown() from None
     return [(entry[0], str(entry[4][0])) for entry in found if entry[0] in FAMILIES.values()]
+
+
+def _unknown() -> ResolverError:
+    """nxdomain; or why the resolver could ask nobody: without descriptors it knows no name."""
+    return ResolverError(_no_socket() or "nxdomain")
+
+
+def _no_socket() -> str | None:
+    """Why no socket can be opened, or None."""
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close()
+    except OSError as error:
+        return posix_name(error)
+    return None
 
 
 def getservbyname(name: str, protocol: str) -> int:
     try:
         return socket.getservbyname(name, protocol)
     except (OSError, UnicodeError):
-        raise ResolverError("einval") from None
+        raise ResolverError(_no_socket() or "einval") from None
 
 
 def getservbyport(port: int, protocol: str) -> str:
     try:
         return socket.getservbyport(port, protocol)
     except (OSError, OverflowError, UnicodeError):
-        raise ResolverError("einval") from None
+        raise ResolverError(_no_socket() or "einval") from None
 
 
 def hostname() -> str:

@@ -22,11 +22,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from . import bugs, messages, options
 from .bugs import Fallible
+from .errors import posix_name, use_release
 from .etf import decode, encode_body
 from .identity import Identity, identity_of, moved, moved_term
 from .messages import OK, build_error, build_failure, build_ok
 from .openers import OPENERS
 from .requests import OPENING, QUERIES, SHAPES, anything
+from .show import shown
 from .syscalls import Poller, Syscalls
 from .terms import Atom, Pid, Port, Ref
 from .waiting import SLACK, Timer, Waiting, failure
@@ -49,7 +51,7 @@ log = logging.getLogger(__name__)
 # What a socket that is gone answers, where it is not {error, closed}: what the
 # closed port of a stock socket answers.
 _GONE = dict.fromkeys(
-    ("setopts", "getopts", "sockname", "peername", "socknames", "getstat", "sendfile"),
+    ("setopts", "getopts", "sockname", "peername", "socknames", "peernames", "getstat", "sendfile"),
     build_error("einval"),
 ) | {"close": OK}
 _CLOSED = build_error("closed")
@@ -126,6 +128,7 @@ class Session:
         # Where the stock driver changed between editions of OTP, the node's edition counts.
         release = told.get(Atom("otp_release"), 0)
         self.before_28 = release < 28
+        use_release(release)
         self.default_buffer = told.get(Atom("buffer"), options.DEFAULTS["buffer"])
         self.node_process = told.get(Atom("os_pid"))
         self.syscalls = syscalls
@@ -190,7 +193,7 @@ class Session:
             case (Atom(name="ping"), int() as sent_at):
                 self._on_ping(sent_at)
             case _:
-                log.warning("not a request: %.200r", term)
+                log.warning("not a request: %s", shown(term))
 
     def request(self, op: str, ident: int, ref: bytes, args: Any) -> None:
         self._before, self._latest = self._latest, ident
@@ -228,7 +231,7 @@ class Session:
 
     def _refuse(self, op: str, ref: bytes, args: object) -> None:
         """Arguments of another shape than this version's Erlang side sends."""
-        log.warning("bad request %s: %.200r", op, args)
+        log.warning("bad request %s: %s", op, shown(args))
         self.reply(ref, build_failure("bad_request", op))
 
     def _failed_request(self, op: str, ref: bytes, error: Exception) -> None:
@@ -251,9 +254,12 @@ class Session:
 
     def op_inet(self, ref: bytes, args: Any) -> None:
         """{Function, Arguments, Timeout}: see lookups."""
-        from . import lookups  # few programs need it, and none at the start
+        try:
+            from . import lookups  # few programs need it, and none at the start
 
-        lookups.answer(self, ref, args)
+            lookups.answer(self, ref, args)
+        except OSError as error:  # without a descriptor no module can be loaded
+            self.reply(ref, build_error(posix_name(error)))
 
     def in_thread(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
         """Runs `work` in a thread; then `done`, a method of a `Fallible`, with its result here.
@@ -332,6 +338,7 @@ class Session:
     def _on_down(self, pid: Pid) -> None:
         for watcher in self._watchers.pop(pid, ()):
             bugs.guard(watcher.on_down, pid)
+        self.note(messages.build_watch(self.outward(pid.raw), False))
 
     # --- the node's name ---
 

@@ -30,6 +30,7 @@ __all__ = [
     "Pid",
     "Port",
     "Ref",
+    "Unread",
 ]
 
 
@@ -184,6 +185,12 @@ class Fun(_Raw):
 
 class LocalTerm(_Raw):
     """A whole term in the emulator's private form (LOCAL_EXT): opaque, only echoed."""
+
+    __slots__ = ()
+
+
+class Unread(_Raw):
+    """A part of a term that was nested too deep to be decoded: see `etf.Limits`."""
 
     __slots__ = ()
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from . import bugs
 from .bugs import Fallible
 from .messages import build_failure
+from .show import shown
 
 if TYPE_CHECKING:
     from .session import Session
@@ -27,7 +28,7 @@ SLACK = 0.3  # seconds after a timeout from which on an answer would be too late
 
 def failure(error: Exception, op: str = "") -> bytes:
     """The answer after a bug: `{error, {inetpy, exception, Text}}`."""
-    text = f"{error!r:.200}"
+    text = shown(error)
     return build_failure("exception", f"{op}: {text}" if op else text)
 
 

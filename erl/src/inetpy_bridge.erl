@@ -53,8 +53,11 @@
     node = node() :: node(),
     former = [] :: [node()],
     renaming = 0 :: non_neg_integer(),
-    %% Processes whose end Python wants to know.
-    watched = #{} :: #{pid() => reference()},
+    %% Processes whose end Python wants to know. The reason of an end is kept until Python has
+    %% closed the sockets of that process.
+    watched = #{} :: #{pid() => reference() | {ended, term()}},
+    %% Frames with atoms that this node does not have.
+    unknown = 0 :: non_neg_integer(),
     %% inet:monitor/1: the process that is to get a 'DOWN' for a socket, and our monitor of that process.
     monitors = #{} :: #{reference() => {pos_integer(), pid(), reference()}},
     %% The monitors of each socket.
@@ -125,8 +128,15 @@ sockets(Bridge) ->
     end.
 
 down(Pid, Ref, Socket, Reason) ->
-    Pid ! {'DOWN', Ref, port, Socket, Reason},
+    Pid ! {'DOWN', Ref, down_type(Reason), Socket, Reason},
     ok.
+
+%% Before OTP 28 the emulator calls a port a process when the reason is no single word.
+down_type(Reason) ->
+    case erts_debug:flat_size(Reason) =:= 0 orelse inetpy_handle:since_28() of
+        true -> port;
+        false -> process
+    end.
 
 %% --- gen_server ------------------------------------------------------------
 
@@ -137,7 +147,6 @@ init(Number) ->
     %% What Python says must not wait behind those that it is for: this process only
     %% passes it on, and a queue here would delay all sockets for the busiest of them.
     process_flag(priority, high),
-    _ = load_atoms(),
     %% Reasons of this shape make no crash report: the keeper tells them in a line.
     case start_python(Number) of
         {ok, _} = Started -> Started;
@@ -176,7 +185,8 @@ greet(Number, Port) ->
     receive
         {Port, {data, Frame}} ->
             case catch binary_to_term(Frame, [safe]) of
-                {hello, ?PROTOCOL, _Capabilities} ->
+                {hello, ?PROTOCOL, Capabilities} ->
+                    ok = learn(proplists:get_value(atoms, Capabilities, [])),
                     persistent_term:put({?MODULE, Number}, {self(), Port}),
                     self() ! ping,
                     {ok, #state{port = Port, os_pid = os_pid(Port)}};
@@ -214,13 +224,10 @@ os_pid(Port) ->
         undefined -> undefined
     end.
 
-%% binary_to_term with `safe` takes only atoms that are there already: the posix
-%% names, and the words of the protocol that no other code here mentions.
-load_atoms() ->
-    {module, _} = code:ensure_loaded(erl_posix_msg),
-    [unknown, bad_request, unknown_op, exception, tcp_passive, transfer, stream, listener,
-        datagram, pong, hostent, inet, inet6, flags, addr, netmask, broadaddr, dstaddr, hwaddr, up, broadcast,
-        loopback, pointtopoint, running, multicast, udp, udp_passive, udp_error, udp_closed, unspec, undefined].
+%% binary_to_term with `safe` takes only atoms that are there already. Python's greeting tells
+%% which it will say.
+learn(Names) ->
+    lists:foreach(fun(Name) -> _ = binary_to_atom(Name) end, Names).
 
 -spec handle_call(term(), gen_server:from(), #state{}) -> {reply, term(), #state{}} | {noreply, #state{}}.
 handle_call(is_responsive, From, #state{asking = Asking} = State) ->
@@ -277,12 +284,11 @@ handle_info({Port, {data, Frame}}, #state{port = Port, passed = Passed} = State0
             {noreply, note(Note, State)}
     catch
         error:badarg ->
-            %% Who waits for it cannot be told; all are told by our end.
-            {stop, {shutdown, {inetpy_protocol, {bad_frame, Frame}}}, State}
+            {noreply, not_understood(Frame, State)}
     end;
-handle_info({'DOWN', Ref, process, Pid, _}, #state{watched = Watched} = State) ->
+handle_info({'DOWN', Ref, process, Pid, Reason}, #state{watched = Watched} = State) ->
     case Watched of
-        #{Pid := Ref} -> {noreply, tell_python({down, Pid}, State#state{watched = maps:remove(Pid, Watched)})};
+        #{Pid := Ref} -> {noreply, tell_python({down, Pid}, State#state{watched = Watched#{Pid := {ended, Reason}}})};
         #{} -> {noreply, State}
     end;
 handle_info({{monitor, Ref}, _, process, _, _}, State) ->
@@ -423,6 +429,27 @@ local([Head | Tail], Former) when is_tuple(Head) ->
 local(Other, _) ->
     Other.
 
+%% A frame with an atom that this node does not have (safe decoding makes none). An answer is
+%% for one caller, who is told; all others go on.
+not_understood(Frame, #state{unknown = Unknown} = State) ->
+    _ = [logger:error("Python said what this node has no atom for: ~0P", [Frame, 50], #{domain => [inetpy]}) || Unknown =:= 0],
+    case caller(Frame) of
+        {ok, Ref} -> Ref ! {Ref, {error, {inetpy, exception, "an answer with an unknown atom"}}}, ok;
+        error -> ok
+    end,
+    State#state{unknown = Unknown + 1}.
+
+%% The reference that a frame begins with.
+caller(<<131, 104, 2, 90, Words:16, Rest/binary>>) ->
+    try
+        {Atom, <<Numbers:(4 + 4 * Words)/binary, _/binary>>} = atom_and_rest(Rest),
+        {ok, binary_to_term(<<131, 90, Words:16, Atom/binary, Numbers/binary>>, [safe])}
+    catch
+        error:_ -> error
+    end;
+caller(_) ->
+    error.
+
 %% The same identifier, with the name and the creation that self() has.
 renamed(Id) ->
     {_, Mine} = split(term_to_binary(self())),
@@ -459,12 +486,14 @@ note({owner, Id, Owner}, #state{sockets = Sockets} = State) ->
     #{Id := Socket} = Sockets,
     State#state{sockets = Sockets#{Id := Socket#socket{owner = Owner}}};
 note({closed, Id}, #state{sockets = Sockets} = State) ->
-    {#socket{name = Name}, Left} = maps:take(Id, Sockets),
-    fire(Id, Name, normal, State#state{sockets = Left});
+    {#socket{name = Name, owner = Owner}, Left} = maps:take(Id, Sockets),
+    fire(Id, Name, reason(Owner, State), State#state{sockets = Left});
 note({watch, Pid}, #state{watched = Watched} = State) ->
     State#state{watched = Watched#{Pid => erlang:monitor(process, Pid)}};
 note({unwatch, Pid}, #state{watched = Watched} = State) ->
     case maps:take(Pid, Watched) of
+        {{ended, _}, Left} ->
+            State#state{watched = Left};
         {Ref, Left} ->
             true = erlang:demonitor(Ref, [flush]),
             State#state{watched = Left};
@@ -483,3 +512,10 @@ note({log, Level, Text}, State) ->
 note({refused, Text}, State) ->
     logger:error("Python refused the connection: ~ts", [Text], #{application => inetpy}),
     State.
+
+%% Why a socket ends: with its owner for the reason of that, or else because it was closed.
+reason(Owner, #state{watched = Watched}) ->
+    case Watched of
+        #{Owner := {ended, Reason}} -> Reason;
+        #{} -> normal
+    end.

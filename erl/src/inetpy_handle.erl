@@ -4,17 +4,24 @@
 
 -export([setopts/2, getopts/2, sockname/1, peername/1, socknames/1, getstat/2]).
 -export([monitor/1, cancel_monitor/1, info/1, socket_to_list/1]).
--export([transfer/3, fdopen/4, disown/4, descriptor/1, check_sockaddr/1, raise/1]).
+-export([transfer/3, fdopen/4, disown/4, descriptor/1, complete_sockaddrs/1, raise/1]).
 -export([loopback/3, since_28/0]).
 
 -type socket() :: {'$inet', module(), inetpy_bridge:handle()}.
 -export_type([socket/0]).
 
 -spec setopts(socket(), list()) -> ok | {error, term()}.
-setopts(Socket, Opts) -> inetpy_request:call(Socket, setopts, Opts).
+setopts(Socket, Opts) ->
+    case inetpy_request:call(Socket, setopts, Opts) of
+        {error, einval} = Error ->
+            _ = [Opt || Opt <- Opts],  % fails as in inet, when it is no list
+            Error;
+        Result ->
+            Result
+    end.
 
 -spec getopts(socket(), list()) -> {ok, list()} | {error, term()}.
-getopts(Socket, Opts) when is_list(Opts) -> inetpy_request:call(Socket, getopts, Opts).
+getopts(Socket, Opts) when is_list(Opts) -> raise(inetpy_request:call(Socket, getopts, Opts)).
 
 -spec sockname(socket()) -> {ok, tuple()} | {error, term()}.
 sockname(Socket) -> inetpy_request:call(Socket, sockname, []).
@@ -26,7 +33,7 @@ peername(Socket) -> inetpy_request:call(Socket, peername, []).
 socknames(Socket) -> inetpy_request:call(Socket, socknames, []).
 
 -spec getstat(socket(), [inet:stat_option()]) -> {ok, list()} | {error, term()}.
-getstat(Socket, What) when is_list(What) -> inetpy_request:call(Socket, getstat, What).
+getstat(Socket, What) when is_list(What) -> raise(inetpy_request:call(Socket, getstat, What)).
 
 -spec monitor(socket()) -> reference().
 monitor(Socket) ->
@@ -41,7 +48,7 @@ cancel_monitor(Ref) -> inetpy_bridges:cancel_monitor(Ref).
 -spec info(socket()) -> map().
 info(Socket) ->
     case inetpy_request:call(Socket, info, []) of
-        {ok, {States, Owner}} ->
+        {ok, {States, Owner, Watched}} ->
             {ok, Counters} = getstat(Socket, inet:stats()),
             #{
                 states => States,
@@ -50,11 +57,19 @@ info(Socket) ->
                 %% what came went past the port, as it goes past a stock socket's
                 input => 0,
                 output => output(Counters),
-                links => []
+                %% the socket ends with its owner, as a port ends that is linked
+                links => [Owner],
+                monitors => [{process, Pid} || Pid <- Watched],
+                memory => memory()
             };
         {error, _} ->
             #{states => [closed]}
     end.
+
+%% What the emulator keeps of a port besides the port: its link.
+memory() ->
+    Words = case since_28() of true -> 6; false -> 5 end,
+    Words * erlang:system_info(wordsize).
 
 %% Since OTP 28 a stock port is given the sender's reference with each send, and counts it.
 output(Counters) ->
@@ -138,15 +153,15 @@ descriptor(Opts) ->
         Given -> lists:last(Given)
     end.
 
-%% A sockaddr to bind to that is none makes the caller fail, the way inet does.
--spec check_sockaddr(list()) -> ok.
-check_sockaddr([{ifaddr, Address} | Opts]) when is_map(Address) ->
-    _ = inet:ensure_sockaddr(Address),
-    check_sockaddr(Opts);
-check_sockaddr([_ | Opts]) ->
-    check_sockaddr(Opts);
-check_sockaddr(_) ->
-    ok.
+%% The options with all fields of the sockaddrs to bind to. One that is none makes the caller
+%% fail, the way inet does.
+-spec complete_sockaddrs(list()) -> list().
+complete_sockaddrs([{ifaddr, Address} | Opts]) when is_map(Address) ->
+    [{ifaddr, inet:ensure_sockaddr(Address)} | complete_sockaddrs(Opts)];
+complete_sockaddrs([Opt | Opts]) ->
+    [Opt | complete_sockaddrs(Opts)];
+complete_sockaddrs(Rest) ->
+    Rest.
 
 %% An answer that makes the caller fail.
 -spec raise(Answer) -> Answer when Answer :: inetpy_request:result().

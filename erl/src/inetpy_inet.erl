@@ -36,17 +36,28 @@ getaddr(Host, Family, Timeout) ->
 getaddrs(Host, Family) -> getaddrs(Host, Family, infinity).
 
 -spec getaddrs(host(), inet:address_family(), timeout()) -> result([inet:ip_address()]).
-getaddrs(Host, Family, Timeout) when is_tuple(Host); Host =:= ""; Host =:= '' ->
-    inet:getaddrs(Host, Family, Timeout);
 getaddrs(Host, Family, Timeout) ->
+    ok = check_timeout(Timeout),
+    getaddrs_within(Host, Family, Timeout).
+
+getaddrs_within(Host, Family, Timeout) when is_tuple(Host); Host =:= ""; Host =:= '' ->
+    inet:getaddrs(Host, Family, Timeout);
+getaddrs_within(Host, Family, Timeout) ->
     case is_native() of
         true -> ask(getaddrs, [Host, Family], Timeout);
         false -> inet:getaddrs(Host, Family, Timeout)
     end.
 
+%% inet starts a timer: what is no time for one makes the caller fail.
+check_timeout(infinity) ->
+    ok;
+check_timeout(Timeout) ->
+    _ = inet:stop_timer(inet:start_timer(Timeout)),
+    ok.
+
 %% With a timer of inet:start_timer/1, as connect uses them.
 -spec getaddrs_tm(term(), inet:address_family(), reference() | false) -> result([inet:ip_address()]).
-getaddrs_tm(Host, Family, Timer) -> getaddrs(Host, Family, inet:timeout(Timer)).
+getaddrs_tm(Host, Family, Timer) -> getaddrs_within(Host, Family, inet:timeout(Timer)).
 
 -spec getaddr_tm(term(), inet:address_family(), reference() | false) -> result(inet:ip_address()).
 getaddr_tm(Host, Family, Timer) -> first(getaddrs_tm(Host, Family, Timer)).
@@ -68,6 +79,7 @@ gethostbyname(Name, Family) -> gethostbyname(Name, Family, infinity).
 
 -spec gethostbyname(inet:hostname(), inet:address_family(), timeout()) -> result(inet:hostent()).
 gethostbyname(Name, Family, Timeout) ->
+    ok = check_timeout(Timeout),
     case is_native() of
         true -> ask(gethostbyname, [Name, Family], Timeout);
         false -> inet:gethostbyname(Name, Family, Timeout)
@@ -78,6 +90,7 @@ gethostbyaddr(Address) -> gethostbyaddr(Address, infinity).
 
 -spec gethostbyaddr(string() | inet:ip_address(), timeout()) -> result(inet:hostent()).
 gethostbyaddr(Address, Timeout) ->
+    ok = check_timeout(Timeout),
     case is_native() of
         true -> ask(gethostbyaddr, [Address], Timeout);
         false -> inet:gethostbyaddr(Address, Timeout)
@@ -283,20 +296,17 @@ socknames(Socket) -> inet:socknames(Socket).
 
 %% With an association there are several addresses only of SCTP.
 -spec socknames(inet:socket(), term()) -> result([tuple()]).
-socknames({'$inet', _, _} = Socket, _Association) -> inet:socknames(Socket);
+socknames({'$inet', _, _} = Socket, Association) when is_integer(Association) -> inet:socknames(Socket);
 socknames(Socket, Association) -> inet:socknames(Socket, Association).
 
 -spec peernames(inet:socket()) -> result([tuple()]).
 peernames({'$inet', _, _} = Socket) ->
-    case inet:peername(Socket) of
-        {ok, Address} -> {ok, [Address]};
-        Error -> Error
-    end;
+    inetpy_request:call(Socket, peernames, []);
 peernames(Socket) ->
     inet:peernames(Socket).
 
 -spec peernames(inet:socket(), term()) -> result([tuple()]).
-peernames({'$inet', _, _} = Socket, _Association) -> peernames(Socket);
+peernames({'$inet', _, _} = Socket, Association) when is_integer(Association) -> peernames(Socket);
 peernames(Socket, Association) -> inet:peernames(Socket, Association).
 
 -spec setopts(inet:socket(), list()) -> ok | {error, term()}.
@@ -326,5 +336,6 @@ ask(Function, Arguments) ->
     ask(Function, Arguments, infinity).
 
 ask(Function, Arguments, Timeout) ->
-    Patience = inetpy_request:patience(Timeout),
+    %% `infinity` is larger than any number, and the largest stands for it
+    Patience = inetpy_request:patience(min(Timeout, 16#FFFFFFFF)),
     inetpy_request:open(inet, {Function, Arguments, Patience}, Patience).

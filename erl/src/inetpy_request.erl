@@ -83,11 +83,13 @@ open(Op, Args, Patience) ->
             Error
     end.
 
-%% A timeout for the arguments of a request.
+%% A timeout for the arguments of a request. As the stock driver has it: the lower 32 bits, of which
+%% all ones are for ever.
 -spec patience(timeout() | integer()) -> patience().
-patience(infinity) -> -1;
-patience(Timeout) when Timeout < 0 -> -1;
-patience(Timeout) when is_integer(Timeout) -> {Timeout, erlang:monotonic_time(millisecond)}.
+patience(Timeout) when is_integer(Timeout), Timeout >= 0, Timeout band 16#FFFFFFFF < 16#FFFFFFFF ->
+    {Timeout band 16#FFFFFFFF, erlang:monotonic_time(millisecond)};
+patience(Timeout) when Timeout =:= infinity; is_integer(Timeout) ->
+    -1.
 
 %% --- sending ---------------------------------------------------------------
 
@@ -184,8 +186,18 @@ sendto({'$inet', _, {Bridge, Out, Id}} = Socket, Destination, Ancillary, Data) -
             {Beginning, _} = piece(erlang:iolist_to_iovec(Data)),
             sendto(Socket, Destination, Ancillary, Beginning)
     catch
-        error:badarg -> {error, einval}
+        error:badarg ->
+            case inetpy_handle:since_28() orelse without_bits(Data) of
+                Bytes when Bytes =/= true, Bytes =/= Data -> sendto(Socket, Destination, Ancillary, Bytes);
+                _ -> {error, einval}
+            end
     end.
+
+%% Before OTP 28 bits that are less than a byte count for nothing in a datagram; with a byte before
+%% them they make the emulator refuse it.
+without_bits(Bits) when is_bitstring(Bits), bit_size(Bits) < 8 -> <<>>;
+without_bits([Head | Tail]) -> [without_bits(Head) | without_bits(Tail)];
+without_bits(Other) -> Other.
 
 %% --- the answer ------------------------------------------------------------
 
@@ -234,7 +246,7 @@ too_late(Bridge, Op, Ref) ->
 %% so itself.
 closed(Op) when
     Op =:= setopts; Op =:= getopts; Op =:= sockname;
-    Op =:= peername; Op =:= socknames; Op =:= getstat; Op =:= sendfile
+    Op =:= peername; Op =:= socknames; Op =:= peernames; Op =:= getstat; Op =:= sendfile
 ->
     {error, einval};
 closed(close) ->

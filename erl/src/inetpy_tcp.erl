@@ -73,8 +73,8 @@ fdopen(Fd, Opts) -> (inetpy_family:of_options(tcp_module, Opts)):fdopen(Fd, Opts
 
 -spec open_connect(inet | inet6 | local, term(), 0..65535, list(), timeout()) ->
     {ok, socket()} | {error, term()}.
-open_connect(Family, Address, Port, Opts, Timeout) ->
-    ok = inetpy_handle:check_sockaddr(Opts),
+open_connect(Family, Address, Port, Opts0, Timeout) ->
+    Opts = inetpy_handle:complete_sockaddrs(Opts0),
     Preset = preset(inet_default_connect_options),
     Patience = inetpy_request:patience(Timeout),
     Args = {?MODULE, Family, self(), Address, Port, Opts, Preset, Patience},
@@ -90,8 +90,8 @@ open_connect_name(Name, Port, Opts, Timeout) ->
     inetpy_request:open(connect_name, {?MODULE, self(), Name, Port, Opts, Preset, Patience}, Patience).
 
 -spec open_listen(inet | inet6 | local, term(), list()) -> {ok, socket()} | {error, term()}.
-open_listen(Family, Port, Opts) ->
-    ok = inetpy_handle:check_sockaddr(Opts),
+open_listen(Family, Port, Opts0) ->
+    Opts = inetpy_handle:complete_sockaddrs(Opts0),
     Preset = preset(inet_default_listen_options),
     Result = inetpy_request:open(listen, {?MODULE, Family, self(), Port, Opts, Preset}),
     inetpy_handle:disown(Result, tcp, Family, inetpy_handle:descriptor(Opts)).
@@ -129,8 +129,9 @@ recv(Socket, Length) -> recv(Socket, Length, infinity).
 recv(Socket, Length, Timeout) when
     is_integer(Length), Length >= 0, (Timeout =:= infinity orelse is_integer(Timeout))
 ->
+    %% of the length, too, the driver gets the lower 32 bits
     Patience = inetpy_request:patience(Timeout),
-    inetpy_request:call(Socket, recv, {Length, Patience}, Patience);
+    inetpy_request:call(Socket, recv, {Length band 16#FFFFFFFF, Patience}, Patience);
 recv(Socket, _, _) ->
     refuse(Socket).
 

@@ -48,8 +48,8 @@ open(Port, Opts) -> (inetpy_family:of_options(udp_module, Opts)):open(Port, Opts
 fdopen(Fd, Opts) -> (inetpy_family:of_options(udp_module, Opts)):fdopen(Fd, Opts).
 
 -spec open_socket(inet | inet6 | local, term(), list()) -> {ok, socket()} | {error, term()}.
-open_socket(Family, Port, Opts) ->
-    ok = inetpy_handle:check_sockaddr(Opts),
+open_socket(Family, Port, Opts0) ->
+    Opts = inetpy_handle:complete_sockaddrs(Opts0),
     Result = inetpy_request:open(open, {?MODULE, Family, self(), any_port(Port), Opts}),
     inetpy_handle:disown(Result, udp, Family, inetpy_handle:descriptor(Opts)).
 

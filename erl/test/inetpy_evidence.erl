@@ -47,7 +47,13 @@ code_of(Module) ->
     end.
 
 of_fun(Fun) ->
-    [{module, Module}, {name, Name}, {env, Kept}] = [erlang:fun_info(Fun, Item) || Item <- [module, name, env]],
+    [{module, Module}, {name, Name}, {env, Kept}, {type, Type}] =
+        [erlang:fun_info(Fun, Item) || Item <- [module, name, env, type]],
+    of_fun(Type, Module, Name, Kept).
+
+of_fun(external, _, Name, _) ->
+    [Name];
+of_fun(local, Module, Name, Kept) ->
     atoms(Kept) ++ reached([Function || {_, Each, _} = Function <- maps:keys(code_of(Module)), Each =:= Name]).
 
 %% The atoms of functions, and of those of their modules and of `xc` that they call.

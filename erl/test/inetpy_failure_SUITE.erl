@@ -1,14 +1,13 @@
 %% What happens when something dies, or says what nobody understands.
 -module(inetpy_failure_SUITE).
 
--export([suite/0, all/0, init_per_testcase/2, end_per_testcase/2]).
+-export([suite/0, all/0, init_per_testcase/2, end_per_testcase/2, log/2]).
 -export([
     python_dies_under_load/1, owners_are_told/1, monitors_are_told/1, bridge_comes_back_often/1,
     calls_after_death/1, malformed_frames/1, unknown_requests/1, bad_arguments/1,
-    application_stops/1, wrong_python/1, other_protocol/1, options_order/1, no_leaks/1,
-    killed_without_end/1, python_is_gone/1, told_to_end/1
+    unknown_atoms/1, large_terms_are_logged/1, application_stops/1, wrong_python/1, other_protocol/1,
+    options_order/1, no_leaks/1, killed_without_end/1, python_is_gone/1, told_to_end/1
 ]).
--export([log/2]).  % a handler of logger
 
 -define(INETPY, [{tcp_module, inetpy_tcp}, binary]).
 -define(PASSIVE, [{active, false} | ?INETPY]).
@@ -19,8 +18,8 @@ all() ->
     [
         python_dies_under_load, owners_are_told, monitors_are_told, bridge_comes_back_often,
         calls_after_death, malformed_frames, unknown_requests, bad_arguments,
-        application_stops, wrong_python, other_protocol, options_order, no_leaks,
-        killed_without_end, python_is_gone, told_to_end
+        unknown_atoms, large_terms_are_logged, application_stops, wrong_python, other_protocol, options_order,
+        no_leaks, killed_without_end, python_is_gone, told_to_end
     ].
 
 init_per_testcase(_, Config) ->
@@ -173,6 +172,75 @@ bad_arguments(_Config) ->
     _ = logger:set_primary_config(level, notice),
     ok = gen_tcp:send(C, "still there").
 
+%% What a Python says in words that this node does not have is an error of the one who asked, and
+%% one line in the log. Nobody else notices.
+unknown_atoms(Config) ->
+    ok = inetpy:stop(),
+    Program = filename:join(proplists:get_value(priv_dir, Config), "strange"),
+    ok = file:write_file(Program, [
+        "#!", os:getenv("INETPY_TEST_PYTHON", "python3"), "\n",
+        "from inetpy.etf import encode_body\n"
+        "from inetpy.session import Session\n"
+        "from inetpy.terms import Atom\n"
+        "from inetpy.transports.stdio import run\n"
+        "def strange(session, ref, args):\n"
+        "    word = Atom('_'.join(('no', 'such', 'word', str(args))))\n"
+        "    session.note(encode_body((word, 1)))\n"
+        "    session.reply(ref, encode_body((Atom('ok'), word)))\n"
+        "Session.ops['strange'] = strange\n"
+        "run()\n"
+    ]),
+    ok = file:change_mode(Program, 8#755),
+    Before = os:getenv("INETPY_PYTHON"),
+    true = os:putenv("INETPY_PYTHON", Program),
+    ok = inetpy:start(),
+    {C, A} = pair([{active, false}], [{active, false}]),
+    #{bridge := Bridge} = inetpy:info(),
+    ok = logger:add_handler(?FUNCTION_NAME, ?MODULE, #{config => self()}),
+    [{error, {inetpy, exception, _}} = inetpy_request:open(strange, N) || N <- lists:seq(1, 20)],
+    ok = logger:remove_handler(?FUNCTION_NAME),
+    [_] = logged(),
+    #{bridge := Bridge} = inetpy:info(),
+    ok = gen_tcp:send(C, "still there"),
+    {ok, <<"still there">>} = gen_tcp:recv(A, 11, 5000),
+    _ = [os:unsetenv("INETPY_PYTHON") || Before =:= false],
+    _ = [os:putenv("INETPY_PYTHON", Before) || Before =/= false].
+
+%% A handler of logger that sends on what it gets.
+log(Event, #{config := Pid}) ->
+    Pid ! {log, Event}.
+
+logged() ->
+    receive
+        {log, Event} -> [Event | logged()]
+    after 100 -> []
+    end.
+
+%% A request that nobody understands is a line in the log, whatever is in it, and what was read
+%% with it is not lost.
+large_terms_are_logged(_Config) ->
+    {C, A} = pair([{active, false}], [{active, false}]),
+    {ok, Bridge, Out} = inetpy_bridge:where(1),
+    Terms = [1 bsl 20000, lists:duplicate(100000, 1 bsl 20000), nested(20000), #{nested(20000) => <<0:8000000>>}, {}],
+    ok = logger:add_handler(?FUNCTION_NAME, ?MODULE, #{config => self()}),
+    _ = logger:set_primary_config(level, all),
+    Frames = [term_to_binary(T) || Term <- Terms, T <- [Term, {recv, Term}, {fly, 0, Term, []}]],
+    [true = port_command(Out, Frame) || Frame <- Frames],
+    Answers = [inetpy_request:call(C, recv, Term) || Term <- Terms] ++ [inetpy_request:open(connect, Term) || Term <- Terms],
+    [{error, {inetpy, bad_request, Text}} = Answer || {error, {_, _, Text}} = Answer <- Answers, byte_size(Text) < 250],
+    true = length(Answers) =:= length([ok || {error, {inetpy, bad_request, _}} <- Answers]),
+    ok = gen_tcp:send(C, "still there"),
+    {ok, <<"still there">>} = gen_tcp:recv(A, 11, 5000),
+    _ = logger:set_primary_config(level, notice),
+    ok = logger:remove_handler(?FUNCTION_NAME),
+    Lines = [Text || #{level := warning, msg := {"~ts", [Text]}} <- logged()],
+    true = length(Lines) =:= length(Frames) + length(Answers),
+    [] = [Line || Line <- Lines, byte_size(Line) > 250],
+    {ok, Bridge, Out} = inetpy_bridge:where(1).
+
+nested(0) -> [];
+nested(N) -> [nested(N - 1)].
+
 application_stops(_Config) ->
     {C, _} = pair([{active, true}], [{active, false}]),
     #{os_pid := OsPid} = inetpy:info(),
@@ -246,8 +314,7 @@ python_is_gone(Config) ->
     Program = filename:join(proplists:get_value(priv_dir, Config), "no_python"),
     ok = file:write_file(Program, ["#!/bin/sh\necho >> ", Tries, "\nexit 3\n"]),
     ok = file:change_mode(Program, 8#755),
-    true = register(inetpy_log_listener, self()),
-    ok = logger:add_handler(inetpy_test, ?MODULE, #{}),
+    ok = logger:add_handler(?FUNCTION_NAME, ?MODULE, #{config => self()}),
     Before = os:getenv("INETPY_PYTHON"),
     true = os:putenv("INETPY_PYTHON", Program),
     kill_python(),
@@ -265,9 +332,8 @@ python_is_gone(Config) ->
     _ = [os:putenv("INETPY_PYTHON", Before) || Before =/= false],
     true = xc:until(fun() -> element(1, gen_tcp:listen(0, [])) =:= ok end),
     works(),
-    true = unregister(inetpy_log_listener),
-    ok = logger:remove_handler(inetpy_test),
-    [error, error, notice] = logged().
+    ok = logger:remove_handler(?FUNCTION_NAME),
+    [error, error, notice] = [Level || #{level := Level, meta := #{application := inetpy}} <- logged()].
 
 %% A service manager that stops a node sends SIGTERM to all its processes: Python waits for the node.
 told_to_end(_Config) ->
@@ -277,19 +343,6 @@ told_to_end(_Config) ->
     ok = gen_tcp:send(C, "still there"),
     {ok, <<"still there">>} = gen_tcp:recv(A, 11, 5000),
     #{os_pid := OsPid} = inetpy:info().
-
-logged() ->
-    receive
-        {logged, #{level := Level, meta := #{application := inetpy}}} -> [Level | logged()];
-        {logged, _} -> logged()
-    after 0 -> []
-    end.
-
-log(Event, _Config) ->
-    case whereis(inetpy_log_listener) of
-        undefined -> ok;
-        Pid -> Pid ! {logged, Event}
-    end.
 
 %% gen_tcp takes the first option that names a module: ours must come first.
 options_order(_Config) ->

@@ -4,7 +4,7 @@
 -export([suite/0, all/0, init_per_suite/1, end_per_suite/1]).
 -export([newer_options/1, newer_options_inherited/1, reuseport/1, no_read_ahead/1, sendfile/1]).
 -export([reuseport_is_reuseport_lb/1, keepalive_without_answer/1, default_options_of_kernel/1]).
--export([network_namespace/1, out_of_descriptors/1, flood_and_quiet/1, logs_reach_the_logger/1]).
+-export([network_namespace/1, out_of_descriptors/1, names_without_descriptors/1, flood_and_quiet/1, logs_reach_the_logger/1]).
 -export([log/2]).
 
 -define(INETPY, [{tcp_module, inetpy_tcp}, binary, {active, false}]).
@@ -15,7 +15,7 @@ all() ->
     [
         newer_options, newer_options_inherited, reuseport, no_read_ahead, sendfile,
         reuseport_is_reuseport_lb, keepalive_without_answer, default_options_of_kernel,
-        network_namespace, out_of_descriptors, flood_and_quiet, logs_reach_the_logger
+        network_namespace, out_of_descriptors, names_without_descriptors, flood_and_quiet, logs_reach_the_logger
     ].
 
 init_per_suite(Config) ->
@@ -199,6 +199,37 @@ out_of_descriptors(_Config) ->
     Left = [gen_tcp:accept(L, 5000) || _ <- Peers, not lists:all(fun({R, _}) -> R =:= ok end, Answers)],
     true = lists:any(fun({R, _}) -> R =:= ok end, Left),
     ok = gen_tcp:close(A1).
+
+%% Names, services and interfaces are asked for without a descriptor left, the first time and later:
+%% the errors are those of the system. A node without descriptors says emfile for them, too.
+names_without_descriptors(_Config) ->
+    ok = inetpy:stop(),
+    ok = inetpy:start(),
+    #{os_pid := OsPid} = inetpy:info(),
+    Happy = [{tcp_module, inetpy_happy_tcp}],
+    Calls = [
+        fun() -> gen_tcp:connect("localhost", 1, Happy) end,
+        fun() -> inetpy_inet:getaddr("localhost", inet) end,
+        fun() -> inetpy_inet:gethostbyname("no-such-host.invalid", inet6) end,
+        fun() -> inetpy_inet:gethostbyaddr({192, 0, 2, 1}) end,
+        fun() -> inetpy_inet:getservbyname(http, tcp) end,
+        fun() -> inetpy_inet:getservbyport(80, tcp) end,
+        fun() -> inetpy_inet:getifaddrs() end,
+        fun() -> gen_tcp:connect({127, 0, 0, 1}, 1, [{fd, 0} | ?INETPY]) end
+    ],
+    Unloaded = without_descriptors(OsPid, Calls),
+    {ok, _} = inetpy_inet:getaddr("localhost", inet),
+    {ok, _} = inetpy_inet:getifaddrs(),
+    Loaded = without_descriptors(OsPid, Calls),
+    [{error, emfile}] = lists:usort(Unloaded ++ Loaded),
+    {ok, _} = inetpy_inet:getaddr("localhost", inet),
+    {error, econnrefused} = gen_tcp:connect("localhost", 1, Happy).
+
+without_descriptors(OsPid, Calls) ->
+    limit(OsPid, 3),
+    Answers = [Call() || Call <- Calls],
+    limit(OsPid, 1000),
+    Answers.
 
 limit(OsPid, Number) ->
     [] = os:cmd(io_lib:format("prlimit --pid ~b --nofile=~b:", [OsPid, Number])).

@@ -93,7 +93,7 @@ groups() ->
     [
         xc_connect, xc_address, xc_families, xc_listen, xc_accept, xc_recv, xc_bulk, xc_packet, xc_active, xc_send,
         xc_close, xc_sendfile, xc_owner, xc_options, xc_inet, xc_local, xc_udp, xc_udpopts, xc_local_udp,
-        xc_multicast, xc_functions, xc_sockopts, xc_types, xc_hostile
+        xc_multicast, xc_functions, xc_sockopts, xc_types, xc_terms, xc_hostile
     ].
 
 -spec scenarios(module()) -> [scenario()].

@@ -163,6 +163,26 @@ scenarios() ->
             Sent = lists:map(Serve, Clients),
             {Sent, [xc:await(C, 20000) || C <- Clients]}
         end},
+        {bad_sockaddr, "A map to bind to that is no sockaddr, or lacks a part of one.", fun(B) ->
+            Maps = [
+                #{x => y}, #{}, #{[] => x}, #{family => inet}, #{family => x}, #{family => inet, addr => any},
+                #{addr => {127, 0, 0, 1}}, #{family => inet, port => 0}, #{family => inet, addr => x},
+                #{family => inet, addr => x, port => 0}, #{family => inet, addr => {127, 0, 0, 1}, port => x},
+                #{family => inet, addr => {127, 0, 0, 1}, port => 70000}, #{family => local, path => "/"},
+                #{family => inet, addr => {-1, 0, 0, 1}, port => 0}, #{family => inet, addr => any, port => 0, [] => 1}
+            ],
+            Dead = xc:dead_port(),
+            To = #{family => inet, addr => {127, 0, 0, 1}, port => Dead},
+            [
+                {Map, Name, [
+                    tag(fun() -> gen_tcp:listen(0, xc:options(B, [inet, {Name, Map}])) end),
+                    tag(fun() -> gen_tcp:connect({127, 0, 0, 1}, Dead, xc:options(B, [inet, {Name, Map}])) end),
+                    tag(fun() -> gen_tcp:connect(To, xc:options(B, [inet, {Name, Map}])) end),
+                    tag(fun() -> gen_udp:open(0, xc:udp_options(B, [inet, {Name, Map}])) end)
+                ]}
+             || Map <- Maps, Name <- [ip, ifaddr]
+            ]
+        end},
         {accept_race, "A connection that comes when accept gives up is there for the next.", fun(B) ->
             L = xc:listen(B, []),
             Port = xc:listener_port(L),
@@ -184,6 +204,13 @@ scenarios() ->
             {lists:sort(Got) =:= lists:seq(1, Rounds), xc:await(Clients)}
         end}
     ].
+
+%% How a call that opens a socket went.
+tag(Call) ->
+    case xc:attempt(Call) of
+        {ok, Socket} -> inet:close(Socket);
+        Failed -> Failed
+    end.
 
 %% Another scenario can have the port of IPv4 by chance: then with another port.
 same_port(B, Tries) ->

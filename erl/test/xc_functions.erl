@@ -32,6 +32,15 @@ table() ->
             {getaddrs, [N, F]} || N <- ["localhost", {1, 2, 3, 4}, 5, "::1"], F <- [local, x, 4]
         ]},
         {getaddrs_timeout, "With a timeout that is not needed.", [{getaddrs, ["localhost", inet, 5000]}]},
+        {timeouts, "Timeouts: of any size, and those that are none.", [
+            {F, [H, inet, T]}
+         || F <- [getaddr, getaddrs, gethostbyname],
+            H <- ["127.0.0.1", {127, 0, 0, 1}, {1, 2}, "", '', 5],
+            T <- [infinity, 5000, (1 bsl 32) - 1, 1 bsl 32, 1 bsl 40, 1 bsl 70, -1, x, 1.0]
+        ]},
+        {timeouts_gethostbyaddr, "Timeouts of gethostbyaddr.", [
+            {gethostbyaddr, [H, T]} || H <- ["127.0.0.1", 5], T <- [infinity, 5000, (1 bsl 32) - 1, 1 bsl 32, 1 bsl 40, 1 bsl 70, -1, x]
+        ]},
         {gethostbyname, "What is known of a host.", [{gethostbyname, [N]} || N <- Names]},
         {gethostbyname_inet, "Of IPv4.", [{gethostbyname, [N, inet]} || N <- Names]},
         {gethostbyname_inet6, "Of IPv6.", [{gethostbyname, [N, inet6]} || N <- Names]},
@@ -52,12 +61,12 @@ table() ->
         {getifaddrs_bad, "Options that are none.", [
             {getifaddrs, [A]} || A <- [[{netns, "/no/such/namespace"}], [{netns, <<"/etc/hosts">>}], [{x, 1}], [x], [{netns, 5}]]
         ]},
-        {ntoa, "The text of an address.", [{ntoa, [A]} || A <- Addresses ++ texts() ++ [x, "127.0.0.1"]]},
+        {ntoa, "The text of an address.", [{ntoa, [A]} || A <- Addresses ++ negative() ++ texts() ++ [x, "127.0.0.1"]]},
         {is_ip_address, "Whether a term is an address.", [
             {F, [A]}
-         || F <- [is_ip_address, is_ipv4_address, is_ipv6_address], A <- Addresses ++ [x, 5, "127.0.0.1", <<>>, [], #{}]
+         || F <- [is_ip_address, is_ipv4_address, is_ipv6_address], A <- Addresses ++ negative() ++ [x, 5, "127.0.0.1", <<>>, [], #{}]
         ]},
-        {mapped, "Mapped addresses.", [{ipv4_mapped_ipv6_address, [A]} || A <- Addresses ++ texts() ++ [x]]},
+        {mapped, "Mapped addresses.", [{ipv4_mapped_ipv6_address, [A]} || A <- Addresses ++ negative() ++ texts() ++ [x]]},
         {format_error, "The text of every error.", [{format_error, [E]} || E <- errors()]},
         {get_rc, "The configuration of the resolver.", [{get_rc, []}]}
     ] ++
@@ -68,6 +77,13 @@ table() ->
                 parse_ipv6_address, parse_ipv6strict_address
             ]
         ].
+
+negative() ->
+    [
+        {-1, 0, 0, 0}, {1, 2, 3, -4}, {-1, -1, -1, -1}, {0, 0, 0, 0, 0, 0, -1, 0}, {-1, 0, 0, 0, 0, 0, 0, 1},
+        {0, 0, 0, 0, 0, 65535, -1, -1}, {300, 0, 0, -1}, {-300, 300, 1, 1}, {1 bsl 70, 2, 3, 4}, {-(1 bsl 70), 2, 3, 4},
+        {0, x, 0, 0, 0, 0, 1, 2}, {0, 0, 0, 0, 0, 0, 65536, 1}, {-1, -1, -1, -1, -1, -1, -1, -1}
+    ].
 
 texts() ->
     [

@@ -106,6 +106,30 @@ scenarios() ->
             Told = [element(2, xc:next()), element(2, xc:next())],
             lists:sort(Refs) =:= lists:sort(Told)
         end},
+        {monitor_owner_reason, "A monitor tells why the owner died, and the socket with it.", fun(B) ->
+            Ways = [
+                {exit, kill}, {exit, shutdown}, {exit, {shutdown, because}}, {exit, {a, [b]}}, {leave, normal},
+                {leave, killed}, {leave, "text"}, return, crash
+            ],
+            [{Way, ends_with_owner(B, Way)} || Way <- Ways]
+        end},
+        {monitor_new_owner_reason, "And of an owner that it was given to.", fun(B) ->
+            {S, _} = xc:pair(B, []),
+            Ref = inet:monitor(S),
+            xc:hand_over(S, fun() -> exit(because) end),
+            {Ref, xc:next()}
+        end},
+        {monitor_closed_by_owner, "A socket that its owner closes ends normally, whatever becomes of the owner.", fun(B) ->
+            Self = self(),
+            Owner = spawn(fun() ->
+                {S, _} = xc:pair(B, []),
+                Self ! S,
+                receive stop -> ok = gen_tcp:close(S), exit(because) end
+            end),
+            _ = inet:monitor(xc:next()),
+            Owner ! stop,
+            xc:next()
+        end},
         {monitor_owner_dies, "A monitor tells when the owner dies.", fun(B) ->
             Self = self(),
             Owner = spawn(fun() -> Self ! xc:pair(B, []), receive stop -> ok end end),
@@ -135,6 +159,56 @@ scenarios() ->
         {close, "inet:close/1.", fun(B) ->
             {S, P} = xc:pair(B, []),
             {inet:close(S), gen_tcp:recv(P, 0, 1000), gen_tcp:send(S, "x")}
+        end},
+        {info_all, "All that info tells of new sockets.", fun(B) ->
+            {S, _} = xc:pair(B, []),
+            {A, _} = xc:served(B, []),
+            {U, _} = xc:udp(B, []),
+            Sockets = [S, A, xc:listen(B, []), U],
+            {self(), [{Socket, inet:info(Socket)} || Socket <- Sockets]}
+        end},
+        {info_memory, "The memory that info tells of does not count bytes that wait to be sent.", fun(B) ->
+            {S, _} = xc:pair(B, []),
+            ok = gen_tcp:send(S, xc:fill(20000000)),
+            #{memory := Memory, counters := #{send_pend := Pending}} = inet:info(S),
+            {Memory, Pending > 0}
+        end},
+        {info_links, "The owner that info tells of is linked, and nobody else.", fun(B) ->
+            {S, _} = xc:pair(B, []),
+            Self = self(),
+            Other = spawn(fun() -> receive stop -> ok end end),
+            ok = gen_tcp:controlling_process(S, Other),
+            #{owner := Owner, links := Links} = inet:info(S),
+            {Self, Other, Owner, Links}
+        end},
+        {info_monitors, "Those in accept are monitored, as info tells.", fun(B) ->
+            L = xc:listen(B, []),
+            Ref = inet:monitor(L),
+            Alone = maps:get(monitors, inet:info(L)),
+            {Pid, _} = xc:spawn_call(fun() -> gen_tcp:accept(L, 300) end),
+            Waiting = xc:until(fun() -> lists:member(accepting, maps:get(states, inet:info(L))) end),
+            One = maps:get(monitors, inet:info(L)),
+            {Second, _} = xc:spawn_call(fun() -> gen_tcp:accept(L, 300) end),
+            _ = xc:until(fun() -> process_info(Second, status) =:= {status, waiting} end),
+            timer:sleep(50),
+            {Ref, Pid, Second, Alone, Waiting, One, lists:sort(maps:get(monitors, inet:info(L))), xc:next(), xc:next()}
+        end},
+        {gone, "What is asked of sockets that are closed.", fun(#{inet := Module} = B) ->
+            {S, _} = xc:pair(B, []),
+            {U, _} = xc:udp(B, []),
+            L = xc:listen(B, []),
+            [ok = inet:close(Socket) || Socket <- [S, U, L]],
+            [asked(Module, Socket) || Socket <- [S, U, L]]
+        end},
+        {descriptor_gone, "What is asked of a socket whose descriptor is closed.", fun(#{inet := Module} = B) ->
+            {S, P} = xc:pair(B, []),
+            ok = gen_tcp:close(P),
+            {error, closed} = gen_tcp:recv(S, 0, 1000),
+            asked(Module, S)
+        end},
+        {unconnected, "The peers of sockets that have none.", fun(#{inet := Module} = B) ->
+            {U, _} = xc:udp(B, []),
+            [{Module:peername(S), Module:peernames(S), Module:peernames(S, 1)} || S <- [U, xc:listen(B, [])]]
         end},
         {info_connected, "info of a connection.", fun(B) ->
             {S, P} = xc:pair(B, []),
@@ -170,3 +244,37 @@ scenarios() ->
             inet:info(S)
         end}
     ].
+
+%% The 'DOWN' of the sockets of an owner that dies in some way.
+ends_with_owner(B, Way) ->
+    Self = self(),
+    Owner = spawn(fun() ->
+        {S, _} = xc:pair(B, []),
+        {U, _} = xc:udp(B, []),
+        Self ! {sockets, [S, xc:listen(B, []), U]},
+        receive
+            {leave, Reason} -> exit(Reason);
+            return -> ok;
+            crash -> exit({crash, [{?MODULE, ends_with_owner, 2, []}]})
+        end
+    end),
+    Sockets = receive {sockets, Some} -> Some end,
+    Refs = [inet:monitor(Socket) || Socket <- Sockets],
+    _ =
+        case Way of
+            {exit, Reason} -> exit(Owner, Reason);
+            _ -> Owner ! Way
+        end,
+    [
+        receive
+            {'DOWN', Ref, Type, Socket, {Crash, [{_, _, _, _} | _]}} -> {Type, Crash};
+            {'DOWN', Ref, Type, Socket, Why} -> {Type, Why}
+        after 5000 -> nothing
+        end
+     || {Ref, Socket} <- lists:zip(Refs, Sockets)
+    ].
+
+asked(Module, Socket) ->
+    [{F, xc:attempt(fun() -> Module:F(Socket) end)} || F <- [socknames, sockname, peername, peernames, port, getstat]] ++
+        [{F, A, xc:attempt(fun() -> Module:F(Socket, A) end)} || F <- [socknames, peernames], A <- [0, 1, x]] ++
+        [{states, maps:get(states, Module:info(Socket))}].

@@ -37,6 +37,15 @@ scenarios() ->
             ok = gen_tcp:close(S),
             {Data, xc:next()}
         end},
+        {internet_options, "Options of the internet, asked of sockets with a path.", fun(B) ->
+            {L, Path} = listen(B),
+            {ok, C} = dial(B, Path),
+            {ok, S} = gen_tcp:accept(L, 5000),
+            [
+                [{Name, inet:getopts(Socket, [Name]), inet:getopts(Socket, [mode, Name])} || Name <- internet_options()]
+             || Socket <- [L, C, S]
+            ]
+        end},
         {no_listener, "Nobody listens at the path.", fun(B) ->
             {L, Path} = listen(B),
             ok = gen_tcp:close(L),
@@ -90,6 +99,12 @@ scenarios() ->
             ok = gen_tcp:close(S),
             {[gen_tcp:send(C, "x") || _ <- [1, 2]], [gen_tcp:recv(C, 0, 100) || _ <- [1, 2]]}
         end}
+    ].
+
+internet_options() ->
+    [
+        pktoptions, tos, ttl, tclass, priority, recvtos, recvttl, recvtclass, nodelay, keepalive, nopush, ipv6_v6only,
+        bind_to_device, dontroute, multicast_if, multicast_ttl, multicast_loop, linger, debug
     ].
 
 path() ->

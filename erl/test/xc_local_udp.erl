@@ -14,6 +14,18 @@ scenarios() ->
                 {Sent, gen_udp:recv(S, 0, 5000), inet:sockname(S) =:= {ok, {local, list_to_binary(Path)}}}
             end)
         end},
+        {internet_options, "Options of the internet, asked of a socket with a path.", fun(B) ->
+            with_path(fun(Path) ->
+                S = open(B, [{ip, {local, Path}}]),
+                [
+                    {Name, inet:getopts(S, [Name]), inet:getopts(S, [mode, Name])}
+                 || Name <- [
+                        pktoptions, tos, ttl, tclass, priority, recvtos, recvttl, recvtclass, ipv6_v6only, dontroute,
+                        bind_to_device, multicast_if, multicast_ttl, multicast_loop, broadcast
+                    ]
+                ]
+            end)
+        end},
         {sender_path, "The sender's path.", fun(B) ->
             with_path(fun(Path) ->
                 with_path(fun(From) ->

@@ -153,6 +153,62 @@ scenarios() ->
                 ]
             ]
         end},
+        {tos_keeps_priority, "Setting tos leaves the priority as it was, in any order.", fun(B) ->
+            with(B, fun(S) ->
+                [
+                    {Options, inet:setopts(S, Options), inet:getopts(S, [tos, priority])}
+                 || Options <- [
+                        [{tos, 16}], [{tos, 0}], [{priority, 5}], [{tos, 16}], [{priority, 3}, {tos, 8}],
+                        [{tos, 8}, {priority, 2}], [{priority, 100}], [{tos, 40}], [{tos, 256}], [{tos, -1}],
+                        [{raw, 0, 1, <<16:32/native>>}], [{tos, x}], [{tos, 24}, {nodelay, true}]
+                    ]
+                ]
+            end)
+        end},
+        {tos_and_priority_opened, "tos and priority as options of connect.", fun(B) ->
+            [opened(B, Options, [tos, priority]) || Options <- priorities()]
+        end},
+        {tos_and_priority_accepted, "tos and priority of a listening socket and what it accepts.", fun(B) ->
+            [
+                begin
+                    {S, _} = xc:served(B, Options),
+                    inet:getopts(S, [tos, priority])
+                end
+             || Options <- priorities()
+            ]
+        end},
+        {tos_and_priority_udp, "tos and priority of datagram sockets.", fun(B) ->
+            [
+                begin
+                    {S, _} = xc:udp(B, Options),
+                    {inet:getopts(S, [tos, priority]), inet:setopts(S, [{tos, 8}]), inet:getopts(S, [tos, priority])}
+                end
+             || Options <- priorities()
+            ]
+        end},
+        {tclass_and_priority, "tclass leaves the priority as it was, too.", fun(B) ->
+            {ok, S} = gen_udp:open(0, xc:udp_options(B, [inet6, {ip, xc:loopback6()}, {priority, 5}])),
+            [{inet:setopts(S, [O]), inet:getopts(S, [tos, tclass, priority])} || O <- [{tclass, 16}, {tos, 8}, {tclass, 0}]]
+        end},
+        {message_watermarks, "A limit of the queue of messages moves the other one.", fun(B) ->
+            with(B, fun(S) -> message_watermarks(S) end)
+        end},
+        {message_watermarks_udp, "And on datagram sockets.", fun(B) ->
+            {S, _} = xc:udp(B, []),
+            message_watermarks(S)
+        end},
+        {message_watermarks_opened, "The limits as options of connect.", fun(B) ->
+            [xc:attempt(fun() -> opened(B, Options, message_names()) end) || Options <- message_limits()]
+        end},
+        {message_watermarks_accepted, "The limits of a listening socket and what it accepts.", fun(B) ->
+            [
+                xc:attempt(fun() ->
+                    {S, _} = xc:served(B, Options),
+                    inet:getopts(S, message_names())
+                end)
+             || Options <- message_limits()
+            ]
+        end},
         {large_numbers, "Numbers of more than 32 bits.", fun(B) ->
             Big = (1 bsl 32) + 5,
             opened(B, [{high_watermark, Big}, {packet_size, Big}, {send_timeout, Big}], [high_watermark, packet_size, send_timeout])
@@ -171,6 +227,24 @@ scenarios() ->
             inet:getopts(xc:accept(L), [packet, nodelay, mode, buffer])
         end}
     ].
+
+priorities() ->
+    [[{priority, 5}], [{tos, 16}], [{priority, 3}, {tos, 8}], [{tos, 8}, {priority, 2}], [{tos, 16}, {tos, 8}]].
+
+message_names() -> [high_msgq_watermark, low_msgq_watermark].
+
+message_limits() ->
+    [
+        [{high_msgq_watermark, 100}], [{low_msgq_watermark, 10000}],
+        [{high_msgq_watermark, 10}, {low_msgq_watermark, 20}], [{low_msgq_watermark, 20}, {high_msgq_watermark, 10}],
+        [{high_msgq_watermark, 0}], [{low_msgq_watermark, 0}], [{high_msgq_watermark, 1}], [{low_msgq_watermark, 1}],
+        [{high_msgq_watermark, 1 bsl 31}], [{low_msgq_watermark, 1 bsl 31}], [{low_msgq_watermark, -1}],
+        [{low_msgq_watermark, -2}], [{high_msgq_watermark, -2}], [{high_msgq_watermark, (1 bsl 31) - 1}],
+        [{low_msgq_watermark, (1 bsl 32) + 5}], [{nodelay, true}, {low_msgq_watermark, 0}]
+    ].
+
+message_watermarks(S) ->
+    [{Options, inet:setopts(S, Options), inet:getopts(S, message_names())} || Options <- message_limits()].
 
 names() ->
     [

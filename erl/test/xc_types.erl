@@ -132,6 +132,41 @@ others() ->
             ok = gen_tcp:send(P, "data"),
             {S =/= P, xc:next()}
         end},
+        {deliver_port_accepted, "deliver port of an accepted socket: lists, whatever the mode.", fun(B) ->
+            [
+                begin
+                    {S, P} = xc:served(B, [{active, true}, {deliver, port} | Options]),
+                    ok = gen_tcp:send(P, Data),
+                    {Options, inet:getopts(S, [deliver, mode]), S =/= P, xc:next()}
+                end
+             || {Options, Data} <- delivered()
+            ]
+        end},
+        {deliver_port_connected, "deliver port of a connected one: as the mode says.", fun(B) ->
+            [
+                begin
+                    {S, P} = xc:pair(B, [{active, true}, {deliver, port} | Options]),
+                    ok = gen_tcp:send(P, Data),
+                    {Options, inet:getopts(S, [deliver, mode]), S =/= P, xc:next()}
+                end
+             || {Options, Data} <- delivered()
+            ]
+        end},
+        {deliver_port_accepted_later, "deliver port set on an accepted socket.", fun(B) ->
+            [
+                begin
+                    {S, P} = xc:served(B, Options),
+                    ok = inet:setopts(S, Later),
+                    ok = gen_tcp:send(P, "data"),
+                    {Options, Later, S =/= P, xc:next()}
+                end
+             || {Options, Later} <- [
+                    {[binary], [{deliver, port}, {active, true}]},
+                    {[list], [{active, true}, binary, {deliver, port}]},
+                    {[binary, {deliver, port}], [{deliver, term}, {active, once}]}
+                ]
+            ]
+        end},
         {deliver_port_recv, "deliver port takes the data of recv.", fun(B) ->
             {S, P} = xc:pair(B, [{deliver, port}]),
             _ = xc:spawn_call(fun() -> gen_tcp:recv(S, 0, 1000) end),
@@ -232,4 +267,13 @@ others() ->
             Bad = [{raw, 6, 1}, {raw, a, 1, 4}, {raw, 6, 1, -1}, {raw, 6, 1, a}, raw],
             {[inet:getopts(S, [X]) || X <- Bad], [inet:setopts(S, [X]) || X <- Bad]}
         end}
+    ].
+
+%% Options that change what a message of a port has in it, and what is sent.
+delivered() ->
+    [
+        {[binary], "abc"}, {[list], "abc"}, {[binary, {header, 1}], "abc"}, {[list, {header, 1}], "abc"},
+        {[binary, {packet, 1}], [3, "abc"]}, {[binary, {packet, line}, {header, 2}], "abc\n"},
+        {[binary, {packet, http}], "GET / HTTP/1.0\r\n"}, {[binary, {packet, httph_bin}], "Host: a\r\n\r\n"},
+        {[binary, {packet, ssl}], <<23, 3, 1, 0, 2, 1, 2>>}
     ].

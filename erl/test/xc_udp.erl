@@ -551,6 +551,24 @@ active() ->
             ok = gen_udp:send(P, ?LOOPBACK, Port, "x"),
             payload(xc:next())
         end},
+        {bits, "A datagram of bits: less than a byte counts for nothing, more is refused.", fun(B) ->
+            {S, Port, P, PPort} = xc:udp_pair(B, []),
+            Data = [
+                <<1:3>>, <<1, 1:3>>, [<<1:3>>], [<<1>>, <<1:3>>], [<<1:3>>, <<1:5>>], ["ab" | <<1:3>>], ["ab" | <<1, 1:3>>],
+                ["ab", [<<1:1>>, <<"c">>], $d], [<<1, 2:4>>, <<1:3>>], [<<1:3>>, x], [<<1:3>>, 256], xc:fill(1000),
+                [xc:fill(1000), <<1:3>>], [xc:fill(1000), <<1, 1:3>>], [x], 5, 256, -1, [256], {}, ["ab" | c], ["ab" | <<"c">>]
+            ],
+            Sent = [
+                {
+                    D,
+                    gen_udp:send(S, ?LOOPBACK, PPort, D), gen_udp:send(S, {?LOOPBACK, PPort}, [{tos, 0}], D),
+                    [element(1, R) =:= ok andalso element(3, element(2, R)) || R <- [gen_udp:recv(P, 0, 30), gen_udp:recv(P, 0, 0)]]
+                }
+             || D <- Data
+            ],
+            ok = gen_udp:connect(S, ?LOOPBACK, PPort),
+            {Port =/= PPort, Sent, [gen_udp:send(S, D) || D <- Data]}
+        end},
         {deliver_port, "deliver port.", fun(B) ->
             {S, Port, P, _} = xc:udp_pair(B, [{active, true}, {deliver, port}]),
             ok = gen_udp:send(P, ?LOOPBACK, Port, "abc"),

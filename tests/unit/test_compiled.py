@@ -141,6 +141,16 @@ def test_other_bytes_and_limits() -> None:
     assert decode(b"\x83h\1a\1", limits=shallow) == (1,)
 
 
+@pytest.mark.parametrize("depth", [99, 100, 101, 102, 20_000])
+def test_deep_parts_are_left_by_both(depth: int) -> None:
+    """With the limit of requests, which is the core's own depth, too."""
+    data = b"\x83h\2" + b"l\0\0\0\1" * (depth - 1) + b"a\1" + b"j" * (depth - 1) + b"a\7"
+    limits = etf.Limits(depth=100, leave_deep=True)
+    ours, pure = decode(data, limits), pure_decode(data, limits)
+    assert repr(ours) == repr(pure)
+    assert ("Unread" in repr(ours)) is (depth > 100)
+
+
 @pytest.mark.parametrize("depth", [99, 100, 101, 9_999, 10_000, 10_001])
 def test_depth(depth: int) -> None:
     """Beyond the core's own depth the pure code goes on, to its limit."""

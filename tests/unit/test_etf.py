@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import zlib
+from collections.abc import Callable
 
 import pytest
 
@@ -18,6 +19,7 @@ from inetpy.terms import (
     Pid,
     Port,
     Ref,
+    Unread,
 )
 
 A = Atom("a")
@@ -165,6 +167,47 @@ def test_depth_is_limited(opening: bytes) -> None:
     assert decode(data, Limits(depth=50)) is not None
     with pytest.raises(EtfError, match="nested deeper"):
         decode(data, Limits(depth=49))
+
+
+NESTED: dict[str, Callable[[object], object]] = {
+    "tuple": lambda term: (term,),
+    "list": lambda term: [term, 2],
+    "improper": lambda term: ImproperList([term], Atom("end")),
+    "value": lambda term: {Atom("key"): term},
+    "key": lambda term: Map([(term, 1)]),
+}
+
+
+@pytest.mark.parametrize("levels", [1, 3, 50, 9_000])
+@pytest.mark.parametrize("nest", NESTED)
+def test_deep_parts_are_left(nest: str, levels: int) -> None:
+    """What is nested too deep stays as it came, the rest is read, and all is written back."""
+    term: object = (Atom("x"), b"data", 2.5, 1 << 100, Charlist(b"text"), Pid(b"Xw\3a@b" + bytes(12)))
+    for _ in range(levels if nest != "key" else min(levels, 50)):
+        term = NESTED[nest](term)
+    data = encode((Atom("op"), 1, term, [3]))
+    read = decode(data, Limits(depth=3, leave_deep=True))
+    assert isinstance(read, tuple)
+    assert (read[0], read[1], read[3]) == (Atom("op"), 1, [3])
+    assert encode(read) == data
+    assert ("Unread" in repr(read)) is (levels > 1)
+
+
+@pytest.mark.parametrize("form", [form[1] for form in FORMS], ids=[form[0] for form in FORMS])
+def test_parts_of_what_is_left_are_skipped(form: bytes) -> None:
+    """Each form takes the bytes that it takes when it is decoded."""
+    limits = Limits(depth=1, leave_deep=True)
+    data = b"\x83h\2h\1" + form + b"a\7"
+    assert decode(data, limits) == (Unread(b"h\1" + form), 7)
+    with pytest.raises(EtfError):
+        decode(data[:-3], limits)
+
+
+@pytest.mark.parametrize("form", [b"\0", b"l\xff\xff\xff\xffa\1", b"h\2a\1", b"m\0\0\0\5abc", b"p\0\0\1\0"])
+def test_bad_parts_of_what_is_left(form: bytes) -> None:
+    """An unknown tag, and bytes that are not there, are errors in skipped parts, too."""
+    with pytest.raises(EtfError):
+        decode(b"\x83h\1h\1" + form, Limits(depth=1, leave_deep=True))
 
 
 def test_deep_terms_are_written_and_read() -> None:

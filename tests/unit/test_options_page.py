@@ -13,13 +13,15 @@ from inetpy import options
 sys.path.insert(0, str(TOP / "scripts"))
 import options_page
 
-# inet:setopts/2, gen_tcp and gen_udp of the documentation of OTP 17, 25 and 28.
+# inet:setopts/2, gen_tcp and gen_udp of the documentation of OTP 17, 25 and 28; and debug, which
+# only the types of OTP 25 have.
 DOCUMENTED = [
     "active",
     "add_membership",
     "bind_to_device",
     "broadcast",
     "buffer",
+    "debug",
     "delay_send",
     "deliver",
     "dontroute",

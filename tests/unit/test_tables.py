@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import socket
 
 import pytest
@@ -47,12 +46,6 @@ def test_add_count(count: int, increment: int, result: object) -> None:
 def test_after_delivery(mode: int, count: int, result: object) -> None:
     """What a delivery does to the mode."""
     assert active.after_delivery(mode, count) == result
-
-
-@pytest.mark.parametrize("number", sorted(errno.errorcode))
-def test_posix_name(number: int) -> None:
-    """Every error of the system has a name."""
-    assert posix_name(OSError(number, "")) != "unknown"
 
 
 def test_posix_name_without_a_number() -> None:

@@ -21,7 +21,7 @@ from ..active import MULTI, PASSIVE, add_count
 from ..addresses import FAMILY_NAMES, build_address
 from ..errors import posix_name
 from ..etf import encode_body
-from ..messages import OK, build_error, build_event, build_ok
+from ..messages import OK, build_error, build_event, build_ok, build_raise
 from ..packet import PacketType
 from ..terms import Atom, Pid
 
@@ -48,6 +48,8 @@ _STATES = {
     LISTENING: ("listen", "open"),
 }
 
+_TOS = (socket.IPPROTO_IP, socket.IP_TOS)
+_PRIORITY = (socket.SOL_SOCKET, socket.SO_PRIORITY)
 _LINGER_NOW = struct.pack("ii", 1, 0)
 
 
@@ -56,9 +58,9 @@ class Handle:
 
     __slots__ = (
         "__weakref__", "session", "syscalls", "ident", "module", "name", "owner", "sock", "shared", "state",
-        "interest", "active", "active_count", "as_list", "controls",
+        "accepted", "interest", "active", "active_count", "as_list", "controls",
         "read_packets", "buffer", "buffer_set", "exit_on_close",
-        "high_watermark", "low_watermark", "high_msgq_watermark", "low_msgq_watermark", "as_port",
+        "high_watermark", "low_watermark", "high_msgq_watermark", "low_msgq_watermark", "as_port", "debug",
         "delay_send", "header", "line_delimiter", "netns", "marked", "read_ahead", "exclusiveaddruse",
         "packet", "packet_size", "send_timeout", "send_timeout_close", "show_econnreset", "recv_oct",
         "recv_cnt", "recv_max", "recv_avg", "recv_dvi", "send_oct", "send_cnt", "send_max",
@@ -81,6 +83,8 @@ class Handle:
     read_ahead: bool
     high_watermark: int
     low_watermark: int
+    high_msgq_watermark: int
+    low_msgq_watermark: int
     packet: PacketType
     packet_size: int
     read_packets: int
@@ -97,6 +101,7 @@ class Handle:
         self.module = module
         self.owner = owner
         self.sock: socket.socket | None = sock
+        self.accepted = like is not None
         self.shared = False  # whether another process may have the descriptor, too
         self.state = OPEN
         self.interest = 0
@@ -156,11 +161,25 @@ class Handle:
 
     def set_system_option(self, level: int, constant: int, value: int | bytes) -> bool:
         """setsockopt(2). False when the system refuses; a closed descriptor takes all."""
+        if (level, constant) == _TOS:
+            return self._set_tos(value)
         if self.sock is not None:
             try:
                 self.syscalls.setsockopt(self.sock, level, constant, value)
             except OSError:
                 return False
+        return True
+
+    def _set_tos(self, value: int | bytes) -> bool:
+        """Linux makes a priority of the type of service. It stays what it was, as in inet_drv."""
+        if self.sock is None:
+            return True
+        try:
+            priority = self.syscalls.getsockopt(self.sock, *_PRIORITY)
+            self.syscalls.setsockopt(self.sock, *_TOS, value)
+        except OSError:
+            return False
+        self.set_system_option(*_PRIORITY, priority)
         return True
 
     def family(self) -> int:
@@ -200,7 +219,7 @@ class Handle:
         old_active, old_packet = self.active, self.packet
         try:
             options.apply(self, options.parse_settings(args))
-        except options.OptionError:
+        except ValueError:
             return self.session.reply(ref, build_error("einval"))
         self.settle(old_active, old_packet)
         self.reply_settled(ref)
@@ -212,8 +231,8 @@ class Handle:
     def op_getopts(self, ref: bytes, args: Any) -> None:
         try:
             answer = options.get(self, args)
-        except options.OptionError:
-            return self.session.reply(ref, build_error("einval"))
+        except ValueError as error:
+            return self.session.reply(ref, _refusal(error))
         self.session.reply(ref, build_ok(encode_body(answer)))
 
     # --- names and counters ---
@@ -232,8 +251,17 @@ class Handle:
         self.session.reply(ref, build_ok(encode_body(Atom(name))))
 
     def op_socknames(self, ref: bytes, _args: Any) -> None:
+        self._reply_addresses(ref, self.syscalls.getsockname)
+
+    def op_peernames(self, ref: bytes, _args: Any) -> None:
+        self._reply_addresses(ref, self.syscalls.getpeername)
+
+    def _reply_addresses(self, ref: bytes, ask: Callable[[socket.socket], Any]) -> None:
+        """Of all addresses there are more than one in SCTP only."""
+        if self.sock is None:
+            return self.session.reply(ref, build_error("exbadport"))
         try:
-            address = self._address(self.syscalls.getsockname)
+            address = self._address(ask)
         except OSError as error:
             return self.session.reply(ref, build_error(posix_name(error)))
         self.session.reply(ref, build_ok(encode_body([address])))
@@ -251,14 +279,16 @@ class Handle:
         return build_address(ask(self.sock))
 
     def op_getstat(self, ref: bytes, args: Any) -> None:
-        if not isinstance(args, list):
-            return self.session.reply(ref, build_error("einval"))
-        answer = []
-        for name in args:
-            if not isinstance(name, Atom) or name.name not in _STATISTICS:
-                return self.session.reply(ref, build_error("einval"))
-            answer.append((name, abs(int(getattr(self, name.name)))))
+        try:
+            answer = [(name, self._counter(name)) for name in options.elements(args)]
+        except ValueError as error:
+            return self.session.reply(ref, _refusal(error))
         self.session.reply(ref, build_ok(encode_body(answer)))
+
+    def _counter(self, name: object) -> int:
+        if not isinstance(name, Atom) or name.name not in _STATISTICS:
+            raise options.OptionError("no counter")
+        return abs(int(getattr(self, name.name)))
 
     @property
     def send_pend(self) -> int:
@@ -284,10 +314,15 @@ class Handle:
             self.send_max = size
 
     def op_info(self, ref: bytes, _args: Any) -> None:
-        """`{ok, {States, Owner}}`; the states are those of prim_inet:getstatus/1."""
+        """`{ok, {States, Owner, Watched}}`; the states are those of prim_inet:getstatus/1."""
+        outward = self.session.outward
         states = [Atom(name) for name in self.states()]
-        owner = Pid(self.session.outward(self.owner.raw))
-        self.session.reply(ref, build_ok(encode_body((states, owner))))
+        owner, *watched = (Pid(outward(pid.raw)) for pid in (self.owner, *self.watched()))
+        self.session.reply(ref, build_ok(encode_body((states, owner, watched))))
+
+    def watched(self) -> list[Pid]:
+        """The processes, besides the owner, whose ends this socket wants to know."""
+        return []
 
     def states(self) -> tuple[str, ...]:
         return _STATES[self.state]
@@ -390,6 +425,13 @@ class Handle:
         self.session.reply(ref, build_error("einval"))
 
 
+def _refusal(error: ValueError) -> bytes:
+    """How a list of names is refused: see `options.elements`."""
+    if isinstance(error, options.OptionError):
+        return build_error("einval")
+    return build_raise("error", "function_clause")
+
+
 Handle.ops = {
     "accept": Handle.op_invalid,
     "connect": Handle.op_invalid,
@@ -400,6 +442,7 @@ Handle.ops = {
     "getstat": Handle.op_getstat,
     "info": Handle.op_info,
     "peername": Handle.op_peername,
+    "peernames": Handle.op_peernames,
     "recv": Handle.op_not_connected,
     "send": Handle.op_not_connected,
     "sendfile": Handle.op_not_connected,

@@ -121,6 +121,9 @@ class Listener(Handle):
         waiting = ("accepting",) if self.acceptors else ()
         return waiting + super().states()
 
+    def watched(self) -> list[Pid]:
+        return [acceptor.process for acceptor in self.acceptors]
+
     def drop(self, acceptor: Acceptor) -> None:
         """The caller waits no longer. It may have been dropped before, with the listener."""
         if acceptor in self.acceptors:

@@ -55,13 +55,14 @@ class Race:
         self._left: deque[Address] = deque()
         self._begin = begin
         self._runners: list[Stream] = []
-        self._error = "nxdomain"
+        self._error = ""
         self._over = False
         self._next_timer: Timer | None = None
         self._caller = Waiting(session, self, ref, timeout, self._on_timeout)
 
-    def start(self, addresses: list[Address]) -> None:
-        """The name has been looked up; the time has been running all along."""
+    def start(self, found: tuple[list[Address], str]) -> None:
+        """The name has been looked up: its addresses, or why there are none."""
+        addresses, self._error = found
         self._left.extend(interleave(addresses))
         self._next()
 

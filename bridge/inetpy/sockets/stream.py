@@ -437,8 +437,10 @@ class Stream(Handle):
         elif kind.body is not None:
             packet = kind.body(packet)
         if self.as_port:
-            # As inet_drv: also when somebody waits in recv, who then waits on.
-            self.session.send(self.owner.raw, build_port_data(self.name) + self._data(packet))
+            # As inet_drv: also when somebody waits in recv, who then waits on. The port of an
+            # accepted socket has no binaries.
+            body = build_data(packet, self.as_list or self.accepted, self.header)
+            self.session.send(self.owner.raw, build_port_data(self.name) + body)
             return self._after_delivery()
         if kind.parse is not None:
             term, self.in_headers = kind.parse(packet, self.in_headers)

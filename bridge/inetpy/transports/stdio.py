@@ -33,6 +33,7 @@ from .. import messages
 from ..etf import EtfError, decode, encode_body
 from ..framing import HEADER, FrameReader, FramingError
 from ..session import Session
+from ..show import shown
 from ..syscalls import READ, WRITE, Poller, Syscalls
 from ..terms import Atom, Pid, Port
 
@@ -50,6 +51,7 @@ LOW_WATER = 1 << 20
 WINDOW = 512  # frames that the bridge process may be behind: above, the same
 JOIN_LIMIT = 1 << 16
 SPIN = 100e-6
+LOG_SIZE = 1 << 13  # characters of a log record
 GRACE = 0.5  # seconds that the loop has to see the end of input itself
 EXIT_PROTOCOL = 3
 
@@ -277,7 +279,7 @@ class StdioTransport:
                     f"the Erlang side speaks protocol {protocol}, this inetpy {messages.PROTOCOL}: "
                     "install the same version of both"
                 )
-        raise ProtocolError(f"the first frame is no greeting of inetpy: {term!r:.200}")
+        raise ProtocolError(f"the first frame is no greeting of inetpy: {shown(term)}")
 
 
 def _open_duct() -> tuple[int, int]:
@@ -329,7 +331,11 @@ class _LogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         level = next((name for number, name in self._LEVELS if record.levelno >= number), "debug")
-        body = messages.build_log(level, self.format(record))
+        try:
+            text = self.format(record)
+        except Exception as error:  # a log record must not be the end of what it tells of
+            text = f"{record.msg} (which cannot be formatted: {shown(error)})"
+        body = messages.build_log(level, text[:LOG_SIZE].encode(errors="backslashreplace"))
         if threading.get_ident() == self._thread:
             self._transport.note(body)
         else:
