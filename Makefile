@@ -10,7 +10,7 @@ ERL_SOURCES  := $(wildcard erl/src/*.erl)
 HOOK_SOURCES := $(wildcard erl/hook/*.erl)
 TEST_SOURCES := $(wildcard erl/test/*.erl)
 
-.PHONY: build demo test test-apps test-otp28 test-python lint bench bench-codec crosscheck dialyzer xref format clean
+.PHONY: build demo test test-apps test-otp28 test-python fuzz lint bench bench-codec crosscheck dialyzer xref format clean
 
 build: $(VENV)/.tools erl/ebin/inetpy.app
 
@@ -38,7 +38,11 @@ test-python: $(VENV)/.test build erl/test/ebin/.built
 	@echo "== tests in pure Python =="
 	@INETPY_PURE=1 $(PY) -m pytest $(addprefix --ignore=tests/,$(NO_CODEC))
 
-NO_CODEC := test_command.py test_crosscheck.py beam/test_ip_text_beam.py beam/test_packet_beam.py
+NO_CODEC := test_bugs.py test_command.py test_crosscheck.py beam/test_ip_text_beam.py beam/test_packet_beam.py
+
+# A million mutated frames for a bridge; SEED=N repeats a run.
+fuzz: build
+	@$(PY) tests/fuzz_bridge.py --frames 1000000 $(if $(SEED),--seed $(SEED))
 
 lint: $(VENV)/.test build erl/test/ebin/.built
 	@echo "== ruff, mypy =="

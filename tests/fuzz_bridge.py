@@ -34,6 +34,7 @@ NODE = b"w\x0dnonode@nohost"
 BRIDGE = Pid(b"X" + NODE + bytes(12))
 OUT = Port(b"Y" + NODE + b"\0\0\0\5" + bytes(4))
 OWNERS = [Pid(b"X" + NODE + bytes((0, 0, 0, 9)) + bytes((0, 0, 0, n)) + bytes(4)) for n in range(8)]
+HOME = b"Z\0\3" + NODE + bytes(4)  # what references of the node begin with
 TCP, UDP, INET = Atom("inetpy_tcp"), Atom("inetpy_udp"), Atom("inet")
 LOOPBACK = (127, 0, 0, 1)
 BURST = 200  # frames between two looks at what came back
@@ -77,13 +78,15 @@ class Node:
     asked: int = 0
     answered: int = 0
     heard: int = 0
+    living: list[Pid] = field(default_factory=lambda: list(OWNERS))
+    missed: list[Pid] = field(default_factory=list)  # watched processes that are not there
     bugs: list[str] = field(default_factory=list)  # tracebacks that were logged
 
     # --- frames ---
 
     def new_ref(self) -> Ref:
         self.asked += 1
-        return Ref(b"Z\0\3" + NODE + bytes(4) + self.asked.to_bytes(12, "big"))
+        return Ref(HOME + self.asked.to_bytes(12, "big"))
 
     def ident(self) -> int:
         if self.idents and self.dice.random() < 0.97:
@@ -171,14 +174,28 @@ class Node:
         except EtfError:
             term = None
         match term:
-            case (Atom(), int(), Ref() as ref, _) if not ref.raw.startswith(b"Z\0\3" + NODE):
+            case (Atom(), int(), Ref() as ref, _) if not ref.raw.startswith(HOME):
                 return  # of another node: this one's new name
             case (Atom(), int(), Ref() as ref, _) if term[0] != Atom("piece"):
                 self.pending[ref.raw] = term
             case (Atom(name="ack"), int() as count) if count != 1:
                 return  # more than was said
+            case (Atom(name="down"), Pid() as pid):
+                self.forget_acceptor(pid)
         assert self.process.stdin is not None
         self.process.stdin.write(len(frame).to_bytes(4, "big") + frame)
+
+    def tell_missed(self) -> None:
+        """As a monitor of a process that is not there does."""
+        missed, self.missed = self.missed, []
+        self.say(*((Atom("down"), pid) for pid in missed))
+
+    def forget_acceptor(self, pid: Pid) -> None:
+        """A process that has ended gets no answer to its accept."""
+        for ref, term in list(self.pending.items()):
+            match term:
+                case (Atom(name="accept"), _, _, (owner, _)) if owner == pid:
+                    self.pending.pop(ref, None)
 
     def say(self, *terms: object) -> None:
         for term in terms:
@@ -206,6 +223,8 @@ class Node:
                         self.ports.append(port)
             case (Atom(name="log"), _, text) if b"Traceback" in text:
                 self.bugs.append(text.decode())
+            case (Atom(name="watch"), Pid() as pid) if pid not in self.living:
+                self.missed.append(pid)
             case (Atom(name="open"), int() as ident, *_):
                 self.idents.append(ident)
             case (Atom(name="closed"), int() as ident) if ident in self.idents:
@@ -242,6 +261,10 @@ class Size:
         status = Path(f"/proc/{pid}/status").read_text()
         memory = next(line for line in status.splitlines() if line.startswith("VmRSS"))
         return cls(len(os.listdir(f"/proc/{pid}/fd")), int(memory.split()[1]))
+
+
+def _links(pid: int) -> list[str]:
+    return [os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir()]
 
 
 def ticks(pid: int) -> int:
@@ -293,10 +316,12 @@ def _fuzz(node: Node, frames: int, show: bool) -> str:
         node.say((Atom("ping"), 5))
         node.wait("it answers no more", lambda heard=acknowledged: node.heard > heard)
         node.say((Atom("ack"), node.heard - acknowledged))
+        node.tell_missed()
         if show and sent % (100 * BURST) == 0:
             print(f"\r{sent:,} of {frames:,} frames, {len(node.idents)} sockets", end="", file=sys.stderr)
     rate = frames / (time.monotonic() - started)
     # all processes end, and with them their sockets; what has another owner is closed
+    node.living.clear()
     node.say(*((Atom("down"), owner) for owner in OWNERS))
     node.wait("no pong", lambda: node.heard)
     deadline = time.monotonic() + PATIENCE
@@ -304,15 +329,18 @@ def _fuzz(node: Node, frames: int, show: bool) -> str:
         for ident in list(node.idents):
             node.say((Atom("setopts"), ident, node.new_ref(), [(Atom("linger"), (Atom("true"), 0))]))
             node.say((Atom("close"), ident, node.new_ref(), []))
+        node.tell_missed()
         time.sleep(0.05)
     assert not node.idents, f"{len(node.idents)} sockets do not close"
     assert not node.bugs, f"{len(node.bugs)} tracebacks, among them:\n" + "\n".join(
         {bug.splitlines()[-1]: bug for bug in node.bugs}.values()
     )
     node.wait(lambda: _list(node.pending), lambda: not node.pending)
+    node.tell_missed()
+    node.living.extend(OWNERS)
     works(node)
     node.wait(
-        lambda: f"{Size.of(pid).descriptors} descriptors, {before.descriptors} before",
+        lambda: f"{Size.of(pid).descriptors} descriptors, {before.descriptors} before: {_links(pid)}",
         lambda: Size.of(pid).descriptors <= before.descriptors,
     )
     grown = Size.of(pid).memory - before.memory

@@ -31,7 +31,7 @@ def is_integer(term: object) -> bool:
 
 
 def is_size(term: Any) -> bool:
-    return type(term) is int and term >= 0
+    return type(term) is int and 0 <= term < 1 << 63
 
 
 def is_port(term: Any) -> bool:

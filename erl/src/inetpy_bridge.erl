@@ -25,7 +25,9 @@
 
 %% Python stops reading active sockets when it has not heard of more frames than its window:
 %% so the queue of this process stays short, and what it passes on is never old.
--define(ACK_EVERY, 128).
+-define(ACK_EVERY, 32).
+%% Bytes: a larger frame counts as one more for each.
+-define(UNIT, (1 bsl 14)).
 
 %% In ms: how often Python is asked whether it is there, when a caller that asks is told that it
 %% is not, and when its silence is logged.
@@ -266,10 +268,10 @@ handle_info(Message, #state{node = Node} = State0) when Node =/= node() ->
     Former = lists:usort([Node | State#state.former]) -- [node()],
     Renaming = State#state.renaming + 1,
     handle_info(Message, State#state{node = node(), former = Former, renaming = Renaming});
-handle_info({Port, {data, Frame}}, #state{port = Port, passed = ?ACK_EVERY} = State) ->
-    handle_info({Port, {data, Frame}}, tell_python({ack, ?ACK_EVERY}, State#state{passed = 0}));
+handle_info({Port, {data, Frame}}, #state{port = Port, passed = Passed} = State) when Passed >= ?ACK_EVERY ->
+    handle_info({Port, {data, Frame}}, tell_python({ack, Passed}, State#state{passed = 0}));
 handle_info({Port, {data, Frame}}, #state{port = Port, passed = Passed} = State0) ->
-    State = State0#state{passed = Passed + 1},
+    State = State0#state{passed = Passed + 1 + byte_size(Frame) div ?UNIT},
     try local(binary_to_term(Frame, [safe]), State#state.former) of
         {To, _} = Reply when is_reference(To) ->
             To ! Reply,

@@ -48,12 +48,11 @@ cancel_monitor(Ref) -> inetpy_bridges:cancel_monitor(Ref).
 -spec info(socket()) -> map().
 info(Socket) ->
     case inetpy_request:call(Socket, info, []) of
-        {ok, {States, Owner, Watched}} ->
-            {ok, Counters} = getstat(Socket, inet:stats()),
+        {ok, {States, Owner, Watched, Counters}} ->
             #{
                 states => States,
                 owner => Owner,
-                counters => maps:from_list(Counters),
+                counters => Counters,
                 %% what came went past the port, as it goes past a stock socket's
                 input => 0,
                 output => output(Counters),
@@ -72,9 +71,9 @@ memory() ->
     Words * erlang:system_info(wordsize).
 
 %% Since OTP 28 a stock port is given the sender's reference with each send, and counts it.
-output(Counters) ->
+output(#{send_oct := Bytes, send_cnt := Sends}) ->
     Tag = case since_28() of true -> 28; false -> 0 end,
-    proplists:get_value(send_oct, Counters) + Tag * proplists:get_value(send_cnt, Counters).
+    Bytes + Tag * Sends.
 
 %% A sockaddr whose address is `loopback`, with the address itself: since OTP 28 connect/3 takes it.
 -spec loopback(map(), inet:ip_address(), list()) -> map().

@@ -221,7 +221,7 @@ logged() ->
 large_terms_are_logged(_Config) ->
     {C, A} = pair([{active, false}], [{active, false}]),
     {ok, Bridge, Out} = inetpy_bridge:where(1),
-    Terms = [1 bsl 20000, lists:duplicate(100000, 1 bsl 20000), nested(20000), #{nested(20000) => <<0:8000000>>}, {}],
+    Terms = [1 bsl 20000, lists:duplicate(10000, 1 bsl 20000), nested(20000), #{nested(20000) => <<0:8000000>>}, {}],
     ok = logger:add_handler(?FUNCTION_NAME, ?MODULE, #{config => self()}),
     _ = logger:set_primary_config(level, all),
     Frames = [term_to_binary(T) || Term <- Terms, T <- [Term, {recv, Term}, {fly, 0, Term, []}]],

@@ -53,6 +53,13 @@ _PRIORITY = (socket.SOL_SOCKET, socket.SO_PRIORITY)
 _LINGER_NOW = struct.pack("ii", 1, 0)
 
 
+def _statistic(name: object) -> str:
+    """The attribute of a counter. Raises OptionError for a name of none."""
+    if not isinstance(name, Atom) or name.name not in _STATISTICS:
+        raise options.OptionError("no counter")
+    return name.name
+
+
 class Handle:
     """The common part of sockets. `sock` is None once the descriptor is closed."""
 
@@ -280,15 +287,13 @@ class Handle:
 
     def op_getstat(self, ref: bytes, args: Any) -> None:
         try:
-            answer = [(name, self._counter(name)) for name in options.elements(args)]
+            answer = [(name, self._counter(_statistic(name))) for name in options.elements(args)]
         except ValueError as error:
             return self.session.reply(ref, _refusal(error))
         self.session.reply(ref, build_ok(encode_body(answer)))
 
-    def _counter(self, name: object) -> int:
-        if not isinstance(name, Atom) or name.name not in _STATISTICS:
-            raise options.OptionError("no counter")
-        return abs(int(getattr(self, name.name)))
+    def _counter(self, name: str) -> int:
+        return abs(int(getattr(self, name)))
 
     @property
     def send_pend(self) -> int:
@@ -314,11 +319,12 @@ class Handle:
             self.send_max = size
 
     def op_info(self, ref: bytes, _args: Any) -> None:
-        """`{ok, {States, Owner, Watched}}`; the states are those of prim_inet:getstatus/1."""
+        """`{ok, {States, Owner, Watched, Counters}}`; the states are those of prim_inet:getstatus/1."""
         outward = self.session.outward
         states = [Atom(name) for name in self.states()]
         owner, *watched = (Pid(outward(pid.raw)) for pid in (self.owner, *self.watched()))
-        self.session.reply(ref, build_ok(encode_body((states, owner, watched))))
+        counters = {Atom(name): self._counter(name) for name in _STATISTICS}
+        self.session.reply(ref, build_ok(encode_body((states, owner, watched, counters))))
 
     def watched(self) -> list[Pid]:
         """The processes, besides the owner, whose ends this socket wants to know."""

@@ -48,7 +48,8 @@ PIPE_SIZE = 1 << 20
 READ_SIZE = 1 << 17  # a larger buffer for each read costs ten times a small read: malloc maps it
 HIGH_WATER = 1 << 22  # bytes of output that wait: above, sockets are not read
 LOW_WATER = 1 << 20
-WINDOW = 512  # frames that the bridge process may be behind: above, the same
+WINDOW = 128  # frames that the bridge process may be behind: above, the same
+UNIT = 1 << 14  # bytes: a larger frame counts as one more for each
 JOIN_LIMIT = 1 << 16
 SPIN = 100e-6
 LOG_SIZE = 1 << 13  # characters of a log record
@@ -150,7 +151,7 @@ class StdioTransport:
         size = len(body) + len(tail) + 1
         self._out.append((size + behind).to_bytes(HEADER, "big") + b"\x83" + body)
         self._out_size += size + HEADER
-        self._unacknowledged += 1
+        self._unacknowledged += 1 + (size + behind) // UNIT
         if tail:
             self._out.append(tail)
         if not self.poller.in_batch and not self._flush_scheduled:
