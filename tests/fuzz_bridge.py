@@ -29,6 +29,7 @@ from inetpy.framing import FrameReader
 from inetpy.messages import LIMITS
 from inetpy.requests import OPENING, SHAPES
 from inetpy.terms import Atom, Charlist, Pid, Port, Ref
+from inetpy.transports.stdio import UNIT
 
 NODE = b"w\x0dnonode@nohost"
 BRIDGE = Pid(b"X" + NODE + bytes(12))
@@ -77,7 +78,7 @@ class Node:
     ports: list[int] = field(default_factory=lambda: [1])
     asked: int = 0
     answered: int = 0
-    heard: int = 0
+    heard: int = 0  # frames; a large one counts for several
     living: list[Pid] = field(default_factory=lambda: list(OWNERS))
     missed: list[Pid] = field(default_factory=list)  # watched processes that are not there
     bugs: list[str] = field(default_factory=list)  # tracebacks that were logged
@@ -210,10 +211,10 @@ class Node:
         while data := os.read(self.process.stdout.fileno(), 1 << 17):
             frames.feed(data)
             while (frame := frames.next_frame()) is not None:
+                self.heard += 1 + len(frame) // UNIT
                 self.hear(decode(bytes(frame)))
 
     def hear(self, term: Any) -> None:
-        self.heard += 1
         match term:
             case (Ref() as ref, reply):
                 self.pending.pop(ref.raw, None)

@@ -403,9 +403,11 @@ class Stream(Handle):
 
     def _go_on_delivering(self) -> None:
         """The next packets of a buffer that holds many, when the other sockets have had their turn."""
+        if self.delivering is None:
+            return  # the socket has ended meanwhile
         if self.session.congested:
             return self.session.pause(self)
-        settled, self.delivering = self.delivering or [], None
+        settled, self.delivering = self.delivering, None
         if self.active != PASSIVE and self.state == CONNECTED:
             self._deliver_buffered()
         if self.delivering is not None:
@@ -912,6 +914,9 @@ class Stream(Handle):
         if connected is not None:
             connected("closed")
         self._answer_recv(build_error("closed"))
+        settled, self.delivering = self.delivering, None
+        for caller in settled or ():
+            caller.answer(OK)
         self.reading = False
         self.inbox.clear()
         if self.busy is not None:
