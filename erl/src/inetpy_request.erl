@@ -116,7 +116,7 @@ send({'$inet', _, {Bridge, Out, Id}} = Socket, Data) ->
 %% A term that ends in an empty binary, with the size of the data that follows in its place.
 head(Term, Size) ->
     Empty = term_to_binary(Term),
-    [binary:part(Empty, 0, byte_size(Empty) - 4) | <<Size:32>>].
+    [binary:part(Empty, 0, byte_size(Empty) - 4), <<Size:32>>].
 
 %% The caller has its answer as soon as Python knows the size and has the beginning, as the stock driver
 %% answers when it has queued the data. The rest stays here, with a process that hands it out.
