@@ -74,7 +74,7 @@ bench-codec: $(VENV)/.test
 	@$(PY) tests/bench_codec.py
 
 crosscheck: build erl/test/ebin/.built
-	@$(VENV)/bin/inetpy crosscheck --backends inetpy,node --html _build/crosscheck.html
+	@$(VENV)/bin/inetpy crosscheck --backends inetpy,node,node_by_address --html _build/crosscheck.html
 
 format: $(VENV)/.test
 	@$(VENV)/bin/ruff format .

@@ -49,8 +49,15 @@ backend(Node, {Tcp, Udp}) when Node =:= node; Node =:= node_by_address ->
 
 same(Options) -> Options.
 
-%% What connect has for an address is not among the options, so all are left out.
-without_family(Options) -> without([inet, inet6, local], Options).
+%% What connect has for an address is not among the options, so all are left out. Options of IPv6 alone
+%% need theirs, where no address tells it.
+without_family(Options) when is_list(Options), length(Options) >= 0 ->
+    case lists:keymember(ipv6_v6only, 1, Options) of
+        true -> Options;
+        false -> without([inet, inet6, local], Options)
+    end;
+without_family(Options) ->
+    Options.
 
 %% Only the options can bind a datagram socket, so those that they do not tell stay.
 without_told_family(Options) when is_list(Options), length(Options) >= 0 ->
