@@ -3,7 +3,7 @@
 
 -export([suite/0, all/0, init_per_suite/1, end_per_suite/1]).
 -export([membership_by_index/1, newer_options/1, sender_path/1, network_namespace/1, device/1]).
--export([flood_and_quiet/1, burst_in_few_frames/1, bridge_dies/1, sctp/1]).
+-export([connected_controls/1, flood_and_quiet/1, burst_in_few_frames/1, bridge_dies/1, sctp/1]).
 
 -define(LOOPBACK, {127, 0, 0, 1}).
 -define(INETPY, [{udp_module, inetpy_udp}, binary, {active, false}]).
@@ -12,7 +12,7 @@ suite() -> [{timetrap, {minutes, 2}}].
 
 all() ->
     [
-        membership_by_index, newer_options, sender_path, network_namespace, device, flood_and_quiet,
+        connected_controls, membership_by_index, newer_options, sender_path, network_namespace, device, flood_and_quiet,
         burst_in_few_frames, bridge_dies, sctp
     ].
 
@@ -22,6 +22,20 @@ init_per_suite(Config) ->
 
 end_per_suite(_Config) ->
     inetpy:stop().
+
+%% Ancillary data on a connected socket. The stock driver may crash the node there: it reads control
+%% messages that it did not ask for.
+connected_controls(_Config) ->
+    {ok, P} = gen_udp:open(0, [{inet_backend, inet}, {ip, ?LOOPBACK}]),
+    {ok, Port} = inet:port(P),
+    {ok, S} = gen_udp:open(0, ?INETPY ++ [{ip, ?LOOPBACK}]),
+    {ok, Own} = inet:port(S),
+    ok = gen_udp:connect(S, ?LOOPBACK, Port),
+    ok = inet:setopts(S, [{recvttl, true}]),
+    [ok = gen_udp:send(P, ?LOOPBACK, Own, Data) || Data <- ["one", "two"]],
+    {ok, {?LOOPBACK, Port, [{ttl, 64}], <<"one">>}} = gen_udp:recv(S, 0, 5000),
+    ok = inet:setopts(S, [{active, once}]),
+    {udp, S, ?LOOPBACK, Port, [{ttl, 64}], <<"two">>} = receive Message -> Message after 5000 -> nothing end.
 
 %% Joining by the number of an interface, as documented; OTP 25's driver says ok and does not join.
 membership_by_index(_Config) ->

@@ -749,18 +749,6 @@ connecting() ->
             ok = gen_udp:send(S, ?LOOPBACK, dead_udp_port(), "x"),
             {gen_udp:recv(S, 0, 30), gen_udp:send(S, ?LOOPBACK, dead_udp_port(), "x")}
         end},
-        {connected_controls, "Ancillary data of a connected socket.", fun(B) ->
-            [xc:skip("the stock driver of OTP 28 may crash the node here") || inetpy_handle:since_28()],
-            {S, Port, P, To} = xc:udp_pair(B, [{active, true}]),
-            ok = gen_udp:connect(S, ?LOOPBACK, To),
-            ok = inet:setopts(S, [{recvttl, true}]),
-            ok = gen_udp:send(P, ?LOOPBACK, Port, "peer"),
-            case xc:next() of
-                %% the stock driver reads control messages that it did not ask for
-                {udp, _, Ip, _, Controls, Data} when is_list(Controls) -> {Ip, controls, Data};
-                {udp, _, Ip, _, Data} -> {Ip, Data}
-            end
-        end},
         {names, "sockname, peername, socknames and port.", fun(B) ->
             {S, Port} = xc:udp(B, []),
             {ok, Name} = inet:sockname(S),
