@@ -64,7 +64,7 @@ CLOSE_WAIT = 180_000  # ms that close waits for a queue that gets shorter
 CLOSE_CHECK = 5_000  # ms in which it must get shorter
 FILE_CHUNK = 1 << 20  # of one sendfile(2): others get their turn between two
 MAX_OFFSET = (1 << 63) - 1
-MAX_DELIVERIES = 256  # packets of one socket in a turn: others get theirs in between
+MAX_DELIVERIES = 64  # packets of one socket in a turn: others get theirs in between
 _BEGINNING = 4096  # of a large send: what the system takes of it before its caller gets the answer
 
 _HOW = {"read": socket.SHUT_RD, "write": socket.SHUT_WR, "read_write": socket.SHUT_RDWR}
