@@ -65,7 +65,7 @@
     %% The monitors of each socket.
     monitored = #{} :: #{pos_integer() => #{reference() => []}},
     %% Frames for Python that the port was too full for.
-    unsent = [] :: [binary()],
+    unsent = queue:new() :: queue:queue(binary()),
     %% When the ping was sent that has no answer yet, in ms; and whether that has been logged.
     pinged :: integer() | undefined,
     silent = false :: boolean(),
@@ -301,8 +301,8 @@ handle_info(ping, State) ->
 handle_info({unresponsive, From}, #state{asking = Asking} = State) ->
     _ = [gen_server:reply(From, false) || is_map_key(From, Asking)],
     {noreply, State#state{asking = maps:remove(From, Asking)}};
-handle_info(retry, #state{unsent = Unsent} = State) ->
-    {noreply, send_frames(Unsent, State#state{unsent = []})};
+handle_info(retry, State) ->
+    {noreply, send_unsent(State)};
 handle_info({Port, {exit_status, Status}}, #state{port = Port} = State) ->
     {stop, {shutdown, {inetpy_python, {exit_status, Status}}}, State};
 handle_info({'EXIT', Port, Reason}, #state{port = Port} = State) ->
@@ -312,23 +312,26 @@ handle_info(_Other, State) ->
 
 %% Never waits for room in the port: Python may stand still, and this process must not.
 tell_python(Term, #state{unsent = Unsent} = State) ->
-    Frame = term_to_binary(Term),
-    case Unsent of
-        [] -> send_frames([Frame], State);
-        _ -> State#state{unsent = Unsent ++ [Frame]}
+    After = State#state{unsent = queue:in(term_to_binary(Term), Unsent)},
+    case queue:is_empty(Unsent) of
+        true -> send_unsent(After);
+        false -> After
     end.
 
-send_frames([], State) ->
-    State;
-send_frames([Frame | Frames] = All, #state{port = Port} = State) ->
-    try port_command(Port, Frame, [nosuspend]) of
-        true ->
-            send_frames(Frames, State);
-        false ->
-            _ = erlang:send_after(?RETRY, self(), retry),
-            State#state{unsent = All}
-    catch
-        error:badarg -> State  % it is gone; the news of that are on their way
+send_unsent(#state{port = Port, unsent = Unsent} = State) ->
+    case queue:out(Unsent) of
+        {empty, _} ->
+            State;
+        {{value, Frame}, Rest} ->
+            try port_command(Port, Frame, [nosuspend]) of
+                true ->
+                    send_unsent(State#state{unsent = Rest});
+                false ->
+                    _ = erlang:send_after(?RETRY, self(), retry),
+                    State
+            catch
+                error:badarg -> State#state{unsent = queue:new()}  % it is gone; the news of that are on their way
+            end
     end.
 
 %% One ping at a time: an old one would tell Python a wrong time.
