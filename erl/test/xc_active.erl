@@ -20,7 +20,7 @@ scenarios() ->
         end},
         {chunks, "Messages are as long as the buffer at most.", fun(B) ->
             {S, P} = xc:pair(B, []),
-            ok = gen_tcp:send(P, xc:fill(4000)),
+            ok = gen_tcp:send(P, xc:fill(60000)),
             timer:sleep(30),
             ok = inet:setopts(S, [{active, true}]),
             xc:sizes([xc:next() || _ <- [1, 2, 3]])

@@ -134,7 +134,7 @@ scenarios() ->
         end},
         {line_default_buffer, "A line longer than the default buffer.", fun(B) ->
             {S, P} = xc:pair(B, [{packet, line}]),
-            ok = gen_tcp:send(P, [xc:fill(2000), $\n]),
+            ok = gen_tcp:send(P, [xc:fill(60000), $\n]),
             [begin {ok, D} = gen_tcp:recv(S, 0, 1000), byte_size(D) end || _ <- [1, 2]]
         end},
         {switch_passive, "Another type with bytes in the buffer.", fun(B) ->

@@ -38,7 +38,7 @@ scenarios() ->
         end},
         {default_buffer, "A length of 0 takes a buffer full at most.", fun(B) ->
             {S, P} = xc:pair(B, []),
-            ok = gen_tcp:send(P, xc:fill(4000)),
+            ok = gen_tcp:send(P, xc:fill(60000)),
             Call = fun() -> {ok, D} = gen_tcp:recv(S, 0, 5000), byte_size(D) end,
             [Call(), Call(), Call()]
         end},
