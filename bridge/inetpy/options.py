@@ -61,7 +61,7 @@ EVERYWHERE = frozenset(PLACES)
 
 
 class Ended(Exception):  # noqa: N818
-    """Setting an option has ended the socket: what is left of the list is void."""
+    """Setting this option closed the socket: the remaining options are skipped."""
 
 
 class OptionError(ValueError):

@@ -98,6 +98,14 @@ def _is_recv(args: Any) -> bool:
     )
 
 
+_is_large = fields(is_size, is_pid, is_binary)
+
+
+def _is_send_large(args: Any) -> bool:
+    """{Size, Feeder, Data}: Data is the beginning, and not all."""
+    return _is_large(args) and args[0] > len(args[2]) > 0
+
+
 is_family = one_of(*FAMILIES)
 
 # Of the session: see openers and lookups.
@@ -125,7 +133,7 @@ SHAPES: dict[str, Shape] = {
     "peername": anything,
     "recv": _is_recv,
     "send": is_binary,
-    "send_large": fields(is_size, is_pid, is_binary),
+    "send_large": _is_send_large,
     "sendfile": fields(is_pid, is_size, is_integer, is_integer),
     "sendto": fields(anything, anything, is_binary),
     "setopts": anything,

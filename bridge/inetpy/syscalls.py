@@ -181,6 +181,7 @@ class Poller:
         self._spin = spin
         self._soon: list[Callable[[], None]] = []
         self._in_turn: list[Callable[[], None]] = []
+        self._turn_scheduled = False
         self.in_batch = False
         loop.add_reader(self._epoll.fileno(), self._on_wakeup)
 
@@ -212,7 +213,16 @@ class Poller:
         """Calls `callback` after the waiters that the next look finds ready."""
         self._in_turn.append(callback)
         if not self.in_batch:
-            self._loop.call_soon(self._on_wakeup)
+            self._schedule_turn()
+
+    def _schedule_turn(self) -> None:
+        if not self._turn_scheduled:
+            self._turn_scheduled = True
+            self._loop.call_soon(self._on_turn)
+
+    def _on_turn(self) -> None:
+        self._turn_scheduled = False
+        self._on_wakeup()
 
     def close(self) -> None:
         self._loop.remove_reader(self._epoll.fileno())
@@ -236,7 +246,7 @@ class Poller:
         finally:
             self.in_batch = False
         if self._in_turn:
-            self._loop.call_soon(self._on_wakeup)
+            self._schedule_turn()
 
     def _run_ready(self) -> bool:
         """Runs the waiters of all that is ready now. False when nothing was."""

@@ -106,9 +106,7 @@ class Waiting:
 
     def withdraw(self) -> bool:
         """Takes the caller out without an answer. False when it has had one."""
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
+        self.cancel_timer()
         return self.session.waiting.pop(self.ref, None) is not None
 
     def fail(self, error: Exception) -> None:

@@ -7,7 +7,7 @@
 -module(inetpy_bridge).
 -behaviour(gen_server).
 
--export([start_link/1, where/1, monitor_socket/2, cancel_monitor/2, sockets/1, is_responsive/1]).
+-export([start_link/1, where/1, where/2, monitor_socket/2, cancel_monitor/2, sockets/1, is_responsive/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
 -export_type([handle/0, out/0]).
@@ -81,15 +81,19 @@ name(1) -> ?MODULE;
 name(Number) -> list_to_atom(atom_to_list(?MODULE) ++ integer_to_list(Number)).
 
 %% The bridge of a number. Waits while it is starting.
--spec where(pos_integer()) -> {ok, pid(), out()} | {error, {inetpy, not_started | down, string()}}.
-where(Number) ->
+-spec where(pos_integer()) -> {ok, pid(), out()} | {error, timeout | {inetpy, not_started | down, string()}}.
+where(Number) -> where(Number, infinity).
+
+-spec where(pos_integer(), timeout()) ->
+    {ok, pid(), out()} | {error, timeout | {inetpy, not_started | down, string()}}.
+where(Number, Timeout) ->
     {Pid, Out} = persistent_term:get({?MODULE, Number}, {undefined, undefined}),
     case is_pid(Pid) andalso is_process_alive(Pid) of
         true ->
             {ok, Pid, Out};
         false ->
-            case inetpy_keeper:await(Number) of
-                ok -> where(Number);
+            case inetpy_keeper:await(Number, Timeout) of
+                ok -> where(Number, Timeout);
                 {error, _} = Error -> Error
             end
     end.
@@ -146,8 +150,7 @@ down_type(Reason) ->
 init(Number) ->
     process_flag(trap_exit, true),
     process_flag(message_queue_data, off_heap),
-    %% What Python says must not wait behind those that it is for: this process only
-    %% passes it on, and a queue here would delay all sockets for the busiest of them.
+    %% This process only passes messages on. A backlog here would delay every socket.
     process_flag(priority, high),
     %% Reasons of this shape make no crash report: the keeper tells them in a line.
     case start_python(Number) of
@@ -205,6 +208,8 @@ greet(Number, Port) ->
         {'EXIT', Port, Reason} ->
             {error, {inetpy_python, Reason}}
     after ?GREETING_TIMEOUT ->
+        %% it does not read, so it would not see the end of its input either
+        _ = [os:cmd("kill -9 " ++ integer_to_list(OsPid)) || OsPid <- [os_pid(Port)], is_integer(OsPid)],
         {error, {inetpy_python, "no greeting from Python"}}
     end.
 
@@ -235,8 +240,6 @@ learn(Names) ->
 handle_call(is_responsive, From, #state{asking = Asking} = State) ->
     Timer = erlang:send_after(?MOMENT, self(), {unresponsive, From}),
     {noreply, ping(erlang:monotonic_time(millisecond), State#state{asking = Asking#{From => Timer}})};
-handle_call(where, _From, State) ->
-    {reply, {self(), State#state.port}, State};
 handle_call(sockets, _From, #state{sockets = Sockets} = State) ->
     {reply, [S#socket.name || S <- maps:values(Sockets)], State};
 handle_call(os_pid, _From, State) ->
@@ -268,26 +271,8 @@ handle_info(Message, #state{node = Node} = State0) when Node =/= node() ->
     Former = lists:usort([Node | State#state.former]) -- [node()],
     Renaming = State#state.renaming + 1,
     handle_info(Message, State#state{node = node(), former = Former, renaming = Renaming});
-handle_info({Port, {data, Frame}}, #state{port = Port, passed = Passed} = State) when Passed >= ?ACK_EVERY ->
-    handle_info({Port, {data, Frame}}, tell_python({ack, Passed}, State#state{passed = 0}));
-handle_info({Port, {data, Frame}}, #state{port = Port, passed = Passed} = State0) ->
-    State = State0#state{passed = Passed + 1 + byte_size(Frame) div ?UNIT},
-    try local(binary_to_term(Frame, [safe]), State#state.former) of
-        {To, _} = Reply when is_reference(To) ->
-            To ! Reply,
-            {noreply, State};
-        {To, Message} when is_pid(To) ->
-            To ! Message,
-            {noreply, State};
-        {deliver, To, Messages} ->
-            lists:foreach(fun(Message) -> To ! Message end, Messages),
-            {noreply, State};
-        Note ->
-            {noreply, note(Note, State)}
-    catch
-        error:badarg ->
-            {noreply, not_understood(Frame, State)}
-    end;
+handle_info({Port, {data, Frame}}, #state{port = Port} = State) ->
+    {noreply, acknowledge(Frame, pass_on(Frame, State))};
 handle_info({'DOWN', Ref, process, Pid, Reason}, #state{watched = Watched} = State) ->
     case Watched of
         #{Pid := Ref} -> {noreply, tell_python({down, Pid}, State#state{watched = Watched#{Pid := {ended, Reason}}})};
@@ -309,6 +294,32 @@ handle_info({'EXIT', Port, Reason}, #state{port = Port} = State) ->
     {stop, {shutdown, {inetpy_python, Reason}}, State};
 handle_info(_Other, State) ->
     {noreply, State}.
+
+%% What Python says goes to the process that it is for, or is a note for this one.
+pass_on(Frame, State) ->
+    try local(binary_to_term(Frame, [safe]), State#state.former) of
+        {To, _} = Reply when is_reference(To) ->
+            To ! Reply,
+            State;
+        {To, Message} when is_pid(To) ->
+            To ! Message,
+            State;
+        {deliver, To, Messages} ->
+            lists:foreach(fun(Message) -> To ! Message end, Messages),
+            State;
+        Note ->
+            note(Note, State)
+    catch
+        error:badarg ->
+            not_understood(Frame, State)
+    end.
+
+%% Python reads on when it knows that this process keeps up.
+acknowledge(Frame, #state{passed = Passed} = State) ->
+    case Passed + 1 + byte_size(Frame) div ?UNIT of
+        Units when Units >= ?ACK_EVERY -> tell_python({ack, Units}, State#state{passed = 0});
+        Units -> State#state{passed = Units}
+    end.
 
 %% Never waits for room in the port: Python may stand still, and this process must not.
 tell_python(Term, #state{unsent = Unsent} = State) ->

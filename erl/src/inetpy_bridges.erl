@@ -2,7 +2,10 @@
 %% process of its own. New sockets are opened on them in turn, and stay where they are.
 -module(inetpy_bridges).
 
--export([start/0, stop/0, init/0, count/0, next/0, all/0, cancel_monitor/1]).
+-export([start/0, stop/0, init/0, count/0, next/1, all/0, cancel_monitor/1]).
+
+%% In ms: a restart takes no longer.
+-define(MOMENT, 5000).
 
 %% Starts them, and answers when all are there.
 -spec start() -> ok | {error, term()}.
@@ -47,19 +50,20 @@ count() ->
     {Count, _} = persistent_term:get(?MODULE, {1, none}),
     Count.
 
-%% The bridge for the next socket. Waits while it is starting.
--spec next() -> {ok, pid(), inetpy_bridge:out()} | {error, {inetpy, not_started | down, string()}}.
-next() ->
+%% The bridge for the next socket. Waits while it is starting, but no longer than Timeout.
+-spec next(timeout()) ->
+    {ok, pid(), inetpy_bridge:out()} | {error, timeout | {inetpy, not_started | down, string()}}.
+next(Timeout) ->
     case persistent_term:get(?MODULE, {1, none}) of
-        {1, _} -> inetpy_bridge:where(1);
-        {Count, Turn} -> inetpy_bridge:where(atomics:add_get(Turn, 1, 1) rem Count + 1)
+        {1, _} -> inetpy_bridge:where(1, Timeout);
+        {Count, Turn} -> inetpy_bridge:where(atomics:add_get(Turn, 1, 1) rem Count + 1, Timeout)
     end.
 
-%% Those that are there.
+%% Those that are there, or will be in a moment.
 -spec all() -> [pid()].
 all() ->
     lists:append([
-        case inetpy_bridge:where(Number) of
+        case inetpy_bridge:where(Number, ?MOMENT) of
             {ok, Bridge, _} -> [Bridge];
             {error, _} -> []
         end

@@ -41,11 +41,15 @@ stock_of_address(Kind, Address) -> stock(Kind, family(Address)).
 -spec stock_of_options(kind(), list()) -> module().
 stock_of_options(Kind, Options) -> stock_of_address(Kind, bound_to(Options, undefined)).
 
-%% Whether a function of Module has called the caller of this one, and waits for its result.
+%% Whether the nearest function that is not ours, and waits for a result, is one of Module. With
+%% erlang:system_flag(backtrace_depth, 0) that cannot be seen, and is false.
 -spec is_asked_by(module()) -> boolean().
 is_asked_by(Module) ->
     {current_stacktrace, Stack} = process_info(self(), current_stacktrace),
-    lists:keymember(Module, 1, Stack).
+    case lists:dropwhile(fun({M, _, _, _}) -> lists:prefix("inetpy_", atom_to_list(M)) end, Stack) of
+        [{Module, _, _, _} | _] -> true;
+        _ -> false
+    end.
 
 %% The port number of a call for the stock driver.
 -spec mark({ok, inet:port_number()} | {error, term()}) -> {ok, {stock, inet:port_number()}} | {error, term()}.

@@ -7,7 +7,7 @@
 -module(inetpy_keeper).
 -behaviour(gen_server).
 
--export([start_link/1, await/1, first_start/1, stop/1]).
+-export([start_link/1, await/2, first_start/1, stop/1]).
 -export([init/1, handle_continue/2, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
 %% Milliseconds between two starts: none after a long life, else from the least to the most.
@@ -25,7 +25,7 @@
     started :: integer() | undefined,
     delay = 0 :: non_neg_integer(),
     timer :: reference() | undefined,
-    %% Callers of await/1 while there is no bridge.
+    %% Callers of await/2 while there is no bridge.
     waiting = [] :: [gen_server:from()]
 }).
 
@@ -35,12 +35,13 @@ start_link(Number) ->
 
 name(Number) -> list_to_atom(atom_to_list(?MODULE) ++ integer_to_list(Number)).
 
-%% Waits for the bridge, where one is about to come.
--spec await(pos_integer()) -> ok | {error, {inetpy, not_started | down, string()}}.
-await(Number) ->
+%% Waits for the bridge, where one is about to come, but no longer than Timeout.
+-spec await(pos_integer(), timeout()) -> ok | {error, timeout | {inetpy, not_started | down, string()}}.
+await(Number, Timeout) ->
     try
-        gen_server:call(name(Number), await, infinity)
+        gen_server:call(name(Number), await, Timeout)
     catch
+        exit:{timeout, _} -> {error, timeout};
         exit:_ -> {error, {inetpy, not_started, "call inetpy:start() first"}}
     end.
 
@@ -79,7 +80,8 @@ handle_call(first_start, _From, State) ->
     {reply, ok, State};
 handle_call(stop, _From, State) ->
     end_bridge(State#state.bridge, {shutdown, stopped}),
-    {reply, ok, State#state{bridge = undefined, failure = stopped}}.
+    %% a timer that runs still must start nothing
+    {reply, ok, State#state{bridge = undefined, failure = stopped, timer = undefined}}.
 
 -spec handle_cast(term(), #state{}) -> {noreply, #state{}}.
 handle_cast(_Request, State) ->

@@ -116,8 +116,6 @@ text({inetpy_python, epipe}) ->
     io_lib:format("Python (~ts) ended", [program()]);
 text({Kind, Text}) when Kind =:= inetpy_python, is_list(Text); Kind =:= inetpy_protocol, is_list(Text) ->
     Text;
-text({inetpy_protocol, {bad_frame, Frame}}) ->
-    io_lib:format("what Python said is no term: ~0P", [Frame, 20]);
 text({inetpy_python, Reason}) ->
     io_lib:format("Python (~ts) cannot be run: ~0P", [program(), Reason, 20]);
 text({shutdown, Reason}) ->

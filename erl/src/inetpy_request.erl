@@ -76,12 +76,15 @@ open(Op, Args) ->
 
 -spec open(atom(), term(), patience()) -> result().
 open(Op, Args, Patience) ->
-    case inetpy_bridges:next() of
+    case inetpy_bridges:next(timeout(Patience)) of
         {ok, Bridge, Out} ->
             inetpy_handle:raise(call({'$inet', ?MODULE, {Bridge, Out, 0}}, Op, Args, Patience));
         {error, _} = Error ->
             Error
     end.
+
+timeout(-1) -> infinity;
+timeout({Milliseconds, _}) -> Milliseconds.
 
 %% A timeout for the arguments of a request. As the stock driver has it: the lower 32 bits, of which
 %% all ones are for ever.
@@ -122,9 +125,9 @@ head(Term, Size) ->
 %% answers when it has queued the data. The rest stays here, with a process that hands it out.
 send_large({'$inet', _, {Bridge, Out, Id}}, Size, Data) ->
     Ref = erlang:monitor(process, Bridge, [{alias, reply_demonitor}]),
+    {Piece, Rest} = piece(erlang:iolist_to_iovec(Data)),
     Feeder = spawn(fun() ->
         _ = erlang:monitor(process, Bridge),
-        {Piece, Rest} = piece(erlang:iolist_to_iovec(Data)),
         %% the data is the last element of the last element
         write(Out, [head({send_large, Id, Ref, {Size, self(), <<>>}}, ?PIECE) | Piece]),
         feed(Out, Ref, Rest)

@@ -125,6 +125,26 @@ scenarios() ->
             ok = gen_tcp:close(S),
             {Shut, gen_tcp:send(S, xc:fill(3 * ?MEGABYTE))}
         end},
+        {large_send_elsewhere, "Small and large sends on a listening socket.", fun(B) ->
+            L = xc:listen(B, []),
+            [gen_tcp:send(L, xc:fill(Size)) || Size <- [1, 3 * ?MEGABYTE]]
+        end},
+        {large_messages, "Messages of megabytes, one behind the other: active, and in recv.", fun(B) ->
+            [
+                begin
+                    {S, P} = xc:pair(B, [{packet, 4}, {active, Active}]),
+                    Sender = xc:spawn_call(fun() -> [gen_tcp:send(P, large_packet(N)) || N <- lists:seq(1, 6)] end),
+                    Received = [large_message(S, Active) || _ <- lists:seq(1, 6)],
+                    {Received, xc:await(Sender)}
+                end
+             || Active <- [true, false]
+            ]
+        end},
+        {flood_and_unrecv, "A thousand packets are put back, and are in the mailbox before unrecv is over.", fun(B) ->
+            {S, _} = xc:pair(B, [{packet, line}, {active, true}]),
+            ok = gen_tcp:unrecv(S, binary:copy(<<"line\n">>, 1000)),
+            length(xc:messages(fun(Message) -> Message =:= nothing end, 0))
+        end},
         {large_datagram, "A datagram larger than any.", fun(B) ->
             {S, _} = xc:udp(B, []),
             Sends = [gen_udp:send(S, {127, 0, 0, 1}, 9, xc:fill(Size)) || Size <- [70000, 3 * ?MEGABYTE]],
@@ -240,6 +260,16 @@ sized({ok, Data}) -> {byte_size(Data), erlang:crc32(Data)};
 sized(Error) -> Error.
 
 %% --- large -------------------------------------------------------------------
+
+large_packet(N) ->
+    Size = 3 * ?MEGABYTE + N,
+    <<Size:32, (xc:fill(Size))/binary>>.
+
+large_message(S, true) ->
+    receive {tcp, S, Data} -> erlang:crc32(Data) after 5000 -> nothing end;
+large_message(S, false) ->
+    {ok, Data} = gen_tcp:recv(S, 0, 5000),
+    erlang:crc32(Data).
 
 through(S, P, Options, Size) ->
     ok = inet:setopts(S, Options),

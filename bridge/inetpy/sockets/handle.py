@@ -451,6 +451,7 @@ Handle.ops = {
     "peernames": Handle.op_peernames,
     "recv": Handle.op_not_connected,
     "send": Handle.op_not_connected,
+    "send_large": Handle.op_not_connected,
     "sendfile": Handle.op_not_connected,
     "setopts": Handle.op_setopts,
     "shutdown": Handle.op_not_connected,

@@ -16,8 +16,8 @@ class LateError:
 
     A large send is answered before the system has all of it. When the rest fails, its caller
     knows already that it went well, as it would have for a connection that fails a moment
-    later. The system tells an error once, and told it to us: so this tells it again, where
-    it would have been told then, behind the bytes that can still be read.
+    later. The kernel reports an error once. The rest of the send consumed it, so it is raised again
+    on the next call, behind the bytes that can still be read.
     """
 
     def __init__(self, stream: Stream, error: OSError) -> None:

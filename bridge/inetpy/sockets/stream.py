@@ -6,9 +6,9 @@ an active owner, or a caller in recv. `inbox` cuts them into packets.
 Sending. What the system does not take at once waits in `outbox`. A send that
 brings it to the high watermark makes the socket busy: its caller waits for the
 low watermark, and later callers wait in `suspended` before they are looked at,
-as the emulator suspends them. Much data of a caller who is alone is on its way
-when he has his answer (`_send_large`), as many bytes for such a caller do not
-come by here (`_forward`).
+as the emulator suspends them. A large send from the only active caller is answered
+before all of it is written (`_send_large`), and many bytes for such a caller do
+not pass through this process (`_forward`).
 
 Errors. A connection that fails closes the descriptor; the handle goes on only
 on passive sockets. `closed_send` and `closed_recv` let the next send or recv
@@ -219,7 +219,7 @@ class Stream(Handle):
     def _on_readable(self) -> None:
         if self.delivering is not None:
             self.want(self.interest & ~READ)  # not before the buffer is empty
-        elif self.session.congested:
+        elif self.session.congested and self.active != PASSIVE:
             self.session.pause(self)
             self.want(self.interest & ~READ)
         elif self.receiver is not None and self.receiver.overdue:
@@ -494,7 +494,7 @@ class Stream(Handle):
         self.inbox.put_back(args)
         if self.active != PASSIVE:
             self._deliver_buffered()
-        self.session.reply(ref, OK)
+        self.reply_settled(ref)
 
     def _receive_closed(self) -> bool:
         """The peer has closed (tcp_recv_closed)."""

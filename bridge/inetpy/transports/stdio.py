@@ -272,6 +272,7 @@ class StdioTransport:
                 (Port() | Pid()) as out,
             ):
                 if protocol == messages.PROTOCOL:
+                    self._unacknowledged = 0  # the greeting is no frame that is passed on
                     session = Session(self, self._syscalls, self._loop, self.poller, bridge, out, able)
                     if self.statistics is not None:
                         self.statistics.attach(session)
