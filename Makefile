@@ -31,13 +31,14 @@ test-otp28: $(VENV)/.test build erl/test/ebin/.built
 	@PATH="$(CURDIR)/_build/otp28/bin:$$PATH" $(PY) -m pytest tests/test_conformance.py tests/beam
 
 # All tests, and again without the compiled core all in which it could make a difference: not those
-# of the command and of parsers that no codec comes near.
+# of the command and of parsers that no codec comes near, and the corpus one way in.
 test-python: $(VENV)/.test build erl/test/ebin/.built
 	@echo "== tests =="
 	@$(PY) -m pytest
 	@echo "== tests in pure Python =="
-	@INETPY_PURE=1 $(PY) -m pytest $(addprefix --ignore=tests/,$(NO_CODEC))
+	@INETPY_PURE=1 $(PY) -m pytest $(addprefix --ignore=tests/,$(NO_CODEC)) -k '$(NOT_PURE)'
 
+NOT_PURE := not test_whole_node and not test_two_bridges and not test_family_by_address and not hostile_SUITE
 NO_CODEC := test_bugs.py test_command.py test_crosscheck.py beam/test_ip_text_beam.py beam/test_packet_beam.py
 
 # A million mutated frames for a bridge; SEED=N repeats a run.
