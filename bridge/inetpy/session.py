@@ -203,6 +203,8 @@ class Session:
             return self._open(op, ref, args)
         target = self.sockets.get(ident)
         if target is None:
+            if op == "send_large" and SHAPES[op](args):
+                self.send(self.outward(args[1].raw), messages.STOP)  # its caller may have died
             return self.reply(ref, _GONE.get(op, _CLOSED))
         method = target.ops.get(op)
         if method is None:

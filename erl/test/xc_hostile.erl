@@ -145,6 +145,23 @@ scenarios() ->
             ok = gen_tcp:unrecv(S, binary:copy(<<"line\n">>, 1000)),
             length(xc:messages(fun(Message) -> Message =:= nothing end, 0))
         end},
+        {flood_and_close, "An owner that stops, or closes, after the first of a thousand packets has them all.", fun(B) ->
+            [
+                begin
+                    {S, P} = xc:pair(B, [{packet, 1}, {buffer, ?MEGABYTE}]),
+                    ok = gen_tcp:send(P, <<1, "a", (binary:copy(<<1, "b">>, 1000))/binary>>),
+                    {ok, <<"a">>} = gen_tcp:recv(S, 0, 5000),
+                    Setter = xc:spawn_call(fun() -> inet:setopts(S, [{active, true}]) end),
+                    {tcp, S, First} = xc:next(),
+                    Result = End(S),
+                    ok = xc:await(Setter),
+                    {First, Result, length(xc:messages(fun(Message) -> Message =:= nothing end, 0))}
+                end
+             || End <- [
+                    fun(S) -> inet:setopts(S, [{active, false}]) end, fun gen_tcp:close/1
+                ]
+            ]
+        end},
         {large_datagram, "A datagram larger than any.", fun(B) ->
             {S, _} = xc:udp(B, []),
             Sends = [gen_udp:send(S, {127, 0, 0, 1}, 9, xc:fill(Size)) || Size <- [70000, 3 * ?MEGABYTE]],

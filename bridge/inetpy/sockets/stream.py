@@ -407,7 +407,15 @@ class Stream(Handle):
             return  # the socket has ended meanwhile
         if self.session.congested:
             return self.session.pause(self)
-        settled, self.delivering = self.delivering, None
+        self._deliver_turn(self.delivering)
+
+    def _finish_delivering(self) -> None:
+        """Hands out at once what waits for its turn: inet_drv has handed it out already."""
+        while self.delivering is not None and self.active != PASSIVE and self.state == CONNECTED:
+            self._deliver_turn(self.delivering)
+
+    def _deliver_turn(self, settled: list[Waiting]) -> None:
+        self.delivering = None
         if self.active != PASSIVE and self.state == CONNECTED:
             self._deliver_buffered()
         if self.delivering is not None:
@@ -839,6 +847,7 @@ class Stream(Handle):
 
         `told`: somebody has been told already.
         """
+        self._finish_delivering()
         show = name == "econnreset" and self.show_econnreset
         answer = build_error("econnreset" if show else "closed")
         told = told or ref is not None or self.busy is not None
@@ -983,13 +992,25 @@ class _Closer:
         self.stream.fail(error)
 
 
+def _behind_messages(op: Callable[[Any, bytes, Any], None]) -> Callable[[Any, bytes, Any], None]:
+    """`op`, when the messages are out that inet_drv would have sent before it."""
+
+    def run(stream: Stream, ref: bytes, args: Any) -> None:
+        stream._finish_delivering()
+        op(stream, ref, args)
+
+    return run
+
+
 Stream.ops = Handle.ops | {
-    "close": Stream.op_close,
+    "close": _behind_messages(Stream.op_close),
+    "controlling_process": _behind_messages(Stream.op_controlling_process),
     "peername": Stream.op_peername,
     "recv": Stream.op_recv,
     "send": Stream.op_send,
     "send_large": Stream.op_send_large,
     "sendfile": Stream.op_sendfile,
-    "shutdown": Stream.op_shutdown,
-    "unrecv": Stream.op_unrecv,
+    "setopts": _behind_messages(Stream.op_setopts),
+    "shutdown": _behind_messages(Stream.op_shutdown),
+    "unrecv": _behind_messages(Stream.op_unrecv),
 }
