@@ -151,7 +151,6 @@ def fdopen(session: Session, ref: bytes, args: Any) -> None:
         return session.reply(ref, build_error(posix_name(error)))
     handler: type[Stream] | type[Datagram] = Stream if protocol == Atom("tcp") else Datagram
     handle = _handle(session, handler, module, owner, sock)
-    handle.shared = True
     try:
         options.apply(handle, options.parse_settings(given))
     except options.OptionError:
@@ -173,7 +172,6 @@ def _open(
 ) -> S:
     """A socket with its options set, and bound. Raises OSError."""
     number = opening.descriptor
-    shared = False
     try:
         # A list is of options for the opening of the descriptor, and other terms count for nothing.
         if isinstance(number, (list, Charlist, ImproperList)):
@@ -181,13 +179,11 @@ def _open(
     except ValueError as error:
         raise OSError(errno.EINVAL, "an option was refused") from error
     if type(number) is int and number >= 0:
-        shared = True
         sock = _adopt(session, number, family)
         local = None if opening.address is None and not opening.port else local
     else:
         sock = session.syscalls.open_socket(family, kind, opening.netns)
     handle = _handle(session, handler, module, owner, sock)
-    handle.shared = shared
     try:
         options.apply(handle, opening.settings)
         if local is not None:

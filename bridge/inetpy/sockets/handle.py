@@ -64,7 +64,7 @@ class Handle:
     """The common part of sockets. `sock` is None once the descriptor is closed."""
 
     __slots__ = (
-        "__weakref__", "session", "syscalls", "ident", "module", "name", "owner", "sock", "shared", "state",
+        "__weakref__", "session", "syscalls", "ident", "module", "name", "owner", "sock", "state",
         "accepted", "interest", "active", "active_count", "as_list", "controls",
         "read_packets", "buffer", "buffer_set", "exit_on_close",
         "high_watermark", "low_watermark", "high_msgq_watermark", "low_msgq_watermark", "as_port", "debug",
@@ -109,7 +109,6 @@ class Handle:
         self.owner = owner
         self.sock: socket.socket | None = sock
         self.accepted = like is not None
-        self.shared = False  # whether another process may have the descriptor, too
         self.state = OPEN
         self.interest = 0
         self.ident, self.name = session.new_name(module)
