@@ -1,5 +1,4 @@
-# What there is to do with inetpy. `make demo` and `make test` need nothing but a
-# Debian 12 machine and root: they install what is missing.
+# `make demo` and `make test` need only Debian 12 and root: they install missing packages.
 
 PYTHON  ?= python3
 VENV    := .venv
@@ -7,41 +6,43 @@ PY      := $(VENV)/bin/python
 ERLC    := erlc -Werror -Wall +debug_info
 
 ERL_SOURCES  := $(wildcard erl/src/*.erl)
+ERL_HEADERS  := $(wildcard erl/src/*.hrl)
 HOOK_SOURCES := $(wildcard erl/hook/*.erl)
+TOOL_SOURCES := $(wildcard erl/tools/*.erl)
 TEST_SOURCES := $(wildcard erl/test/*.erl)
 
 .PHONY: build demo test test-apps test-otp28 test-python fuzz lint bench bench-codec crosscheck dialyzer xref format clean
 
-build: $(VENV)/.tools erl/ebin/inetpy.app
+build: $(VENV)/.tools erl/ebin/inetpy.app erl/tools/ebin/.built
 
 demo: build
 	@$(PY) demo/demo.py
 
 test: lint test-python
 
-# Real programs, with packages of their own.
+# Tests with real programs, which come from Debian.
 test-apps: $(VENV)/.test build
 	@scripts/debian.sh apps
 	@$(PY) -m pip install --quiet --disable-pip-version-check --group test --group apps
 	@$(PY) -m pytest tests/apps
 
-# The same beams on an emulator of OTP 28: the scenarios, the codec, the parsers.
+# The scenarios, the codec and the parsers with the same beams on an emulator of OTP 28.
 test-otp28: $(VENV)/.test build erl/test/ebin/.built
 	@PYTHON=$(PY) scripts/otp28.sh _build/otp28
 	@PATH="$(CURDIR)/_build/otp28/bin:$$PATH" $(PY) -m pytest tests/test_conformance.py tests/beam
 
-# All tests, and again without the compiled core all in which it could make a difference: not those
-# of the command and of parsers that no codec comes near, and the corpus one way in.
+# All tests. Then, without the compiled codec, the tests in which it could make a difference: without the
+# tests of the command and of parsers that do not use the codec, and the scenarios in one variant only.
 test-python: $(VENV)/.test build erl/test/ebin/.built
 	@echo "== tests =="
 	@$(PY) -m pytest
 	@echo "== tests in pure Python =="
 	@INETPY_PURE=1 $(PY) -m pytest $(addprefix --ignore=tests/,$(NO_CODEC)) -k '$(NOT_PURE)'
 
-NOT_PURE := not test_whole_node and not test_two_bridges and not test_family_by_address and not hostile_SUITE
+NOT_PURE := not test_without_fast_paths and not test_whole_node and not test_two_bridges and not test_family_by_address and not hostile_SUITE
 NO_CODEC := test_bugs.py test_command.py test_crosscheck.py beam/test_ip_text_beam.py beam/test_packet_beam.py
 
-# A million mutated frames for a bridge; SEED=N repeats a run.
+# Sends a million mutated frames to a bridge. SEED=N repeats a run.
 fuzz: build
 	@$(PY) tests/fuzz_bridge.py --frames 1000000 $(if $(SEED),--seed $(SEED))
 
@@ -52,19 +53,19 @@ lint: $(VENV)/.test build erl/test/ebin/.built
 	@$(VENV)/bin/mypy
 	@$(MAKE) --no-print-directory xref dialyzer
 
-xref: erl/ebin/inetpy.app
+xref: erl/ebin/inetpy.app erl/tools/ebin/.built
 	@echo "== xref =="
-	@escript erl/test/xref.escript erl/ebin
+	@escript erl/test/xref.escript erl/ebin erl/tools/ebin
 
-# The type table of OTP takes a minute to make, once.
+# The type table of OTP is built once and takes a minute.
 _build/otp.plt:
 	@echo "== dialyzer: learning the types of OTP (once) =="
 	@mkdir -p _build
-	@dialyzer --build_plt --quiet --output_plt $@ --apps erts kernel stdlib
+	@dialyzer --build_plt --quiet --output_plt $@ --apps erts kernel stdlib crypto
 
-dialyzer: _build/otp.plt erl/ebin/inetpy.app
+dialyzer: _build/otp.plt erl/ebin/inetpy.app erl/tools/ebin/.built
 	@echo "== dialyzer =="
-	@dialyzer --quiet --plt $< -Wunmatched_returns -Werror_handling erl/ebin
+	@dialyzer --quiet --plt $< -Wunmatched_returns -Werror_handling erl/ebin erl/tools/ebin
 
 bench: build
 	@$(PY) -m pip install --quiet --disable-pip-version-check --group bench
@@ -76,16 +77,18 @@ bench-codec: $(VENV)/.test
 
 crosscheck: build erl/test/ebin/.built
 	@$(VENV)/bin/inetpy crosscheck --backends inetpy,node,node_by_address --html _build/crosscheck.html
+	@echo "== without the fast paths =="
+	@INETPY_FAST=0 $(VENV)/bin/inetpy crosscheck --backends inetpy
 
 format: $(VENV)/.test
 	@$(VENV)/bin/ruff format .
 	@$(VENV)/bin/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) _build erl/ebin erl/hook/ebin erl/test/ebin .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) _build erl/ebin erl/hook/ebin erl/tools/ebin erl/test/ebin .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-# --- what has to be there ----------------------------------------------------
+# --- what is built ------------------------------------------------------------
 
 $(VENV)/.base: pyproject.toml
 	@scripts/debian.sh build
@@ -94,10 +97,10 @@ $(VENV)/.base: pyproject.toml
 	@$(PY) -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	@touch $@
 
-$(VENV)/.tools: $(VENV)/.base setup.py bridge/inetpy/_compiled.pyx
-	@echo "== Python packages, and the compiled core =="
+$(VENV)/.tools: $(VENV)/.base setup.py bridge/inetpy/codec/_compiled.pyx
+	@echo "== Python packages, and the compiled codec =="
 	@$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[tools,uvloop]'
-	@$(PY) scripts/told_if_pure.py
+	@$(PY) scripts/warn_if_pure.py
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.tools
@@ -106,13 +109,20 @@ $(VENV)/.test: $(VENV)/.tools
 	@$(PY) -m pip install --quiet --disable-pip-version-check --group test
 	@touch $@
 
-erl/ebin/inetpy.app: $(ERL_SOURCES) $(HOOK_SOURCES) erl/src/inetpy.app.src | $(VENV)/.base
+# The folders are named too: they change when a module goes, whose beam must go with it.
+erl/ebin/inetpy.app: $(ERL_SOURCES) $(ERL_HEADERS) $(HOOK_SOURCES) erl/src erl/hook erl/src/inetpy.app.src | $(VENV)/.base
 	@echo "== Erlang =="
-	@mkdir -p erl/ebin
-	@mkdir -p erl/hook/ebin
-	@$(ERLC) +warn_missing_spec -o erl/ebin $(ERL_SOURCES)
+	@mkdir -p erl/ebin erl/hook/ebin
+	@rm -f erl/ebin/*.beam erl/hook/ebin/*.beam
+	@$(ERLC) +warn_missing_spec -pa erl/ebin -o erl/ebin $(ERL_SOURCES)
 	@$(ERLC) +warn_missing_spec -o erl/hook/ebin $(HOOK_SOURCES)
 	@escript scripts/app.escript erl/src erl/ebin
+
+# What only the command needs.
+erl/tools/ebin/.built: $(TOOL_SOURCES) erl/ebin/inetpy.app
+	@mkdir -p erl/tools/ebin
+	@$(ERLC) +warn_missing_spec -o erl/tools/ebin $(TOOL_SOURCES)
+	@touch $@
 
 erl/test/ebin/.built: $(TEST_SOURCES) erl/ebin/inetpy.app
 	@mkdir -p erl/test/ebin

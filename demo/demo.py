@@ -1,7 +1,7 @@
-"""`make demo`: a real job through Python sockets, beside the same job on inet_drv.
+"""`make demo`: two jobs on Python sockets, and the same jobs on inet_drv.
 
-An Erlang node downloads a file by HTTP/1.1 from a real server, and serves two
-hundred clients at once; all bytes are checked. Then the table.
+An Erlang node downloads a file by HTTP/1.1 from a real server, and serves two hundred clients at the
+same time. All bytes are checked. Then a table compares the times.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from inetpy.cli import ebin_folder
-from inetpy.report import emulator, follow
+from inetpy.tools.report import emulator, follow
 
 SIZE = 64 * 1024 * 1024
 
@@ -62,7 +62,7 @@ def _make_file(path: Path) -> str:
 
 
 def _start_server(folder: str) -> tuple[subprocess.Popen[str], int]:
-    """Python's own file server, on a free port of the loopback address."""
+    """Starts Python's file server on a free port of the loopback address."""
     command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", folder]
     command += ["--protocol", "HTTP/1.1"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)

@@ -1,50 +1,50 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are missing: debian.sh build | test | apps.
 #
-# A machine that has the programs already, from wherever, is left alone.
+# Nothing is installed if the programs are there, whatever their source.
 set -euo pipefail
 
-# program=package that has it
+# program=package
 build=(erl=erlang-base erlc=erlang-base escript=erlang-base gcc=gcc)
 test=(dialyzer=erlang-dialyzer ct_run=erlang-common-test elixir=elixir ip=iproute2)
 apps=(
     /usr/lib/rabbitmq/bin/rabbitmq-server=rabbitmq-server yaws=yaws curl=curl wrk=wrk
     ejabberdctl=ejabberd
 )
-# Erlang applications, which have no program of their own
+# Erlang applications without a program
 build_applications=(crypto)
 test_applications=(tools common_test runtime_tools public_key ssl inets ssh ftp mnesia)
 
 missing=()
-want() { case " ${missing[*]-} " in *" $1 "*) ;; *) missing+=("$1") ;; esac; }
+add_missing() { case " ${missing[*]-} " in *" $1 "*) ;; *) missing+=("$1") ;; esac; }
 
 for entry in "${build[@]}"; do
-    command -v "${entry%%=*}" >/dev/null || want "${entry##*=}"
+    command -v "${entry%%=*}" >/dev/null || add_missing "${entry##*=}"
 done
 applications=("${build_applications[@]}")
 if [ "${1:-build}" = apps ]; then
     for entry in "${apps[@]}"; do
-        command -v "${entry%%=*}" >/dev/null || want "${entry##*=}"
+        command -v "${entry%%=*}" >/dev/null || add_missing "${entry##*=}"
     done
 fi
 if [ "${1:-build}" = test ]; then
     for entry in "${test[@]}"; do
-        command -v "${entry%%=*}" >/dev/null || want "${entry##*=}"
+        command -v "${entry%%=*}" >/dev/null || add_missing "${entry##*=}"
     done
     applications+=("${test_applications[@]}")
 fi
 if command -v erl >/dev/null; then
     for application in "${applications[@]}"; do
         erl -noshell -eval 'halt(case code:lib_dir('"$application"') of {error, _} -> 1; _ -> 0 end).' \
-            || want "erlang-${application//_/-}"
+            || add_missing "erlang-${application//_/-}"
     done
 else
-    for application in "${applications[@]}"; do want "erlang-${application//_/-}"; done
+    for application in "${applications[@]}"; do add_missing "erlang-${application//_/-}"; done
 fi
-"${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null || want python3-venv
-# for the compiled core
+"${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null || add_missing python3-venv
+# for the compiled codec
 "${PYTHON:-python3}" -c 'import os, sysconfig as s; os.stat(s.get_path("include") + "/Python.h")' 2>/dev/null \
-    || want python3-dev
+    || add_missing python3-dev
 
 [ ${#missing[@]} -eq 0 ] && exit 0
 
@@ -56,7 +56,7 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
-# Services that come with a package are not to be started: the tests start their own.
+# Do not start the services of the packages: the tests start their own.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' >"$policy"

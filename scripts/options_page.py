@@ -10,10 +10,10 @@ PAGE = Path(__file__).parent.parent / "docs" / "options.md"
 
 HEAD = """# Socket options
 
-Made from the table in `bridge/inetpy/options.py` by `scripts/options_page.py`; a test
-holds it to be true. All behave as those of `inet_drv`, except where a note
-says otherwise. *Since* is the edition of OTP whose documentation has the option first
-(17: or before): those of a later edition than the node's work on its inetpy sockets too.
+This page is written by `scripts/options_page.py` from the table in `bridge/inetpy/options/table.py`;
+a test compares the two. The options behave as those of `inet_drv`, except where a note says
+otherwise. *Since* is the first edition of OTP whose documentation has the option (17: that one or
+an earlier one). Options of a later edition than the node's work on inetpy sockets too.
 
 | option | connect | listen | open (UDP) | setopts | getopts | inherited | since | note |
 |---|---|---|---|---|---|---|---|---|
@@ -34,9 +34,7 @@ def page() -> str:
 
 def _line(row: options.Option) -> str:
     marks = ["yes" if place in row.places else "" for place in options.PLACES]
-    # Accepted sockets get `active` by a rule of its own, see Listener.
-    inherited = "yes" if row.inherited or row.name == "active" else ""
-    cells = [f"`{row.name}`", *marks, inherited, str(row.since), row.note]
+    cells = [f"`{row.name}`", *marks, "yes" if row.inherited else "", str(row.since), row.note]
     return "| " + " | ".join(cells) + " |\n"
 
 

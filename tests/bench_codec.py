@@ -1,7 +1,7 @@
-"""`make bench-codec`: our codec, compiled and pure, beside its peers.
+"""`make bench-codec`: the codec, compiled and pure, compared with other codecs.
 
-Microseconds for one decode and one encode, the best of several runs. A dash: the
-codec cannot do that term. A peer that cannot read atoms in UTF-8 is given older ones.
+The table has microseconds for one decode and one encode, the best of several runs. A dash: the codec
+cannot do the term. A codec that cannot read atoms in UTF-8 gets atoms in the older form.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import erlpack
 from rich.console import Console
 from rich.table import Table
 
-from inetpy import core
-from inetpy.etf import PURE, Limits, decode, encode
-from inetpy.messages import build_binary_head
-from inetpy.terms import Atom, Charlist, Pid, Ref
+from inetpy.codec import implementation
+from inetpy.codec.etf import PURE, Limits, decode, encode
+from inetpy.codec.terms import Atom, Charlist, Pid, Ref
+from inetpy.wire.messages import build_binary_head
 
 NODE = b"w\x0dnonode@nohost"
 PID = Pid(b"X" + NODE + b"\0\0\0\x55" + bytes(8))
@@ -81,13 +81,13 @@ def measure(call: Callable[[], object]) -> float | None:
 
 
 def older(data: bytes) -> bytes:
-    """The same with atoms as OTP 25 writes them."""
+    """The same data with atoms in the form that OTP 25 writes."""
     return re.sub(rb"w(.)(?=[a-z])", rb"d\0\1", data)
 
 
 def flatness() -> str:
-    """Nanoseconds for a byte of lists of small tuples, from a kilobyte to 64 MB."""
-    told = []
+    """Nanoseconds for each byte of lists of small tuples, from a kilobyte to 64 MB."""
+    lines = []
     for exponent in range(10, 27, 4):
         term = [(Atom("ok"), number % 250, b"12345678") for number in range((1 << exponent) // 22)]
         data = encode(term)
@@ -95,8 +95,8 @@ def flatness() -> str:
         assert reading is not None
         assert writing is not None
         size = f"{len(data) / 1024:.0f} KB" if exponent < 20 else f"{len(data) / (1 << 20):.0f} MB"
-        told.append(f"{size}: {1e3 * reading / len(data):.2f} / {1e3 * writing / len(data):.2f}")
-    return "ns for a byte of lists of tuples: " + "; ".join(told)
+        lines.append(f"{size}: {1e3 * reading / len(data):.2f} / {1e3 * writing / len(data):.2f}")
+    return "ns for a byte of lists of tuples: " + "; ".join(lines)
 
 
 def main() -> int:
@@ -116,13 +116,13 @@ def main() -> int:
             cells.append(" / ".join("-" if time is None else f"{time:.2f}" for time in (decoding, encoding)))
         table.add_row(title, *cells)
         if isinstance(term, bytes):
-            # As the bridge reads and writes it: a view of the frame, and a head that the bytes follow
-            # in the same writev(2). The peers have no such thing.
+            # As the bridge does it: decode a view of the frame; encode only the head of the binary, and
+            # write head and bytes with one writev(2). The other codecs have no equivalent.
             viewed = measure(partial(decode, memoryview(data)))
             headed = measure(partial(build_binary_head, len(term)))
             table.add_row("  uncopied", f"{viewed:.2f} / {headed:.2f}", *["-"] * (len(CODECS) - 1))
     Console(width=max(120, Console().width)).print(table)
-    print("compiled" if core.compiled else "inetpy is pure here", flatness(), sep="; ")
+    print("compiled" if implementation.compiled else "inetpy is pure here", flatness(), sep="; ")
     return 0
 
 

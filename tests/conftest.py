@@ -1,17 +1,21 @@
-"""What tests share: the paths, the emulator as an oracle, and nodes that run and end."""
+"""Shared by the tests: paths, the emulator as an oracle, and nodes."""
 
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from inetpy.etf import decode, encode
-from inetpy.terms import Atom
+from in_memory import Bench
+from inetpy.codec.etf import decode, encode
+from inetpy.codec.terms import Atom
 
 TOP = Path(__file__).parent.parent
 EBIN = TOP / "erl" / "ebin"
@@ -27,7 +31,7 @@ settings.load_profile("inetpy")
 
 
 def erl(*arguments: str, **options: object) -> subprocess.Popen[bytes]:
-    """An emulator with our beams, and those of the tests, on its path."""
+    """Starts an emulator with the beams of inetpy and of the tests on its code path."""
     command = ["erl", "-noinput", "-pa", str(EBIN), "-pa", str(TEST_EBIN), *arguments]
     return subprocess.Popen(command, **options)  # type: ignore[call-overload, no-any-return]
 
@@ -50,25 +54,25 @@ class Oracle:
         return self._erl.stdout.read(size)
 
     def random_term(self, size: int, seed: int) -> tuple[bytes, bytes]:
-        """(as the emulator writes it, as OTP 26 does)."""
+        """(the bytes of a random term as this emulator writes them, as OTP 26 does)."""
         answer = self.ask(b"R" + bytes((size,)) + seed.to_bytes(4, "big"))
         split = 4 + int.from_bytes(answer[:4], "big")
         return answer[4:split], answer[split:]
 
     def read(self, data: bytes) -> bytes | None:
-        """What the emulator reads in `data`, written again; None for a badarg."""
+        """`data` as the emulator reads and writes it again; None for a badarg."""
         answer = self.ask(b"D" + data)
         return answer[5:] if answer[:1] == b"+" else None
 
     def inet(self, calls: list[tuple[str, list[object]]]) -> list[object]:
-        """What functions of inet return, or the reason of their failure."""
+        """The results of functions of inet, or the reasons of their failures."""
         term = [(Atom(function), arguments) for function, arguments in calls]
         answer = decode(self.ask(b"I" + encode(term)))
         assert isinstance(answer, list)
         return answer
 
     def evaluate(self, expression: str) -> bytes:
-        """The value of an Erlang expression, as the emulator writes it."""
+        """The value of an Erlang expression in the External Term Format."""
         return self.ask(b"V" + expression.encode())
 
     def used(self, data: bytes) -> int:
@@ -87,3 +91,35 @@ def oracle() -> Iterator[Oracle]:
     instance = Oracle()
     yield instance
     instance.close()
+
+
+@pytest.fixture(autouse=True)
+def balanced() -> Iterator[None]:
+    """After a test in memory all sockets end, and no caller, no watched process and no feeder is left."""
+    Bench.made.clear()
+    yield
+    for bench in Bench.made:
+        bench.finish()
+    Bench.made.clear()
+
+
+@pytest.fixture
+def only_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No descriptor is opened, no thread started, and nobody sleeps."""
+
+    def forbidden(*_arguments: object, **_named: object) -> None:
+        raise AssertionError("a test in memory has left the memory")
+
+    monkeypatch.setattr(socket, "socket", forbidden)
+    monkeypatch.setattr(threading.Thread, "start", forbidden)
+    monkeypatch.setattr(time, "sleep", forbidden)
+    descriptors, threads = os.listdir("/proc/self/fd"), threading.enumerate()
+    yield
+    assert os.listdir("/proc/self/fd") == descriptors
+    assert threading.enumerate() == threads
+
+
+@pytest.fixture
+def bench(only_memory: None) -> Bench:
+    """A session on a host in memory."""
+    return Bench()

@@ -20,16 +20,18 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from inetpy.etf import EtfError, decode, encode
-from inetpy.framing import FrameReader
-from inetpy.messages import LIMITS
-from inetpy.requests import OPENING, SHAPES
-from inetpy.terms import Atom, Charlist, Pid, Port, Ref
-from inetpy.transports.stdio import UNIT
+from inetpy.codec.etf import EtfError, decode, encode
+from inetpy.codec.terms import Atom, Charlist, Pid, Port, Ref
+from inetpy.links.output import UNIT
+from inetpy.wire.framing import FrameReader
+from inetpy.wire.messages import LIMITS
+from inetpy.wire.requests import SESSION, SOCKET
 
 NODE = b"w\x0dnonode@nohost"
 BRIDGE = Pid(b"X" + NODE + bytes(12))
@@ -130,7 +132,7 @@ class Node:
 
     def request(self) -> tuple[object, ...]:
         opening = self.dice.random() < (0.3 if len(self.idents) < 60 else 0.03)
-        op = self.dice.choice(sorted(OPENING if opening else SHAPES))
+        op = self.dice.choice(sorted(SESSION if opening else SOCKET))
         return (Atom(op), 0 if opening else self.ident(), self.new_ref(), self.arguments(op, opening))
 
     def other(self) -> tuple[object, ...]:
@@ -215,6 +217,8 @@ class Node:
                 self.hear(decode(bytes(frame)))
 
     def hear(self, term: Any) -> None:
+        if type(term) is tuple and len(term) == 4 and type(term[0]) is int:
+            term = term[2:]  # the change of a mode came with it
         match term:
             case (Ref() as ref, reply):
                 self.pending.pop(ref.raw, None)
@@ -231,9 +235,12 @@ class Node:
             case (Atom(name="closed"), int() as ident) if ident in self.idents:
                 self.idents.remove(ident)
 
+    def has_heard_more(self, before: int) -> bool:
+        return self.heard > before
+
     # --- the end ---
 
-    def wait(self, what: str, until: Any) -> None:
+    def wait(self, what: str | Callable[[], str], until: Callable[[], object]) -> None:
         end = time.monotonic() + PATIENCE
         while not until():
             if time.monotonic() > end:
@@ -315,7 +322,7 @@ def _fuzz(node: Node, frames: int, show: bool) -> str:
         for _ in range(min(BURST, frames - sent)):
             node.write(node.frame())
         node.say((Atom("ping"), 5))
-        node.wait("it answers no more", lambda heard=acknowledged: node.heard > heard)
+        node.wait("it answers no more", partial(node.has_heard_more, acknowledged))
         node.say((Atom("ack"), node.heard - acknowledged))
         node.tell_missed()
         if show and sent % (100 * BURST) == 0:

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from inetpy.etf import decode, encode
-from inetpy.session import Session
-from inetpy.syscalls import Poller, Syscalls
-from inetpy.terms import Atom, Pid, Port, Ref
+from inetpy.codec.etf import encode
+from inetpy.codec.terms import Atom, Pid, Port, Ref
+from inetpy.host.linux import LinuxHost
+from inetpy.operations.dispatch import Dispatcher
+from inetpy.session.session import Session
+from recorder import Recorder
 
 NODE = b"w\x0dnonode@nohost"
 BRIDGE = Pid(b"X" + NODE + bytes(12))
@@ -20,59 +22,23 @@ OUT = Port(b"Y" + NODE + b"\0\0\0\5" + bytes(4))
 REF = Ref(b"Z\0\3" + NODE + bytes(16))
 
 
-class Recorder:
-    """A transport that keeps what it is given."""
-
-    outward = None
-
-    def __init__(self) -> None:
-        self.said: list[bytes] = []
-        self.is_alone = False
-
-    def reply(self, _ref: bytes, body: bytes, tail: bytes = b"") -> None:
-        self.said.append(body + tail)
-
-    send = reply
-
-    def take(self, _sock: object, _size: int) -> int:
-        return 0
-
-    def give_back(self, _size: int) -> bytes:
-        return b""
-
-    def forward(self, _ref: bytes, _body: bytes, _size: int) -> None:
-        raise AssertionError("nothing was taken")
-
-    def alone(self) -> bool:
-        return self.is_alone
-
-    def flush(self) -> None:
-        pass
-
-    def note(self, body: bytes) -> None:
-        self.said.append(body)
-
-    def acknowledged(self, count: int) -> None:
-        pass
-
-
 class Bench:
     """A session with two connected sockets in it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.transport = Recorder()
-        poller = Poller(loop, lambda: None, 0.0)
+        self.link = Recorder()
         able: list[object] = [(Atom("otp_release"), 25), (Atom("buffer"), 1460)]
-        self.session = Session(self.transport, Syscalls(), loop, poller, BRIDGE, OUT, able)
+        self.host = LinuxHost(loop)
+        self.session = Session(self.link, self.host, BRIDGE, OUT, able)
+        self.dispatcher = Dispatcher(self.session)
         module, inet = Atom("inetpy_tcp"), Atom("inet")
         options = [Atom("binary"), (Atom("active"), Atom("false"))]
         self.ask("listen", 0, (module, inet, OWNER, 0, options, []))
         listener = max(self.session.sockets)
         name: Any = self.ask("sockname", listener, [])
         port = name[1][1]
-        said = len(self.transport.said)
         self.ask("connect", 0, (module, inet, OWNER, (127, 0, 0, 1), port, options, [], 5000))
-        while not any(body.startswith(b"h\2w\2ok") for body in self.transport.said[said:]):
+        while REF.raw not in self.link.answers:
             loop.run_until_complete(asyncio.sleep(0.01))  # connecting has to be waited for
         self.client = max(self.session.sockets)
         self.ask("accept", listener, (OWNER, 5000))
@@ -80,12 +46,15 @@ class Bench:
         assert len(self.session.sockets) == 3
 
     def ask(self, op: str, ident: int, args: object) -> object:
-        self.session.handle_frame(encode((Atom(op), ident, REF, args)))
-        return decode(b"\x83" + self.transport.said[-1]) if self.transport.said else None
+        """The answer, or None while there is none."""
+        self.link.answers.pop(REF.raw, None)
+        self.dispatcher.handle_frame(encode((Atom(op), ident, REF, args)))
+        return self.link.term(REF.raw) if REF.raw in self.link.answers else None
 
     def calls(self, op: str, ident: int, args: object) -> int:
         """How many functions, of Python and of C, one request calls."""
         frame = encode((Atom(op), ident, REF, args))
+        self.link.answers.pop(REF.raw, None)
         count = 0
 
         def on_event(_frame: object, event: str, _argument: object) -> None:
@@ -94,7 +63,7 @@ class Bench:
 
         sys.setprofile(on_event)
         try:
-            self.session.handle_frame(frame)
+            self.dispatcher.handle_frame(frame)
         finally:
             sys.setprofile(None)
         return count
@@ -106,7 +75,11 @@ def sessions() -> Iterator[Bench]:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     bench = Bench(loop)
-    yield bench
-    for handle in list(bench.session.sockets.values()):
-        handle.terminate()
-    loop.close()
+    try:
+        yield bench
+        for handle in list(bench.session.sockets.values()):
+            handle.terminate()
+        bench.link.assert_balanced(bench.session)
+    finally:
+        bench.host.poller.close()
+        loop.close()

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from inetpy.etf import decode, encode
-from inetpy.terms import Atom, Pid, Ref
-from inetpy.vocabulary import ATOMS
+from inetpy.codec.etf import decode, encode
+from inetpy.codec.terms import Atom, Pid, Ref
+from inetpy.wire.vocabulary import ATOMS
 
 BRIDGE = Pid(b"Xw\3a@b" + bytes(12))
 REF = Ref(b"Z\0\1w\3a@b" + bytes(8))
@@ -52,11 +52,13 @@ class Bridge:
             match self.hear():
                 case (Ref() as ref, reply) if ref == REF:
                     return reply
+                case (int(), Atom(), Ref() as ref, reply) if ref == REF:
+                    return reply
 
     def greet(self) -> None:
         self.say((Atom("hello"), 1, [], BRIDGE, BRIDGE))
         atoms = sorted(name.encode() for name in ATOMS)
-        assert self.hear() == (Atom("hello"), 1, [Atom("tcp"), (Atom("atoms"), atoms)])
+        assert self.hear() == (Atom("hello"), 1, [(Atom("atoms"), atoms)])
 
     def end(self) -> tuple[int, str]:
         """Closes the pipe, and waits: (exit status, what was on the standard error)."""
@@ -139,7 +141,7 @@ def test_malformed_frames_are_logged(bridge: Bridge) -> None:
     logged = []
     while True:
         match bridge.hear():
-            case (Atom(name="log"), Atom(name="error"), text):
+            case (Atom(name="log"), Atom(name="error"), bytes() as text):
                 logged.append(text)
             case (Ref(), _):
                 break
@@ -151,16 +153,16 @@ def test_malformed_frames_are_logged(bridge: Bridge) -> None:
 
 PRINTING = """
 import os, sys
-from inetpy import session
-from inetpy.transports import stdio
-handle = session.Session.handle_frame
+from inetpy.links import stdio
+from inetpy.operations.dispatch import Dispatcher
+handle = Dispatcher.handle_frame
 def noisy(self, frame):
     print("print", flush=True)
     os.write(1, b"write to 1")
     os.system("echo a child")
     sys.stdout.write("x" * 100000)
     handle(self, frame)
-session.Session.handle_frame = noisy
+Dispatcher.handle_frame = noisy
 stdio.run()
 """
 
@@ -177,12 +179,12 @@ def test_print_harms_nothing() -> None:
 
 
 STUCK = """
-from inetpy import session
-from inetpy.transports import stdio
-def stuck(self, term):
+from inetpy.links import stdio
+from inetpy.operations.dispatch import Dispatcher
+def stuck(self, frame):
     while True:
         pass
-session.Session.handle = stuck
+Dispatcher.handle_frame = stuck
 stdio.run()
 """
 
@@ -200,11 +202,11 @@ def test_ends_when_it_is_stuck() -> None:
 
 
 BROKEN = """
-from inetpy import session
-from inetpy.transports import stdio
-def broken(self, ref, args):
+from inetpy.links import stdio
+from inetpy.operations import dispatch
+def broken(session, ref, request):
     raise RuntimeError("a bug")
-session.Session.ops = {"fly": broken}
+dispatch.OPERATIONS["listen"] = broken
 stdio.run()
 """
 
@@ -213,12 +215,12 @@ def test_a_bug_in_a_handler_is_answered_and_logged() -> None:
     """Its caller gets {error, {inetpy, exception, Text}}, the logger the traceback."""
     bridge = Bridge([sys.executable, "-c", BROKEN])
     bridge.greet()
-    bridge.say((Atom("fly"), 0, REF, []))
+    bridge.say((Atom("listen"), 0, REF, (Atom("inetpy_tcp"), Atom("inet"), BRIDGE, 0, [], [])))
     logged = bridge.hear()
     assert isinstance(logged, tuple)
     assert logged[:2] == (Atom("log"), Atom("error"))
     assert b"Traceback" in logged[2]
-    text = b"fly: RuntimeError('a bug')"
+    text = b"listen: RuntimeError('a bug')"
     assert bridge.answer() == (Atom("error"), (Atom("inetpy"), Atom("exception"), text))
     bridge.end()
 

@@ -1,9 +1,10 @@
-"""`inetpy run` and `inetpy doctor`, as a user would call them."""
+"""`inetpy run`, `inetpy doctor` and `inetpy bench`, as a user would call them."""
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -43,11 +44,11 @@ def inetpy(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
 
 
 def test_run_erlang() -> None:
-    """The program's output and status, and what went through."""
+    """The output and the status are those of the program; the figures count its sockets and calls."""
     done = inetpy("run", "--json", "--", "erl", "-noshell", "-eval", CONVERSATION)
     assert done.returncode == 3, done.stderr
-    said, _, figures = done.stdout.partition("{")
-    assert said == "inetpy_tcp"
+    output, _, figures = done.stdout.partition("{")
+    assert output == "inetpy_tcp"
     seen = json.loads("{" + figures)
     assert seen["bridges"] == 1
     assert seen["sockets"] == {"listener": 1, "stream": 2, "datagram": 1}
@@ -67,8 +68,8 @@ def test_several_nodes() -> None:
     """Each node of a program has a bridge of its own."""
     one = "erl -noshell -eval '{ok, {_, M, _}} = gen_udp:open(0), io:format(\"~p \", [M]), halt().'"
     done = inetpy("run", "--json", "--", "sh", "-c", f"{one}; {one}")
-    said, _, figures = done.stdout.partition("{")
-    assert said == "inetpy_udp inetpy_udp "
+    output, _, figures = done.stdout.partition("{")
+    assert output == "inetpy_udp inetpy_udp "
     assert json.loads("{" + figures)["bridges"] == 2
 
 
@@ -99,7 +100,7 @@ def test_run_elixir() -> None:
 
 
 def test_signals_reach_the_program() -> None:
-    """SIGTERM ends the node, with and without figures to show at the end."""
+    """SIGTERM ends the node, with and without figures at the end."""
     waiting = 'io:format("up~n"), receive stop -> ok end'
     for flags in ([], ["--json"]):
         command = [sys.executable, "-m", "inetpy", "run", *flags, "--", "erl", "-noinput", "-eval", waiting]
@@ -122,7 +123,7 @@ def test_no_such_program() -> None:
 
 
 def test_no_python() -> None:
-    """A node that cannot be put on Python sockets does not run without them."""
+    """If inetpy cannot be installed, the node ends with an error."""
     done = inetpy(
         "run", "--", "erl", "-noshell", "-eval", "io:format(on), halt().", INETPY_PYTHON="/no/such/python"
     )
@@ -143,7 +144,7 @@ PYTHONS = {
 
 @pytest.mark.parametrize("kind", PYTHONS)
 def test_broken_python(kind: str, tmp_path: Path) -> None:
-    """What is wrong with a Python is one sentence, beside what that prints itself."""
+    """A Python that does not work gives one sentence, apart from what Python itself prints."""
     python, sentence = PYTHONS[kind]
     if python.startswith("#!"):
         script = tmp_path / "python"
@@ -165,7 +166,7 @@ def test_broken_python(kind: str, tmp_path: Path) -> None:
             for line in map(bytes.decode, node.stdout):
                 lines.append(line)
                 if sentence in line:
-                    time.sleep(0.3)  # what else it might say
+                    time.sleep(0.3)  # time for a second message, which there must not be
                     node.kill()
         lines = [line for line in lines if line != "/usr/bin/python3: No module named inetpy\n"]
         assert len(lines) == header + 1, "".join(lines)
@@ -175,7 +176,7 @@ def test_broken_python(kind: str, tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="no other user to be")
 @pytest.mark.parametrize("hidden", ["program", "folder"])
 def test_python_of_somebody_else(hidden: str) -> None:
-    """The user who cannot execute the Python is named."""
+    """The error has the name of the user who cannot execute the Python."""
     with tempfile.TemporaryDirectory() as folder:
         top = Path(folder)
         top.chmod(0o755)
@@ -209,8 +210,8 @@ def test_doctor() -> None:
     assert "a node opened a socket through Python" in done.stdout
 
 
-def test_core_is_compiled() -> None:
-    """Where there is a compiler, the tests run with the compiled core, unless they are told not to."""
+def test_codec_is_compiled() -> None:
+    """If there is a compiler, the tests run with the compiled codec, except with INETPY_PURE=1."""
     if os.environ.get("INETPY_PURE") or shutil.which("gcc") is None:
         pytest.skip("pure Python")
     findings = json.loads(inetpy("doctor", "--json").stdout)
@@ -231,3 +232,59 @@ def test_doctor_without_erlang() -> None:
     assert done.returncode == 1
     assert found["Erlang/OTP"]["state"] == "problem"
     assert "install Erlang" in found["Erlang/OTP"]["advice"]
+
+
+USAGE = {
+    "fewer than no sequences": (["crosscheck", "--random", "-3"], "--random: at least 1, not -3"),
+    "no sequences": (["crosscheck", "--random", "0"], "--random: at least 1, not 0"),
+    "a negative seed": (["crosscheck", "--random", "1", "--seed", "-7"], "--seed: at least 0, not -7"),
+    "no rounds": (["bench", "--rounds", "0"], "--rounds: at least 1, not 0"),
+    "no number": (["bench", "--rounds", "some"], "--rounds: a whole number, not some"),
+    "no pattern": (["bench", "--rows", "("], "--rows: a regular expression, not ("),
+}
+
+
+@pytest.mark.parametrize(("arguments", "why"), USAGE.values(), ids=USAGE)
+def test_usage_error(arguments: list[str], why: str) -> None:
+    done = inetpy(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == f"inetpy {arguments[0]}: error: argument {why}"
+    assert not done.stdout
+
+
+@pytest.mark.parametrize("given", ["< /dev/null", "<&-", ">&-", "> /dev/null"])
+def test_bridge_from_a_shell(given: str) -> None:
+    """A bridge has pipes to a node. Without them one line says so."""
+    done = subprocess.run(
+        ["sh", "-c", f"true | {shlex.quote(sys.executable)} -m inetpy bridge {given}"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert done.stderr == "inetpy: an Erlang node starts the bridge: see `inetpy bridge --help`\n"
+    assert not done.stdout
+
+
+def test_bench_of_some_rows() -> None:
+    """A pattern is looked for in titles and in jobs. A job of several results shows those asked for."""
+    done = inetpy("bench", "--rounds", "1", "--json", "--rows", "Port/1|^once[.]|packets")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert [(row["job"], row["base"]) for row in report["rows"]] == [
+        ("call", "floor"),
+        ("call", "remote"),
+        ("once.inetpy", "once.inet"),
+        ("packets.2", "packets.1"),
+    ]
+    assert set(report["jobs"]) >= {"floor", "call", "remote", "once.inet", "once.inetpy", "packets.1"}
+    assert "echo.inet" not in report["jobs"]
+    assert all(row["median"] > 0 and row["ratio"] > 0 for row in report["rows"])
+
+
+def test_bench_of_no_row() -> None:
+    done = inetpy("bench", "--rows", "no such thing")
+    assert done.returncode == 2
+    assert done.stderr == "inetpy: no row of the benchmark matches no such thing\n"
+    assert not done.stdout

@@ -1,4 +1,4 @@
-"""`inetpy crosscheck`: the command, its page, and scenarios of a user's own."""
+"""`inetpy crosscheck`: the command, its HTML page, and scenarios of a user."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import pytest
 
 from conftest import EBIN, TOP
 from inetpy import cli
-from inetpy.crosscheck import Options, run
+from inetpy.tools.crosscheck import Options, run
 
-# `node` and `inetpy` agree with inet; the second scenario shows what differs by nature.
+# `node` and `inetpy` agree with inet in the first scenario. In the second they must differ.
 MINE = """
 -module(mine).
 -export([scenarios/0]).
@@ -52,7 +52,7 @@ def mine(tmp_path: Path) -> str:
 
 
 def test_corpus_on_all_backends(tmp_path: Path) -> None:
-    """One group on each backend: ours agree, OTP's socket backend differs in places."""
+    """One group on each backend: inetpy agrees with inet, OTP's socket backend differs in places."""
     done = crosscheck("--backends", "socket,inetpy,node", "--json", "listen")
     report = json.loads(done.stdout)
     assert report["backends"] == ["inet", "socket", "inetpy", "node"]
@@ -86,11 +86,11 @@ def test_scenarios_of_a_user(mine: str, tmp_path: Path) -> None:
     assert "skipped: the sun is <up>" in done.stdout
     assert text.count('class="differs"') == 1
     assert "Whether a socket is a &lt;port&gt;." in text
-    assert "http" not in text  # it needs nothing else
+    assert "http" not in text  # the page loads nothing
 
 
 def test_skipped_on_one_backend(tmp_path: Path) -> None:
-    """That hides no difference of another."""
+    """A scenario that is skipped on one backend is still compared on the others."""
     source = tmp_path / "half.erl"
     source.write_text(
         "-module(half).\n-export([scenarios/0]).\n"
@@ -144,7 +144,7 @@ FAULTS = {
 
 @pytest.mark.parametrize(("text", "why"), FAULTS.values(), ids=FAULTS)
 def test_fault_of_a_scenario(text: str, why: str, tmp_path: Path) -> None:
-    """What fails by itself is the same everywhere and shows nothing: an error, and no agreement."""
+    """A scenario with a bug of its own is an error, although it fails equally on all backends."""
     done = crosscheck("--scenario", written(tmp_path, text), "--json")
     assert done.returncode == 2, done.stderr
     [row] = json.loads(done.stdout)["rows"]
@@ -172,7 +172,7 @@ def test_fault_is_printed(tmp_path: Path) -> None:
     ],
 )
 def test_failures_that_are_observations(fun: str, tmp_path: Path) -> None:
-    """How a call of the backend fails, and what the scenario wants to see fail."""
+    """A failed call of the backend is an observation, and so is a failure inside xc:attempt."""
     done = crosscheck("--scenario", written(tmp_path, one(fun)), "--json")
     assert done.returncode == 0, done.stdout
     assert json.loads(done.stdout)["rows"][0]["fault"] is None
@@ -189,7 +189,7 @@ CANNOT = {
 
 @pytest.mark.parametrize(("arguments", "why"), CANNOT.values(), ids=CANNOT)
 def test_cannot_run(arguments: list[str], why: str) -> None:
-    """One line says why, and no dump is left."""
+    """One line says why, and no crash dump is left."""
     done = crosscheck(*arguments)
     assert done.returncode == 2
     assert why in done.stderr
@@ -218,7 +218,7 @@ def test_no_scenarios(text: str, why: str, tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_where_nothing_is_compiled(tmp_path: Path, mine: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The harness, and the groups that are asked for, are compiled from the source tree."""
+    """The harness and the requested groups are compiled from the source tree."""
     for source in ("xc.erl", "inetpy_xc.erl", "inetpy_xc_random.erl", "xc_listen.erl"):
         shutil.copy(TOP / "erl" / "test" / source, tmp_path)
     ours = Options(ebin=EBIN, tests=tmp_path, backends=["inetpy"], groups=[], json=True)
@@ -233,7 +233,7 @@ def test_where_nothing_is_compiled(tmp_path: Path, mine: str, capsys: pytest.Cap
 
 
 def test_help_has_examples() -> None:
-    """Of every verb, and each can be typed as it is shown."""
+    """Every verb has examples, and each example is a valid command."""
     parser = cli._parser()
     assert "examples:" in parser.format_help()
     for verb, pairs in cli.EXAMPLES.items():
@@ -255,7 +255,7 @@ def test_random() -> None:
 
 
 def test_random_on_chosen_backends() -> None:
-    """OTP's socket backend is another: a difference is shrunk to a few operations."""
+    """On OTP's socket backend there is a difference, which is shrunk to a few operations."""
     done = crosscheck("--backends", "socket,node", "--random", "1", "--seed", "90001")
     assert done.returncode == 1
     socket, node = done.stdout.split("random sequences on inet and node")

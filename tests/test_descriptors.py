@@ -12,6 +12,7 @@ import sys
 import threading
 from contextlib import ExitStack
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -50,7 +51,7 @@ def open_all(stack: ExitStack) -> dict[str, int]:
         sock.connect(bound().getsockname())
         return sock
 
-    descriptors = {
+    descriptors: dict[str, socket.socket | BinaryIO] = {
         "listening": stack.enter_context(socket.create_server(("127.0.0.1", 0))),
         "connected": echoed(stack, socket.AF_INET),
         "active": echoed(stack, socket.AF_INET),
@@ -93,7 +94,7 @@ def observe(backend: str) -> dict[str, str]:
 
 def can_borrow() -> bool:
     """Whether a child may look into its parent (pidfd_getfd(2)): Yama and containers can forbid it."""
-    code = "import sys; from inetpy.syscalls import Syscalls; Syscalls().borrow(int(sys.argv[1]), 0)"
+    code = "import sys; from inetpy.host.linux import borrow; borrow(int(sys.argv[1]), 0)"
     done = subprocess.run([sys.executable, "-c", code, str(os.getpid())], capture_output=True, check=False)
     return done.returncode == 0
 

@@ -1,8 +1,8 @@
-"""Each statement of OTP's documentation has its evidence: erl/test/documented.toml.
+"""Each statement of OTP's documentation in erl/test/documented.toml has evidence.
 
-Evidence are scenarios and cases that are run, by `make test` or, of options that only newer drivers
-have, by `make test-otp28`; and that have to do with what the statement is about: its option or
-function stands in their code (erl/test/inetpy_evidence.erl).
+Evidence is a scenario or a case of a suite. It must be run, by `make test`, or by `make test-otp28` for
+options of newer drivers. And the option or function of the statement must occur in its code
+(erl/test/inetpy_evidence.erl).
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from functools import cache
 import pytest
 
 from conftest import TOP, erl
-from inetpy import documented, options
+from inetpy import options
+from inetpy.tools import documented
 from test_conformance import GROUPS
 from test_suites import SUITES
 
 STATEMENTS = documented.load(TOP / "erl" / "test" / "documented.toml")
 
-# What the code of a scenario has in place of the subject's own name.
+# Words in the code of a scenario that count as the name of the subject.
 WORDS = {
     "ancillary data": ["tos", "tclass", "ttl"],
     "kernel parameters": ["inet_default_connect_options", "inherited", "connect"],
@@ -35,10 +36,10 @@ WORDS = {
 
 @cache
 def evidence() -> dict[str, tuple[bool, set[str]]]:
-    """All that can be named: whether this edition of OTP runs it, and the atoms in its code."""
+    """name of a scenario or case -> (whether this release of OTP runs it, the atoms in its code)."""
     with erl("-run", "inetpy_evidence", "main", stdout=subprocess.PIPE) as node:
-        said, _ = node.communicate(timeout=120)
-    return {name: (here, set(atoms)) for name, here, atoms in json.loads(said)}
+        output, _ = node.communicate(timeout=120)
+    return {name: (here, set(atoms)) for name, here, atoms in json.loads(output)}
 
 
 def named(pattern: str) -> list[str]:
@@ -47,7 +48,7 @@ def named(pattern: str) -> list[str]:
 
 @pytest.mark.parametrize("subject", sorted({statement.subject for statement in STATEMENTS}))
 def test_statements(subject: str) -> None:
-    """Evidence that exists and is about the subject, or a reason."""
+    """A statement has evidence that exists and is about its subject, or a reason to have none."""
     words = {subject, *WORDS.get(subject, ())}
     for statement in (statement for statement in STATEMENTS if statement.subject == subject):
         assert statement.evidence or len(statement.reason) > 10, statement
@@ -59,12 +60,12 @@ def test_statements(subject: str) -> None:
 
 
 def _is_of_absence(text: str) -> bool:
-    """What holds where nobody says the option is shown without its name."""
+    """Whether the statement is about calls without the option: their code does not name it."""
     return "default" in text or text.startswith("without")
 
 
 def test_evidence_is_run() -> None:
-    """`make test` runs all groups and suites; what an older edition of OTP leaves out is of newer options."""
+    """`make test` runs all groups and suites. An older release leaves out only scenarios of newer options."""
     with erl("-eval", 'io:format("~w", [inetpy_xc:groups()]), halt().', stdout=subprocess.PIPE) as node:
         groups, _ = node.communicate(timeout=60)
     assert sorted(groups.decode().strip("[]").split(",")) == GROUPS
@@ -75,7 +76,7 @@ def test_evidence_is_run() -> None:
 
 
 def test_code_is_read() -> None:
-    """What is called in the module, what a fun has kept, and what is in `xc` count; other names do not."""
+    """Atoms count if they occur in called functions, in values kept by a fun, or in `xc`."""
     _, of_option = evidence()["sockopts.keepidle_set"]
     assert {"keepidle", "setopts", "getopts"} <= of_option
     assert "keepcnt" not in of_option
@@ -89,7 +90,7 @@ def test_every_option() -> None:
 
 
 def test_statement_of_scenario() -> None:
-    """A statement that names a scenario goes before those whose pattern it fits."""
+    """A statement with the full name of a scenario precedes statements with a pattern."""
     named = documented.of_scenario(STATEMENTS, "xc_udp", "header")
     assert [statement.subject for statement in named] == ["header"]
     assert [each.subject for each in documented.of_scenario(STATEMENTS, "xc_sockopts", "tos_set")] == ["tos"]

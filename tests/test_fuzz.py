@@ -1,4 +1,4 @@
-"""Mutated frames: see fuzz_bridge.py, which `make fuzz` runs for longer."""
+"""Mutated frames: a short run of fuzz_bridge.py. `make fuzz` is a long one."""
 
 from __future__ import annotations
 

@@ -1,119 +1,114 @@
-"""Large sends and receives take ways of their own: what can go wrong on them, one thing at a time.
+"""Large sends and receives have fast paths: what can go wrong on them, one thing at a time.
 
-That their results are those of the stock driver, the scenarios of erl/test/xc_bulk.erl show.
+The tests play the node, at the other end of two pipes, and the peer. The scenarios of erl/test/xc_bulk.erl
+show that the results are those of the stock driver.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import shlex
 import socket
 import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
+from operator import eq
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from conftest import TOP, erl
-from in_process import REF, sessions
-from inetpy import core
-from inetpy.etf import decode, encode
-from inetpy.framing import FrameReader
-from inetpy.messages import OK, build_binary_head, build_ok
-from inetpy.sockets.late import LateError
-from inetpy.syscalls import READ, Syscalls
-from inetpy.terms import Atom
-from inetpy.transports.stdio import StdioTransport
+from fake_node import FakeNode, fake_nodes
+from inetpy.codec import implementation
+from inetpy.codec.terms import Atom
+from inetpy.fast import BEGINNING
+from inetpy.host import pipes
 
+OK = Atom("ok")
 DATA = bytes(range(256)) * 1200
 LINGER_NOT = struct.pack("ii", 1, 0)
+ROOM = (Atom("recbuf"), 4 * len(DATA))  # for all of DATA in the socket
 
-
-class Pipes:
-    """A transport in this process, and the other end of its pipes."""
-
-    def __init__(self, syscalls: Syscalls) -> None:
-        self.loop = asyncio.new_event_loop()
-        self.failures: list[dict[str, object]] = []
-        self.loop.set_exception_handler(lambda _, context: self.failures.append(context))
-        self._input, self._to_input = os.pipe()
-        self._output, sink = os.pipe()
-        os.set_blocking(self._output, False)
-        os.set_blocking(sink, False)
-        self._sink = sink
-        self.transport = StdioTransport(self.loop, syscalls, self._input, sink)
-        self._frames = FrameReader()
-
-    def heard(self) -> list[object]:
-        """All frames that the transport has written, or would write when it is read from."""
-        terms = []
-        while True:
-            self.loop.run_until_complete(asyncio.sleep(0))  # what has been scheduled
-            try:
-                self._frames.feed(os.read(self._output, 1 << 20))
-            except BlockingIOError:
-                return terms
-            while (frame := self._frames.next_frame()) is not None:
-                terms.append(decode(bytes(frame)))
-
-    def close(self) -> None:
-        self.transport.poller.close()
-        self.loop.close()
-        for descriptor in (self._input, self._to_input, self._output, self._sink):
-            os.close(descriptor)
+NewNode = Callable[..., FakeNode]
 
 
 @pytest.fixture
-def arrived() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """A connection, and its peer, which has sent DATA."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        peer = socket.create_connection(server.getsockname())
-        sock, _ = server.accept()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * len(DATA))
-    peer.sendall(DATA)
-    while Syscalls().readable(sock) < len(DATA):
-        assert sock.recv(1, socket.MSG_PEEK)
-    sock.setblocking(False)
-    with sock, peer:
-        yield sock, peer
+def new_node() -> Iterator[NewNode]:
+    with fake_nodes() as new:
+        yield new
 
 
-def answer(size: int) -> bytes:
-    return build_ok(build_binary_head(size))
+@pytest.fixture
+def node(new_node: NewNode) -> FakeNode:
+    return new_node()
 
 
-class Counting(Syscalls):
-    """Counts the bytes that are spliced and read."""
+class Counted(socket.socket):
+    """Remembers what it reads, and what it is given to send."""
 
-    def __init__(self) -> None:
-        self.spliced = self.read = 0
+    got: list[bytes]
+    sent: list[bytes | memoryview]
 
-    def splice(self, sock: socket.socket, pipe: int, size: int) -> int:
-        moved = super().splice(sock, pipe, size)
-        self.spliced += moved
-        return moved
-
-    def recv(self, sock: socket.socket, size: int, flags: int = 0) -> bytes:  # type: ignore[override]
-        data = sock.recv(size, flags)
-        self.read += len(data)
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        data = super().recv(size, flags)
+        self.got.append(data)
         return data
 
+    def send(self, data: bytes | memoryview, flags: int = 0) -> int:  # type: ignore[override]
+        self.sent.append(data)
+        return super().send(data, flags)
 
-def test_forwarded_bytes_are_spliced(arrived: tuple[socket.socket, socket.socket]) -> None:
+
+def connected(node: FakeNode, *options: object) -> tuple[int, socket.socket, Counted]:
+    """A socket, its peer, and the socket of the system. The next request is of its only active caller."""
+
+    def open_socket(family: int, kind: int, _netns: object = None) -> Counted:
+        sock = Counted(family, kind | socket.SOCK_NONBLOCK)
+        sock.got, sock.sent = [], []
+        return sock
+
+    node.connection.host.open_socket = open_socket  # type: ignore[method-assign, assignment]
+    ident, peer = node.connect(ROOM, *options)
+    assert node.ask("family", ident, [])[0] == OK
+    return ident, peer, node.handle(ident).sock
+
+
+def arrived(sock: Counted, peer: socket.socket, data: bytes) -> None:
+    """Sends, and waits until all of it is there to be read."""
+    before = pipes.readable(sock)
+    peer.sendall(data)
+    while pipes.readable(sock) < before + len(data):
+        assert socket.socket.recv(sock, 1, socket.MSG_PEEK)
+
+
+@pytest.fixture
+def spliced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many bytes each splice(2) from a socket moves."""
+    moved: list[int] = []
+    splice = pipes.splice
+
+    def counted(sock: Any, pipe: int, size: int) -> int:
+        moved.append(splice(sock, pipe, size))
+        return moved[-1]
+
+    monkeypatch.setattr(pipes, "splice", counted)
+    return moved
+
+
+# --- receiving ---------------------------------------------------------------------
+
+
+def test_many_bytes_are_spliced(node: FakeNode, spliced: list[int]) -> None:
     """They go from the socket to the pipe in the kernel, all of them where the pipe has room."""
-    counting = Counting()
-    pipes = Pipes(counting)
-    pipes.heard()
-    size = 50_000  # a pipe has room for 64 KB
-    assert pipes.transport.take(arrived[0], size) == size
-    pipes.transport.forward(REF.raw, answer(size), size)
-    assert (counting.spliced, counting.read) == (size, 0)
-    assert pipes.heard() == [(REF, (Atom("ok"), DATA[:size]))]
-    pipes.close()
+    ident, peer, sock = connected(node)
+    with peer:
+        arrived(sock, peer, DATA)
+        size = 50_000  # a pipe has room for 64 KB
+        assert node.ask("recv", ident, (size, 5000)) == (OK, DATA[:size])
+        assert (spliced, sock.got) == ([size], [])
 
 
 RECEIVING = """
@@ -146,166 +141,102 @@ def test_the_port_program_splices(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("full", [False, True], ids=["room", "full"])
-def test_forwarded_in_order(arrived: tuple[socket.socket, socket.socket], full: bool) -> None:
-    """Before what is answered later; also when the pipe has room for a part, or for nothing."""
-    sock, _ = arrived
-    pipes = Pipes(Syscalls())
-    pipes.heard()
-    before = [bytes(60_000)] * (2 if full else 0)  # a pipe has room for one of them
-    for data in before:
-        pipes.transport.reply(REF.raw, answer(len(data)), data)
-    pipes.transport.flush()
-    size = pipes.transport.take(sock, 150_000)
-    assert size == (0 if full else 150_000)
-    if size:
-        pipes.transport.forward(REF.raw, answer(size), size)
-    pipes.transport.reply(REF.raw, OK)
-    said = [(REF, (Atom("ok"), data)) for data in [*before, *([DATA[:size]] if size else [])]]
-    assert pipes.heard() == [*said, (REF, Atom("ok"))]
-    assert sock.recv(len(DATA)) == DATA[size:]
-    assert not pipes.failures
-    pipes.close()
+def test_order(node: FakeNode, spliced: list[int], full: bool) -> None:
+    """Spliced bytes stand before what is answered later; behind output that waits nothing is spliced."""
+    ident, peer, sock = connected(node)
+    with peer:
+        arrived(sock, peer, DATA)
+        requests: list[tuple[str, int, object]] = [("recv", ident, (150_000, 5000))]
+        data = [DATA[:150_000]]
+        if full:  # a pipe has room for one of these, whose callers are not alone
+            requests = [("recv", ident, (60_000, 5000)), ("family", ident, []), *requests]
+            data = [DATA[:60_000], DATA[60_000:120_000], DATA[120_000:270_000]]
+            other, other_peer = node.connect()
+            other_peer.close()
+            refs = [node.request("family", other, []), node.request("recv", ident, (60_000, 5000))]
+            node.turn()
+            refs.append(node.request("family", other, []))
+        else:
+            refs = []
+        for request in [*requests, ("family", ident, [])]:
+            refs.append(node.request(*request))
+            node.turn()
+        said = node.read()
+        assert [term[0] for term in said] == refs
+        assert [term[1][1] for term in said if term[1][1] != Atom("inet")] == data
+        assert bool(spliced) is not full
+        assert not node.failures
 
 
-def test_where_the_kernel_cannot(arrived: tuple[socket.socket, socket.socket]) -> None:
-    """Bytes that cannot be spliced are read as always."""
-
-    class Unable(Syscalls):
-        def splice(self, *_: object) -> int:
-            raise OSError(22, "Invalid argument")
-
-    pipes = Pipes(Unable())
-    pipes.heard()
-    assert pipes.transport.take(arrived[0], len(DATA)) == 0
-    pipes.close()
+def no_splice(*_: object) -> int:
+    raise OSError(22, "Invalid argument")
 
 
-def test_pipe_that_fills_up(arrived: tuple[socket.socket, socket.socket]) -> None:
-    """Bytes that were taken and that the pipe to the node does not take wait like other output."""
-
-    class Full(Syscalls):
-        def splice_pipes(self, *_: object) -> int:
-            raise BlockingIOError
-
-    pipes = Pipes(Full())
-    pipes.heard()
-    size = pipes.transport.take(arrived[0], len(DATA))
-    pipes.transport.forward(REF.raw, answer(size), size)
-    pipes.transport.reply(REF.raw, OK)
-    assert pipes.heard() == [(REF, (Atom("ok"), DATA[:size])), (REF, Atom("ok"))]
-    pipes.close()
+def no_room(*_: object) -> int:
+    raise BlockingIOError
 
 
-def test_given_back(arrived: tuple[socket.socket, socket.socket]) -> None:
-    """Bytes that were taken can be had again, and the next ones are others."""
-    pipes = Pipes(Syscalls())
-    pipes.heard()
-    for start in (0, 20_000):
-        assert pipes.transport.take(arrived[0], 20_000) == 20_000
-        assert pipes.transport.give_back(20_000) == DATA[start : start + 20_000]
-    pipes.close()
+def no_descriptor() -> tuple[int, int]:
+    raise OSError(24, "Too many open files")
 
 
-@pytest.mark.parametrize("alone", [False, True])
-def test_forwarded_or_not(alone: bool) -> None:
-    """A caller that is alone gets many bytes past this process."""
-    with sessions() as bench:
-        forwarded: list[int] = []
-        bench.session.take = lambda sock, size: len(sock.recv(size))
-        bench.session.forward = lambda _ref, _body, size: forwarded.append(size)
-        bench.transport.is_alone = alone
-        client = bench.session.sockets[bench.client].sock
-        server = bench.session.sockets[bench.server].sock
-        assert client is not None
-        assert server is not None
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * len(DATA))
-        server.setblocking(True)
-        server.sendall(DATA)
-        for _ in range(2):
-            assert bench.ask("recv", bench.client, (20_000, 5000)) is not None
-        assert forwarded == ([20_000] if alone else [])
+@pytest.mark.parametrize(
+    ("function", "failing"),
+    [("splice", no_splice), ("splice_pipes", no_room), ("open_pipe", no_descriptor)],
+    ids=["kernel", "pipe", "descriptor"],
+)
+def test_where_it_cannot_be(
+    node: FakeNode, monkeypatch: pytest.MonkeyPatch, function: str, failing: Callable[..., Any]
+) -> None:
+    """The caller gets the same bytes when the kernel cannot splice, when the pipe to the node is full, and
+    when no descriptor is left for a pipe of our own."""
+    monkeypatch.setattr(pipes, function, failing)
+    ident, peer, sock = connected(node)
+    with peer:
+        arrived(sock, peer, DATA)
+        for start in (0, 100_000):
+            assert node.ask("recv", ident, (100_000, 5000)) == (OK, DATA[start : start + 100_000])
+    assert not node.failures
 
 
-class Meanwhile(Syscalls):
-    """Something happens, once, between the look how much is there and the splice."""
+def test_only_for_a_caller_that_is_alone(node: FakeNode, spliced: list[int]) -> None:
+    """Another socket is asked in between: its caller shall not wait."""
+    other, other_peer = node.connect()
+    ident, peer, sock = connected(node)
+    with peer, other_peer:
+        arrived(sock, peer, DATA)
+        node.ask("family", other, [])
+        assert node.ask("recv", ident, (20_000, 5000)) == (OK, DATA[:20_000])
+        assert spliced == []
+        assert node.ask("recv", ident, (20_000, 5000)) == (OK, DATA[20_000:40_000])
+        assert spliced == [20_000]
 
-    def __init__(self, happening: Callable[[socket.socket], object]) -> None:
-        self._happening = happening
 
-    def readable(self, sock: socket.socket) -> int:
-        size = super().readable(sock)
-        happening, self._happening = self._happening, lambda _sock: None
+def meanwhile(monkeypatch: pytest.MonkeyPatch, happening: Callable[[Any], object]) -> None:
+    """Lets something happen, once, between the look how much is there and the splice."""
+    readable = pipes.readable
+
+    def interrupted(sock: Any) -> int:
+        size = readable(sock)
+        monkeypatch.setattr(pipes, "readable", readable)
         happening(sock)
         return size
 
+    monkeypatch.setattr(pipes, "readable", interrupted)
+
 
 @pytest.mark.parametrize("left", [0, 1, 5_000, 19_999])
-def test_another_reader(left: int) -> None:
+def test_another_reader(node: FakeNode, monkeypatch: pytest.MonkeyPatch, left: int) -> None:
     """Bytes that another process reads in between are missing in the stream, and in no frame."""
-    pipes = Pipes(Syscalls())
-    pipes.heard()
-    with sessions() as bench:
-        bench.transport.is_alone = True
-        client = bench.session.sockets[bench.client]
-        server = bench.session.sockets[bench.server].sock
-        assert server is not None
-        bench.session.take, bench.session.give_back = pipes.transport.take, pipes.transport.give_back
-        client.syscalls = Meanwhile(lambda sock: sock.recv(20_000 - left))
-        server.send(DATA[:20_000])
-        bench.ask("family", bench.client, [])  # two requests for one socket: its caller is alone
-        said = len(bench.transport.said)
-        bench.ask("recv", bench.client, (20_000, -1))
-        assert len(bench.transport.said) == said  # it waits for the others
-        server.send(DATA[: 20_000 - left])
-        client.syscalls, bench.transport.is_alone = Syscalls(), False
-        client.on_ready(READ)
+    ident, peer, sock = connected(node)
+    with peer:
+        arrived(sock, peer, DATA[:20_000])
+        meanwhile(monkeypatch, lambda sock: socket.socket.recv(sock, 20_000 - left))
+        ref = node.request("recv", ident, (20_000, -1))
+        assert node.read() == []  # the caller waits for the others
+        peer.sendall(DATA[: 20_000 - left])
         expected = DATA[20_000 - left : 20_000] + DATA[: 20_000 - left]
-        assert decode(b"\x83" + bench.transport.said[-1]) == (Atom("ok"), expected)
-    pipes.close()
-
-
-@pytest.mark.parametrize("happening", ["reset", "shutdown"])
-def test_the_peer_ends_in_between(happening: str) -> None:
-    """A recv of many bytes is answered as if no splice had been tried."""
-    answers = []
-    for alone in (True, False):
-        pipes = Pipes(Syscalls())
-        pipes.heard()
-        with sessions() as bench:
-            bench.transport.is_alone = alone
-            client = bench.session.sockets[bench.client]
-            server = bench.session.sockets[bench.server]
-            assert server.sock is not None
-            peer = server.sock
-            server.sock = None
-            bench.session.take, bench.session.give_back = pipes.transport.take, pipes.transport.give_back
-            bench.session.forward = lambda _ref, _body, size, pipes=pipes, bench=bench: (
-                bench.transport.said.append(answer(size) + pipes.transport.give_back(size))
-            )
-            end = reset if happening == "reset" else lambda peer: peer.shutdown(socket.SHUT_WR)
-            peer.send(DATA[:20_000])
-            bench.ask("family", bench.client, [])
-            if alone:
-                client.syscalls = Meanwhile(lambda _sock, end=end, peer=peer: end(peer))
-            else:
-                end(peer)
-            answers.append([bench.ask("recv", bench.client, (20_000, 1000)) for _ in range(3)])
-            peer.close()
-        pipes.close()
-    assert answers[0] == answers[1]
-
-
-class ResetAfterTheBeginning(Syscalls):
-    """The peer of a large send resets the connection when it has been answered."""
-
-    def __init__(self, peer: socket.socket) -> None:
-        self._peer = peer
-
-    def send(self, sock: socket.socket, data: bytes, flags: int = 0) -> int:  # type: ignore[override]
-        sent = sock.send(data, flags)
-        if flags & socket.MSG_MORE:
-            reset(self._peer)
-        return sent
+        assert node.hear(lambda term: term[0] == ref) == (ref, (OK, expected))
 
 
 def reset(peer: socket.socket) -> None:
@@ -313,8 +244,62 @@ def reset(peer: socket.socket) -> None:
     peer.close()
 
 
+def half_close(peer: socket.socket) -> None:
+    peer.shutdown(socket.SHUT_WR)
+
+
+@pytest.mark.parametrize("end", [reset, half_close], ids=["reset", "half-close"])
+def test_the_peer_ends_in_between(
+    new_node: NewNode, monkeypatch: pytest.MonkeyPatch, end: Callable[[socket.socket], None]
+) -> None:
+    """A recv of many bytes is answered as if no splice had been tried."""
+    answers = []
+    for fast in (True, False):
+        node = new_node(fast)
+        ident, peer, sock = connected(node)
+        with peer:
+            arrived(sock, peer, DATA[:20_000])
+            if fast:
+                meanwhile(monkeypatch, partial(lambda peer, _sock: end(peer), peer))
+            else:
+                end(peer)
+            answers.append([node.ask("recv", ident, (20_000, 1000)) for _ in range(3)])
+    assert answers[0] == answers[1]
+
+
+# --- sending -----------------------------------------------------------------------
+
+
 SEND = ("send", bytes(30_000))
 RECV = ("recv", (0, 0))
+
+
+def on_early_answer(node: FakeNode, happening: Callable[[], object]) -> None:
+    """Lets something happen behind an answer that leaves early."""
+    flush = node.connection.link.fast.flush
+
+    def flushed() -> None:
+        flush()
+        happening()
+
+    node.connection.link.fast.flush = flushed  # type: ignore[method-assign]
+
+
+def test_large_send_is_answered_early(node: FakeNode) -> None:
+    """Its answer leaves when the system has the beginning, and the rest follows."""
+    ident, peer, sock = connected(node)
+    node.read()
+    with peer:
+        written = []
+
+        on_early_answer(node, lambda: written.append(sum(map(len, sock.sent))))
+        assert node.ask(*SEND[:1], ident, DATA) == OK
+        assert written == [BEGINNING]
+        received = bytearray()
+        while len(received) < len(DATA):
+            node.turn()
+            received += peer.recv(1 << 16)
+        assert received == DATA
 
 
 @pytest.mark.parametrize("show", ["true", "false"])
@@ -324,48 +309,75 @@ RECV = ("recv", (0, 0))
     ids=["recv", "send", "getopts"],
 )
 @pytest.mark.parametrize("unread", [b"", b"x" * 100], ids=["nothing", "unread"])
-def test_reset_behind_the_answer(behind: list[tuple[str, object]], show: str, unread: bytes) -> None:
-    """Who was answered early sees what he would see of a reset that came a moment later."""
+def test_reset_behind_the_answer(
+    new_node: NewNode, behind: list[tuple[str, object]], show: str, unread: bytes
+) -> None:
+    """A caller that was answered early sees what it would see of a reset that came a moment later."""
     seen = []
-    for early in (True, False):
-        with sessions() as bench:
-            bench.transport.is_alone = early
-            server = bench.session.sockets[bench.server]
-            client = bench.session.sockets[bench.client]
-            assert server.sock is not None
-            server.sock.send(unread)
-            bench.ask("setopts", bench.client, [(Atom("show_econnreset"), Atom(show))])
-            if early:
-                client.syscalls = ResetAfterTheBeginning(server.sock)
-            answers = [bench.ask(*SEND[:1], bench.client, SEND[1])]
-            assert isinstance(client.syscalls, LateError) is early
-            if not early:
-                reset(server.sock)
-            answers += [bench.ask(op, bench.client, args) for op, args in behind]
-            server.sock = None
-            seen.append(answers)
+    for fast in (True, False):
+        node = new_node(fast)
+        ident, peer, _ = connected(node, (Atom("show_econnreset"), Atom(show)))
+        peer.sendall(unread)
+        if fast:
+            on_early_answer(node, partial(reset, peer))
+        answers = [node.ask(*SEND[:1], ident, SEND[1])]
+        assert (peer.fileno() < 0) is fast
+        if not fast:
+            reset(peer)
+        seen.append(answers + [node.ask(op, ident, args) for op, args in behind])
     assert seen[0] == seen[1]
-    assert seen[0][0] == Atom("ok")
+    assert seen[0][0] == OK
 
 
-class Kept(Syscalls):
-    """Remembers what it was given to send."""
+def test_reset_behind_the_answer_of_an_active_socket(new_node: NewNode) -> None:
+    """The owner gets the messages that a reset brings."""
+    seen = []
+    for fast in (True, False):
+        node = new_node(fast)
+        ident, peer, _ = connected(node, (Atom("active"), Atom("true")))
+        if fast:
+            on_early_answer(node, partial(reset, peer))
+        assert node.ask(*SEND[:1], ident, SEND[1]) == OK
+        if not fast:
+            reset(peer)
+        node.hear(partial(eq, (Atom("closed"), ident)))
+        said = [term[-1] for term in node.heard if isinstance(term[-1], tuple)]
+        seen.append(
+            [term[0] for term in said if term[0] == Atom("tcp_closed") or term[0] == Atom("tcp_error")]
+        )
+        assert node.ask(*SEND[:1], ident, SEND[1]) == (Atom("error"), Atom("closed"))
+    assert seen[0] == seen[1]
 
-    def __init__(self) -> None:
-        self.sent: list[bytes] = []
 
-    def send(self, sock: socket.socket, data: bytes, flags: int = 0) -> int:  # type: ignore[override]
-        self.sent.append(data)
-        return sock.send(data, flags)
+# --- copies, and the switch --------------------------------------------------------
 
 
-def test_large_frames_are_not_copied() -> None:
+@pytest.mark.parametrize("fast", [True, False])
+def test_large_frames_are_not_copied(new_node: NewNode, fast: bool) -> None:
     """What is sent is a view of what was read from the pipe; other operations get bytes."""
-    with sessions() as bench:
-        client = bench.session.sockets[bench.client]
-        client.syscalls = kept = Kept()
-        for op in ("send", "unrecv"):
-            bench.session.handle_frame(memoryview(encode((Atom(op), bench.client, REF, DATA))))
-        assert kept.sent == [DATA]
-        assert isinstance(kept.sent[0], bytes if core.compiled is None else memoryview)
-        assert bench.ask("recv", bench.client, (0, 0)) == (Atom("ok"), DATA)
+    node = new_node(fast)
+    ident, peer, sock = connected(node)
+    other, other_peer = node.connect()
+    with peer, other_peer:
+        node.ask("family", other, [])  # nobody is alone
+        assert node.ask("send", ident, DATA) == OK
+        assert len(sock.sent[0]) == len(DATA)
+        view = fast and implementation.compiled is not None
+        assert isinstance(sock.sent[0], memoryview if view else bytes)
+        assert node.ask("unrecv", ident, DATA) == OK
+        assert node.ask("recv", ident, (0, 0)) == (OK, DATA)
+
+
+def test_without_fast_paths(new_node: NewNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is spliced or looked at, and a send is written before it is answered."""
+    for function in ("readable", "splice", "splice_pipes", "open_pipe"):
+        monkeypatch.setattr(pipes, function, no_descriptor)
+    node = new_node(fast=False)
+    handle = connected(node)
+    ident, peer, sock = handle
+    with peer:
+        peer.sendall(DATA)
+        assert node.ask("recv", ident, (len(DATA), 5000)) == (OK, DATA)
+        assert node.ask("send", ident, DATA[:100_000]) == OK
+        assert [len(data) for data in sock.sent] == [100_000]
+    assert not node.failures

@@ -1,4 +1,4 @@
-"""The README's programs run as they stand there."""
+"""The programs in README.md run unchanged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def program(language: str) -> str:
 
 
 def test_erlang(tmp_path: Path) -> None:
-    """Typed into erl, line by line."""
+    """The Erlang program, line by line in a shell."""
     lines = program("erlang") + 'io:format("all lines ran~n").\nhalt().\n'
     result = subprocess.run(
         ["erl", "-pa", str(EBIN)],
@@ -34,7 +34,7 @@ def test_erlang(tmp_path: Path) -> None:
 
 
 def test_elixir(tmp_path: Path) -> None:
-    """As a script of Elixir."""
+    """The Elixir program, as a script."""
     script = tmp_path / "readme.exs"
     script.write_text(program("elixir") + '\nIO.puts("all lines ran")\n')
     result = subprocess.run(
@@ -49,7 +49,7 @@ def test_elixir(tmp_path: Path) -> None:
 
 
 def test_scenario_count() -> None:
-    """The README does not boast of more scenarios than there are."""
+    """There are at least as many scenarios as README.md claims."""
     count = (
         'io:format("~b", [lists:sum([length(inetpy_xc:scenarios(G)) || G <- inetpy_xc:groups()])]), halt().'
     )

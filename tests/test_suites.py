@@ -1,4 +1,4 @@
-"""The suites of Common Test, and ends of the processes from outside."""
+"""The Common Test suites, and tests in which nodes start and end."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ SUITES = {
     "inetpy_failure_SUITE": "Python dies, frames are malformed, nothing leaks",
     "inetpy_install_SUITE": "the whole node on Python sockets, and back",
     "inetpy_bridges_SUITE": "several Python processes share the sockets",
+    "inetpy_link_SUITE": "another link than the port program",
     "inetpy_otp_SUITE": "ssl, httpc, httpd, ssh and ftp on inetpy sockets",
     "inetpy_inet_SUITE": "names, slow and fast, interfaces, and connecting to the first that answers",
     "inetpy_udp_SUITE": "the same for datagrams; floods, and the end of Python",
@@ -32,12 +33,12 @@ SUITES = {
 
 @pytest.mark.parametrize("suite", SUITES)
 def test_suite(suite: str, tmp_path: Path) -> None:
-    """The suites of Common Test in erl/test."""
+    """The Common Test suites in erl/test pass."""
     _run(suite, tmp_path, {})
 
 
 def test_otp_on_whole_node(tmp_path: Path) -> None:
-    """What OTP has on top of sockets, when inetpy is installed."""
+    """ssl, httpc, ssh and other clients of sockets in OTP work with inetpy installed."""
     _run("inetpy_otp_SUITE", tmp_path, {"INETPY_TEST_WAY": "whole_node"})
 
 
@@ -62,7 +63,7 @@ def _run(suite: str, tmp_path: Path, environment: dict[str, str]) -> None:
 
 @contextmanager
 def private_epmd() -> Iterator[dict[str, str]]:
-    """The environment for distributed nodes that have an epmd of their own, which ends with them."""
+    """The environment for distributed nodes with an epmd of their own, which ends with the block."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = str(server.getsockname()[1])
     epmd = {"ERL_EPMD_PORT": port, "ERL_EPMD_RELAXED_COMMAND_CHECK": "true"}
@@ -74,7 +75,7 @@ def private_epmd() -> Iterator[dict[str, str]]:
 
 
 def test_node_that_gets_a_name() -> None:
-    """Distribution starts while sockets are open, and stops again."""
+    """Sockets stay usable while distribution starts and stops."""
     with private_epmd() as epmd:
         node = erl(
             "-run",
@@ -85,13 +86,13 @@ def test_node_that_gets_a_name() -> None:
             stderr=subprocess.STDOUT,
         )
         with node:
-            said, _ = node.communicate(timeout=120)
-    assert b"all went on" in said, said.decode()
+            output, _ = node.communicate(timeout=120)
+    assert b"all went on" in output, output.decode()
 
 
 @pytest.mark.parametrize("how", ["init_stop", "permanent"])
 def test_node_goes_down(how: str) -> None:
-    """Sockets work until the last application has ended, and nobody is told anything, as with inet."""
+    """Sockets work until the last application has ended, and owners get no message, as with inet."""
 
     def seen(way: str) -> list[bytes]:
         with erl(
@@ -100,8 +101,8 @@ def test_node_goes_down(how: str) -> None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         ) as node:
-            _, said = node.communicate(timeout=120)
-        return said.splitlines()
+            _, output = node.communicate(timeout=120)
+        return output.splitlines()
 
     stock = seen("inet")
     assert any(line.startswith(b"{terminate,{ok,") for line in stock), stock
@@ -109,7 +110,7 @@ def test_node_goes_down(how: str) -> None:
 
 
 def test_hooks_on_the_path() -> None:
-    """A node boots on OTP's `socket` backend when our modules stand in its place, and can be installed."""
+    """A node with our hooks on its path boots with OTP's `socket` backend, and can install inetpy."""
     talk = """
         {ok, _} = net_adm:names(), {ok, S} = gen_tcp:listen(0, []), true = is_port(S),
         ok = inetpy:install(), {ok, {'$inet', inetpy_tcp, _}} = gen_tcp:listen(0, []),
@@ -123,13 +124,13 @@ def test_hooks_on_the_path() -> None:
             stdout=subprocess.PIPE,
         )
         with node:
-            said, _ = node.communicate(timeout=60)
-    assert said.startswith(b"hooked@")
+            output, _ = node.communicate(timeout=60)
+    assert output.startswith(b"hooked@")
 
 
 @pytest.mark.parametrize("backend", ["inet", "socket"])
 def test_named_nodes(backend: str) -> None:
-    """Two nodes of `inetpy run` know each other by epmd, with which Python has nothing to do."""
+    """Two nodes of `inetpy run` find each other through epmd. The connection to epmd does not use Python."""
     name = """
         {ok, {'$inet', inetpy_tcp, _}} = gen_tcp:listen(0, []),
         Names = fun() -> {ok, N} = erl_epmd:names(), lists:sort([X || {X, _} <- N]) end,
@@ -166,7 +167,7 @@ def test_named_nodes(backend: str) -> None:
 
 
 def test_node_named_late() -> None:
-    """A node that gets its name when inetpy is installed is registered past Python."""
+    """A node that gets its name after inetpy was installed registers with epmd without Python."""
     talk = """
         ok = inetpy:install(), {ok, _} = net_kernel:start(late, #{name_domain => shortnames}),
         true = is_port(element(2, sys:get_state(erl_epmd))),
@@ -177,12 +178,12 @@ def test_node_named_late() -> None:
     with private_epmd() as epmd:
         node = erl("-eval", talk, env=os.environ | epmd, stdout=subprocess.PIPE)
         with node:
-            said, _ = node.communicate(timeout=60)
-    assert b"registered" in said, said.decode()
+            output, _ = node.communicate(timeout=60)
+    assert b"registered" in output, output.decode()
 
 
 def _failures(logs: Path) -> str:
-    """The pages of the suite's log that tell of failures, as text."""
+    """The lines about failures in the logs of a suite."""
     pages = list(logs.rglob("suite.log"))
     return "\n".join(line for page in pages for line in page.read_text().splitlines() if "fail" in line)
 
@@ -200,8 +201,8 @@ io:format("~b~n", [Pid]).
 
 
 def test_python_goes_when_the_node_is_killed() -> None:
-    """kill -9 of the emulator, while it keeps Python busy: Python is gone within a second."""
-    # The beams find their Python through the tree that they stand in.
+    """After kill -9 of a busy emulator Python ends within a second."""
+    # The beams find the Python of the source tree that they are in.
     assert (TOP / ".venv" / "bin" / "python").exists()
     with erl("-noshell", "-eval", START, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as node:
         assert node.stdout is not None
@@ -212,7 +213,7 @@ def test_python_goes_when_the_node_is_killed() -> None:
         killed = time.monotonic()
         while _alive(python) and time.monotonic() < killed + 10:
             time.sleep(0.02)
-        assert time.monotonic() - killed < 1.5  # half a second for a machine that is slow
+        assert time.monotonic() - killed < 1.5  # a second, and half a second more for a slow machine
 
 
 def _alive(pid: int) -> bool:

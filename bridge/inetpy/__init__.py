@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .terms import Atom
+    from .codec.terms import Atom
 
 __all__ = ["Atom"]
 
@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 
 # Where the public names are. They are imported when they are asked for, so that no command starts
 # with more than it needs.
-_PLACES = {"Atom": "terms"}
+_PLACES = {"Atom": "codec.terms"}
 
 
 def __getattr__(name: str) -> object:

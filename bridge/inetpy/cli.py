@@ -1,9 +1,11 @@
-"""The command `inetpy`. Each verb imports what it needs when it is called."""
+"""The command `inetpy`. The modules of a verb are imported when the verb is run."""
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +13,11 @@ from . import __version__
 
 if TYPE_CHECKING:
     import argparse
+    import re
 
 __all__ = ["main"]
 
-# Where the beams are: inside an installed package, or in the source tree.
+# The folder of the beams: in an installed package, or in the source tree.
 _PLACES = (Path(__file__).parent / "ebin", Path(__file__).parents[2] / "erl" / "ebin")
 _NOT_COMPILED = "the Erlang side is not compiled; run `make build`"
 
@@ -22,13 +25,13 @@ _NOT_COMPILED = "the Erlang side is not compiled; run `make build`"
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a verb and returns the exit status."""
     words = sys.argv[1:] if argv is None else list(argv)
-    if words == ["bridge"]:  # a node waits: nothing is imported that this does not need
+    if words == ["bridge"]:  # a node waits for it: start without importing argparse
         return _bridge()
     arguments = _parser().parse_args(words)
     return int(arguments.run(arguments))
 
 
-# What `--help` shows of each verb: a command, and what it is for.
+# The examples in `--help` of each verb: (command, what it is for).
 EXAMPLES = {
     "bridge": [("erl -pa $(inetpy ebin) -eval 'inetpy:start()'", "a node starts the bridge itself")],
     "ebin": [
@@ -54,13 +57,14 @@ EXAMPLES = {
     "bench": [
         ("inetpy bench", "a table of ratios; takes some minutes"),
         ("inetpy bench --rounds 1 --json", "a quick one, for programs"),
+        ("inetpy bench --rows 'active once'", "some of the rows"),
         ("inetpy bench --output bench.json --plot bench.png", "to keep, and as a picture"),
     ],
 }
 
 
 def _examples(*verbs: str) -> dict[str, Any]:
-    """Arguments for a parser that shows the examples of these verbs."""
+    """Arguments for a parser whose help ends with the examples of these verbs."""
     import argparse
 
     pairs = [pair for verb in verbs for pair in EXAMPLES[verb]]
@@ -70,6 +74,33 @@ def _examples(*verbs: str) -> dict[str, Any]:
         "formatter_class": argparse.RawDescriptionHelpFormatter,
         "epilog": "\n".join(["examples:", *lines]),
     }
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    """A type for an argument: whole numbers from `least` on."""
+    import argparse
+
+    def number(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"a whole number, not {text}") from None
+        if value < least:
+            raise argparse.ArgumentTypeError(f"at least {least}, not {value}")
+        return value
+
+    return number
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    """A type for an argument: a regular expression, for which case does not matter."""
+    import argparse
+    import re
+
+    try:
+        return re.compile(text, re.IGNORECASE)
+    except re.error:
+        raise argparse.ArgumentTypeError(f"a regular expression, not {text}") from None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -119,10 +150,10 @@ def _parser() -> argparse.ArgumentParser:
     crosscheck.add_argument("--html", type=Path, metavar="FILE", help="write a page to look through")
     crosscheck.add_argument("--markdown", type=Path, metavar="FILE", help="write the table to a file")
     crosscheck.add_argument(
-        "--random", type=int, default=0, metavar="N", help="N random sequences of operations"
+        "--random", type=_at_least(1), default=0, metavar="N", help="N random sequences of operations"
     )
     crosscheck.add_argument(
-        "--seed", type=int, default=1, help="where the random sequences begin (default 1)"
+        "--seed", type=_at_least(0), default=1, help="where the random sequences begin (default 1)"
     )
     crosscheck.add_argument("groups", nargs="*", metavar="GROUP", help="groups of scenarios; default all")
     crosscheck.set_defaults(run=_crosscheck)
@@ -134,7 +165,14 @@ def _parser() -> argparse.ArgumentParser:
     bench = verbs.add_parser(
         "bench", help="measure, as ratios to inet_drv and to a bare echo port", **_examples("bench")
     )
-    bench.add_argument("--rounds", type=int, default=5, help="repetitions of each job (default 5)")
+    bench.add_argument("--rounds", type=_at_least(1), default=5, help="repetitions of each job (default 5)")
+    bench.add_argument(
+        "--rows",
+        type=_pattern,
+        default="",
+        metavar="PATTERN",
+        help="only rows in whose title or job this regular expression is found",
+    )
     bench.add_argument("--json", action="store_true", help="print JSON in place of the table")
     bench.add_argument("--output", type=Path, help="write the JSON to this file too")
     bench.add_argument("--plot", type=Path, metavar="FILE", help="write a picture of the ratios, a PNG")
@@ -145,11 +183,22 @@ def _parser() -> argparse.ArgumentParser:
 def _bridge(_arguments: argparse.Namespace | None = None) -> int:
     import signal
 
-    from .transports import stdio
+    if not _has_pipes():
+        return _cannot_run("an Erlang node starts the bridge: see `inetpy bridge --help`")
+    from .links import stdio
 
-    # A service manager sends it to all processes of a node that it stops; we end with the node.
+    # A service manager sends SIGTERM to all processes of a service. The bridge ends when its node does.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     return stdio.run()
+
+
+def _has_pipes() -> bool:
+    """Whether standard input and output are what a node gives to its port program."""
+    try:
+        modes = [os.fstat(descriptor).st_mode for descriptor in (0, 1)]
+    except OSError:  # one is closed
+        return False
+    return all(stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) for mode in modes)
 
 
 def ebin_folder() -> Path | None:
@@ -170,20 +219,20 @@ def _ebin(_arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from . import run
+    from .tools import run
 
     return run.run(_required_ebin(), arguments.command, arguments.stats, arguments.json)
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    from . import doctor
+    from .tools import doctor
 
     return doctor.run(ebin_folder(), arguments.json)
 
 
 def _crosscheck(arguments: argparse.Namespace) -> int:
     try:
-        from . import crosscheck
+        from .tools import crosscheck
     except ModuleNotFoundError as error:
         return _cannot_run(f"crosscheck needs {error.name}; run `pip install inetpy[tools]`")
     ebin = ebin_folder()
@@ -206,18 +255,23 @@ def _crosscheck(arguments: argparse.Namespace) -> int:
 
 
 def _cannot_run(why: str) -> int:
-    """For a verb whose status 1 means something else."""
+    """Prints an error and returns 2, for verbs in which status 1 has another meaning."""
     print(f"inetpy: {why}", file=sys.stderr)
     return 2
 
 
 def _bench(arguments: argparse.Namespace) -> int:
     try:
-        from . import bench
+        from .tools import bench
     except ModuleNotFoundError as error:
         sys.exit(f"inetpy: bench needs {error.name}; run `pip install inetpy[tools]`")
     import importlib.util
 
     if arguments.plot is not None and importlib.util.find_spec("matplotlib") is None:
         sys.exit("inetpy: --plot needs matplotlib; run `pip install matplotlib`")
-    return bench.run(_required_ebin(), arguments.rounds, arguments.json, arguments.output, arguments.plot)
+    rows = bench.rows_of(arguments.rows)
+    if not rows:
+        return _cannot_run(f"no row of the benchmark matches {arguments.rows.pattern}")
+    return bench.run(
+        _required_ebin(), rows, arguments.rounds, arguments.json, arguments.output, arguments.plot
+    )

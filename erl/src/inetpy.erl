@@ -5,15 +5,15 @@
 -export([install_quietly/0]).  % for inetpy_node
 -export([start/0, start/1, stop/0, info/0, which_sockets/0, i/0, tcp_options/1, udp_options/1]).
 
-%% Starts the application: one Python process, ready for sockets. What keeps it from that is
-%% logged too, for `erl -s inetpy`.
+%% Starts the application, and answers when its Python process is ready for sockets. An error is logged too,
+%% because `erl -s inetpy` drops the answer.
 -spec start() -> ok | {error, term()}.
 start() ->
     logged(start_quietly()).
 
 start_quietly() ->
     _ = application:load(inetpy),
-    %% Before the application, whose failures OTP reports on a page of its own.
+    %% Bridges start before the application: when an application fails to start, OTP logs a long report.
     case inetpy_bridges:start() of
         ok ->
             case application:ensure_all_started(inetpy) of
@@ -30,8 +30,8 @@ logged({error, Reason} = Error) ->
     logger:error("inetpy: ~ts", [inetpy_python:text(Reason)], #{application => inetpy}),
     Error.
 
-%% As start/0, with options: `python`, the program to start as Python; `bridges`, how many
-%% Python processes share the sockets, which stays as it is while the application runs.
+%% As start/0, with options. `python` is the program to start as Python. `bridges` is how many Python
+%% processes share the sockets; the number cannot be changed while the application runs.
 -spec start(#{python => file:filename(), bridges => pos_integer()}) -> ok | {error, term()}.
 start(#{bridges := Count} = Options) when not (is_integer(Count) andalso Count > 0) ->
     {error, {bad_option, maps:with([bridges], Options)}};
@@ -52,13 +52,20 @@ start_with(Options) ->
             start()
     end.
 
-%% Stops it. Open sockets are closed, and their owners told.
+%% Stops the application. Open sockets are closed, and their owners get a message.
 -spec stop() -> ok | {error, term()}.
 stop() ->
-    application:stop(inetpy).
+    case application:stop(inetpy) of
+        ok ->
+            ok;
+        {error, _} = Error ->
+            %% While start/0 waits for Python, there are bridges and no application yet.
+            ok = inetpy_bridges:stop(),
+            Error
+    end.
 
-%% Leads every gen_tcp and gen_udp call of this node through Python, until uninstall/0 or
-%% stop/0. Starts the application when it is not there.
+%% From now on every gen_tcp and gen_udp call of this node goes through Python, until uninstall/0 or stop/0.
+%% Starts the application if it is not running.
 -spec install() -> ok | {error, term()}.
 install() ->
     case start() of
@@ -66,7 +73,7 @@ install() ->
         {error, _} = Error -> Error
     end.
 
-%% As install/0, for a caller that says itself what went wrong.
+%% As install/0, for a caller that prints the error itself.
 -spec install_quietly() -> ok | {error, term()}.
 install_quietly() ->
     case start_quietly() of
@@ -74,31 +81,25 @@ install_quietly() ->
         {error, _} = Error -> Error
     end.
 
-%% Calls go to the stock driver again. Sockets that are open stay with Python.
+%% New calls go to the stock driver again. Open sockets stay with Python.
 -spec uninstall() -> ok.
 uninstall() ->
     inetpy_install:uninstall().
 
-%% What runs: the bridge, its Python process, and how many sockets there are. With several
-%% bridges these are the first one's, the sockets all that there are, and `bridges` has each.
--spec info() -> #{bridge := pid(), os_pid := integer(), sockets := non_neg_integer(), bridges => [map()]} | not_started.
+%% The bridge, its Python process, and the number of open sockets. With several bridges, `bridge` and
+%% `os_pid` are those of the first bridge, `sockets` is the sum, and `bridges` is the list of all.
+-spec info() ->
+    #{
+        bridge := pid(), os_pid := non_neg_integer() | undefined, sockets := non_neg_integer(),
+        bridges => [map()]
+    }
+    | not_started.
 info() ->
-    case lists:flatmap(fun one/1, inetpy_bridges:all()) of
+    %% A bridge that has just ended is left out.
+    case [Info || Bridge <- inetpy_bridges:all(), #{} = Info <- [inetpy_bridge:info(Bridge)]] of
         [] -> not_started;
         [One] -> One;
         [First | _] = All -> First#{sockets := lists:sum([N || #{sockets := N} <- All]), bridges => All}
-    end.
-
-%% None, when it has just ended.
-one(Bridge) ->
-    try
-        [#{
-            bridge => Bridge,
-            os_pid => gen_server:call(Bridge, os_pid, infinity),
-            sockets => length(inetpy_bridge:sockets(Bridge))
-        }]
-    catch
-        exit:_ -> []
     end.
 
 -spec which_sockets() -> [inetpy_handle:socket()].
@@ -109,19 +110,20 @@ which_sockets() ->
 -spec i() -> ok.
 i() -> inetpy_inet:i().
 
-%% Options for gen_tcp that lead through Python, whatever family they ask for.
+%% Options for gen_tcp that make a call go through Python. For example `[inet6, binary]` becomes
+%% `[{tcp_module, inetpy6_tcp}, binary]`.
 %%
-%% gen_tcp takes the first option that names a module, and `inet`, `inet6` and
-%% `local` do; so the module must stand before them. One of the caller's own stays.
+%% gen_tcp takes the first option that names a module. `inet`, `inet6` and `local` name one too, so the module
+%% must come first. A module that the caller has chosen stays.
 -spec tcp_options(list()) -> list().
 tcp_options(Options) ->
-    through(tcp_module, Options).
+    with_module(tcp_module, Options).
 
 %% The same for gen_udp.
 -spec udp_options(list()) -> list().
 udp_options(Options) ->
-    through(udp_module, Options).
+    with_module(udp_module, Options).
 
-through(Kind, Options) ->
+with_module(Kind, Options) ->
     {Module, Others} = inetpy_family:choose(Kind, Options, undefined),
     [{Kind, Module} | Others].

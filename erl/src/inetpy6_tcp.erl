@@ -1,19 +1,16 @@
-%% TCP through Python, for IPv6: how it resolves and opens. The sockets are those
-%% of inetpy_tcp.
+%% The `tcp_module` for IPv6: resolves names and opens sockets. The sockets are those of inetpy_tcp.
 -module(inetpy6_tcp).
 
--export([family/0, mask/2, parse_address/1, translate_ip/1]).
--export([getserv/1, getaddr/1, getaddr/2, getaddrs/1, getaddrs/2]).
--export([connect/3, connect/4, listen/2, fdopen/2]).
+-export([mask/2, parse_address/1, connect/3, connect/4]).
+
+-define(FAMILY, inet6).
+-include("inetpy_ip_tcp.hrl").
 
 -define(is_word(X), (is_integer(X) andalso X >= 0 andalso X =< 65535)).
 -define(is_ip6(A, B, C, D, E, F, G, H),
     ?is_word(A) andalso ?is_word(B) andalso ?is_word(C) andalso ?is_word(D) andalso
         ?is_word(E) andalso ?is_word(F) andalso ?is_word(G) andalso ?is_word(H)
 ).
-
--spec family() -> inet6.
-family() -> inet6.
 
 -spec mask(inet:ip6_address(), inet:ip6_address()) -> inet:ip6_address().
 mask(Mask, IP) ->
@@ -23,24 +20,6 @@ mask(Mask, IP) ->
 
 -spec parse_address(string()) -> {ok, inet:ip6_address()} | {error, einval}.
 parse_address(Host) -> inet:parse_ipv6strict_address(Host).
-
--spec translate_ip(term()) -> term().
-translate_ip(IP) -> inet:translate_ip(IP, inet6).
-
--spec getserv(inet:port_number() | atom()) -> {ok, inet:port_number()} | {error, inet:posix()}.
-getserv(Port) -> inetpy_tcp:getserv(Port).
-
--spec getaddr(term()) -> {ok, inet:ip_address()} | {error, inet:posix()}.
-getaddr(Address) -> inetpy_inet:getaddr(Address, inet6).
-
--spec getaddr(term(), term()) -> {ok, inet:ip_address()} | {error, inet:posix()}.
-getaddr(Address, Timer) -> inetpy_inet:getaddr_tm(Address, inet6, Timer).
-
--spec getaddrs(term()) -> {ok, [inet:ip_address()]} | {error, inet:posix()}.
-getaddrs(Address) -> inetpy_inet:getaddrs(Address, inet6).
-
--spec getaddrs(term(), term()) -> {ok, [inet:ip_address()]} | {error, inet:posix()}.
-getaddrs(Address, Timer) -> inetpy_inet:getaddrs_tm(Address, inet6, Timer).
 
 -spec connect
     (inet:ip6_address(), inet:port_number(), list()) ->
@@ -63,10 +42,3 @@ connect({A, B, C, D, E, F, G, H} = Address, Port, Opts, Timeout) when
     Timeout =:= infinity orelse (is_integer(Timeout) andalso Timeout >= 0)
 ->
     inetpy_tcp:open_connect(inet6, Address, Port, Opts, Timeout).
-
--spec listen(inet:port_number(), list()) -> {ok, inetpy_tcp:socket()} | {error, term()}.
-listen(Port, Opts) ->
-    inetpy_tcp:open_listen(inet6, Port, Opts).
-
--spec fdopen(non_neg_integer(), list()) -> {ok, inetpy_tcp:socket()} | {error, term()}.
-fdopen(Fd, Opts) -> inetpy_handle:fdopen(tcp, inet6, Fd, Opts).

@@ -1,23 +1,11 @@
-%% UDP through Python, for IPv6: how it resolves and opens. The sockets are those of
-%% inetpy_udp.
+%% The `udp_module` for IPv6: resolves names and opens sockets. The sockets are those of inetpy_udp.
 -module(inetpy6_udp).
 
--export([family/0, getserv/1, getaddr/1, getaddr/2, translate_ip/1, open/1, open/2, fdopen/2]).
+-export([open/1, open/2, fdopen/2]).
 
--spec family() -> inet6.
-family() -> inet6.
-
--spec getserv(inet:port_number() | atom()) -> {ok, inet:port_number()} | {error, inet:posix()}.
-getserv(Port) -> inetpy_udp:getserv(Port).
-
--spec getaddr(term()) -> {ok, inet:ip_address()} | {error, inet:posix()}.
-getaddr(Address) -> inetpy_inet:getaddr(Address, inet6).
-
--spec getaddr(term(), term()) -> {ok, inet:ip_address()} | {error, inet:posix()}.
-getaddr(Address, Timer) -> inetpy_inet:getaddr_tm(Address, inet6, Timer).
-
--spec translate_ip(term()) -> term().
-translate_ip(IP) -> inet:translate_ip(IP, inet6).
+-define(FAMILY, inet6).
+-define(HANDLER, inetpy_udp).
+-include("inetpy_ip.hrl").
 
 -spec open(inet:port_number()) -> {ok, inetpy_udp:socket()} | {error, term()}.
 open(Port) -> open(Port, []).

@@ -1,6 +1,6 @@
-%% The application. Its bridges are not in its own tree, but under the kernel's supervisor:
-%% applications end in the reverse order of their starts when the node goes down, and those that
-%% end after this one have sockets still, as they have with the stock driver.
+%% The application. Its bridges are not in its own supervision tree, but under the kernel's supervisor. When the
+%% node goes down, applications end in the reverse order of their starts. An application that ends after this one
+%% can still use its sockets, as with the stock driver.
 -module(inetpy_app).
 -behaviour(application).
 -behaviour(supervisor).
@@ -16,12 +16,12 @@ start(_Type, _Args) ->
         {error, _} = Error -> Error
     end.
 
-%% An application has a process.
+%% An application needs a process, so it has a supervisor without children.
 -spec init([]) -> {ok, {supervisor:sup_flags(), []}}.
 init([]) ->
     {ok, {#{}, []}}.
 
-%% Calls go to the stock driver again before there is nobody to take them.
+%% Before the bridges end, new calls go to the stock driver again.
 -spec prep_stop(State) -> State.
 prep_stop(State) ->
     _ = [ok = inetpy_install:uninstall() || not node_goes_down()],
@@ -32,8 +32,8 @@ stop(_State) ->
     _ = [ok = inetpy_bridges:stop() || not node_goes_down()],
     ok.
 
-%% Whether all applications are ended, and not this one alone: by init:stop/0, or because a
-%% permanent one ended.
+%% Whether all applications are being stopped, and not this one alone: by init:stop/0, or because a permanent
+%% application ended.
 -spec node_goes_down() -> boolean().
 node_goes_down() ->
     case process_info(whereis(application_controller), current_stacktrace) of

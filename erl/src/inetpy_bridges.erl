@@ -1,13 +1,13 @@
-%% The bridges of this node: one, or as many as inetpy:start/1 was told, each with a Python
-%% process of its own. New sockets are opened on them in turn, and stay where they are.
+%% The bridges of this node: one, or as many as the option `bridges` of inetpy:start/1 says. Each has a Python
+%% process of its own. New sockets are opened on the bridges in turn. A socket stays on its bridge.
 -module(inetpy_bridges).
 
 -export([start/0, stop/0, init/0, count/0, next/1, all/0, cancel_monitor/1]).
 
-%% In ms: a restart takes no longer.
--define(MOMENT, 5000).
+%% In ms: a restart of Python takes no longer.
+-define(RESTART_TIME, 5000).
 
-%% Starts them, and answers when all are there.
+%% Starts the bridges, and answers when all are ready.
 -spec start() -> ok | {error, term()}.
 start() ->
     Supervisor = #{
@@ -26,7 +26,7 @@ await_all() ->
         [Error | _] -> ok = stop(), Error
     end.
 
-%% Ends them, and tells the owners of their sockets.
+%% Stops the bridges, which tell the owners of their sockets.
 -spec stop() -> ok.
 stop() ->
     case whereis(inetpy_sup) of
@@ -38,12 +38,12 @@ stop() ->
             ok
     end.
 
-%% Called by the supervisor, before the first bridge is started.
--spec init() -> pos_integer().
+%% Called by the supervisor, before the first bridge is started: the links of the bridges.
+-spec init() -> [inetpy_link:spec(), ...].
 init() ->
     Count = application:get_env(inetpy, bridges, 1),
     persistent_term:put(?MODULE, {Count, atomics:new(1, [{signed, false}])}),
-    Count.
+    lists:duplicate(Count, {inetpy_port, python}).
 
 -spec count() -> pos_integer().
 count() ->
@@ -59,18 +59,18 @@ next(Timeout) ->
         {Count, Turn} -> inetpy_bridge:where(atomics:add_get(Turn, 1, 1) rem Count + 1, Timeout)
     end.
 
-%% Those that are there, or will be in a moment.
+%% All bridges. Waits for one that is being restarted, and leaves out one that does not come back.
 -spec all() -> [pid()].
 all() ->
     lists:append([
-        case inetpy_bridge:where(Number, ?MOMENT) of
+        case inetpy_bridge:where(Number, ?RESTART_TIME) of
             {ok, Bridge, _} -> [Bridge];
             {error, _} -> []
         end
      || Number <- lists:seq(1, count())
     ]).
 
-%% A monitor does not say which bridge has its socket.
+%% A monitor does not say which bridge has its socket, so all are asked.
 -spec cancel_monitor(reference()) -> boolean().
 cancel_monitor(Ref) ->
     lists:any(fun(Bridge) -> inetpy_bridge:cancel_monitor(Bridge, Ref) end, all()).

@@ -1,9 +1,10 @@
 %% inet_db's default module for TCP while inetpy is installed, in place of inet_tcp.
 %%
-%% Libraries that ask OTP for a module (`Mod = inet:tcp_module(Opts)`) and call `Mod:connect/4` get
-%% Python. gen_tcp asks in the same way, but only for a call that says `{inet_backend, inet}`: all
-%% others take the hooks (see inetpy_install). Such a call is for the stock driver. gen_tcp calls
-%% getserv/1 before listen/2 and connect/4, so getserv/1 marks the port number for them.
+%% Two kinds of callers get this module from OTP. A library that calls `Mod = inet:tcp_module(Opts)` and then
+%% `Mod:connect/4` is led to Python. gen_tcp asks in the same way, but only for a call with
+%% `{inet_backend, inet}`, because all other calls take the hooks (see inetpy_install). Such a call is meant for
+%% the stock driver. gen_tcp calls getserv/1 before listen/2 and connect/4, so getserv/1 looks who its
+%% caller is, and marks the port number as `{stock, Port}` for listen/2 and connect/4.
 -module(inetpy_default_tcp).
 
 -export([family/0, mask/2, parse_address/1, translate_ip/1]).
@@ -28,7 +29,7 @@ translate_ip(IP) -> inetpy_tcp:translate_ip(IP).
 -spec getserv(inet:port_number() | atom()) -> {ok, port_number()} | {error, inet:posix()}.
 getserv(Port) ->
     case inetpy_family:is_asked_by(gen_tcp) of
-        true -> inetpy_family:mark(inet_tcp:getserv(Port));
+        true -> inetpy_family:stock_port(inet_tcp:getserv(Port));
         false -> inetpy_tcp:getserv(Port)
     end.
 

@@ -13,7 +13,7 @@ family() -> inetpy_udp:family().
 -spec getserv(inet:port_number() | atom()) -> {ok, port_number()} | {error, inet:posix()}.
 getserv(Port) ->
     case inetpy_family:is_asked_by(gen_udp) of
-        true -> inetpy_family:mark(inet_udp:getserv(Port));
+        true -> inetpy_family:stock_port(inet_udp:getserv(Port));
         false -> inetpy_udp:getserv(Port)
     end.
 

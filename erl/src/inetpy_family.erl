@@ -1,20 +1,21 @@
-%% Which module opens a socket: that of the family which a call asks for.
+%% Which module opens a socket.
 %%
-%% A call names a module, or a family, or nothing: then the address decides. OTP finds the
-%% first two (inet:tcp_module/1,2 and inet:udp_module/1). The address it only looks at for
-%% modules of its own, and leaves all to another default module; so that is done here.
+%% The options of a call name a module, or a family, or neither. Without them the address decides. For example
+%% `gen_tcp:connect({0,0,0,0,0,0,0,1}, 80, [])` gets inetpy6_tcp. OTP finds the module for the first two
+%% (inet:tcp_module/1,2 and inet:udp_module/1). OTP looks at the address only when the default module is one of
+%% its own, so this module does the same for ours.
 -module(inetpy_family).
 
 -export([choose/3, of_address/2, of_options/2, default/2]).
 %% for inetpy_default_tcp and inetpy_default_udp
--export([stock_of_address/2, stock_of_options/2, is_asked_by/1, mark/1]).
+-export([stock_of_address/2, stock_of_options/2, is_asked_by/1, stock_port/1]).
 
 -type kind() :: tcp_module | udp_module.
 
 -define(UNNAMED, '$unnamed').
 
-%% The module for a call, and its options without those that name one. Address is that of
-%% connect, or `undefined`. A module that is neither OTP's nor ours stays.
+%% The module for a call, and the options without those that name a module. Address is the address of connect, or
+%% `undefined`. A module that is neither OTP's nor ours stays.
 -spec choose(kind(), list(), term()) -> {module(), list()}.
 choose(Kind, Options, Address) ->
     case inet:Kind(Options ++ [{Kind, ?UNNAMED}]) of
@@ -30,19 +31,19 @@ for_all(_, Module) -> Module.
 -spec of_address(kind(), term()) -> module().
 of_address(Kind, Address) -> module(Kind, family(Address)).
 
-%% The same, for a call whose options say where it is bound to.
+%% The same by the address in the options that the socket is to be bound to.
 -spec of_options(kind(), list()) -> module().
 of_options(Kind, Options) -> of_address(Kind, bound_to(Options, undefined)).
 
-%% OTP's own module, by the same rules.
+%% The module of the stock driver, by the same rules.
 -spec stock_of_address(kind(), term()) -> module().
 stock_of_address(Kind, Address) -> stock(Kind, family(Address)).
 
 -spec stock_of_options(kind(), list()) -> module().
 stock_of_options(Kind, Options) -> stock_of_address(Kind, bound_to(Options, undefined)).
 
-%% Whether the nearest function that is not ours, and waits for a result, is one of Module. With
-%% erlang:system_flag(backtrace_depth, 0) that cannot be seen, and is false.
+%% Whether Module has called us: the nearest function on the stack that is not ours is one of Module. With
+%% erlang:system_flag(backtrace_depth, 0) there is no stack to look at, and the answer is false.
 -spec is_asked_by(module()) -> boolean().
 is_asked_by(Module) ->
     {current_stacktrace, Stack} = process_info(self(), current_stacktrace),
@@ -51,12 +52,12 @@ is_asked_by(Module) ->
         _ -> false
     end.
 
-%% The port number of a call for the stock driver.
--spec mark({ok, inet:port_number()} | {error, term()}) -> {ok, {stock, inet:port_number()}} | {error, term()}.
-mark({ok, Port}) -> {ok, {stock, Port}};
-mark(Error) -> Error.
+%% Marks the port number of a call that is meant for the stock driver.
+-spec stock_port({ok, inet:port_number()} | {error, term()}) -> {ok, {stock, inet:port_number()}} | {error, term()}.
+stock_port({ok, Port}) -> {ok, {stock, Port}};
+stock_port(Error) -> Error.
 
-%% What stands in for the default module of the node.
+%% The module that replaces the default module of the node.
 -spec default(kind(), module()) -> module().
 default(tcp_module, inet_tcp) ->
     inetpy_default_tcp;
@@ -69,8 +70,8 @@ default(Kind, Module) ->
         false -> module(Kind, any)
     end.
 
-%% As inet:tcp_module/2: paths are not for the default module, and IPv6 only if that is one
-%% of IPv6.
+%% As inet:tcp_module/2: the default module gets no unix domain addresses, and IPv6 addresses only if it is one
+%% for IPv6.
 by_address(Kind, _, {local, _}) ->
     module(Kind, local);
 by_address(Kind, Default, Address) ->
@@ -80,7 +81,7 @@ by_address(Kind, Default, Address) ->
         _ -> Default
     end.
 
-%% The address that counts: the last that the options bind to, before that of connect.
+%% The address that decides: the last one that the options bind the socket to, else the address of connect.
 bound_to(Options, Address) ->
     lists:foldl(
         fun

@@ -1,5 +1,5 @@
-%% What all sockets have, of whatever protocol: options, names, counters, monitors, the
-%% transfer to another owner, and descriptors of this node.
+%% What sockets of all protocols have in common: options, addresses, counters, monitors, the transfer to another
+%% owner, and file descriptors of this node.
 -module(inetpy_handle).
 
 -export([setopts/2, getopts/2, sockname/1, peername/1, socknames/1, getstat/2]).
@@ -14,7 +14,7 @@
 setopts(Socket, Opts) ->
     case inetpy_request:call(Socket, setopts, Opts) of
         {error, einval} = Error ->
-            _ = [Opt || Opt <- Opts],  % fails as in inet, when it is no list
+            _ = [Opt || Opt <- Opts],  % fails as in inet when it is no list
             Error;
         Result ->
             Result
@@ -44,7 +44,7 @@ monitor(Socket) ->
 -spec cancel_monitor(reference()) -> boolean().
 cancel_monitor(Ref) -> inetpy_bridges:cancel_monitor(Ref).
 
-%% The map of inet:info/1, as far as there is such a thing without a port.
+%% The map of inet:info/1, without what only a port has.
 -spec info(socket()) -> map().
 info(Socket) ->
     case inetpy_request:call(Socket, info, []) of
@@ -53,10 +53,10 @@ info(Socket) ->
                 states => States,
                 owner => Owner,
                 counters => Counters,
-                %% what came went past the port, as it goes past a stock socket's
+                %% received data does not count as input of a stock socket's port either
                 input => 0,
                 output => output(Counters),
-                %% the socket ends with its owner, as a port ends that is linked
+                %% the socket ends with its owner, like a linked port
                 links => [Owner],
                 monitors => [{process, Pid} || Pid <- Watched],
                 memory => memory()
@@ -65,17 +65,17 @@ info(Socket) ->
             #{states => [closed]}
     end.
 
-%% What the emulator keeps of a port besides the port: its link.
+%% What erlang:port_info(Port, memory) counts of a stock socket: the link to its owner.
 memory() ->
     Words = case since_28() of true -> 6; false -> 5 end,
     Words * erlang:system_info(wordsize).
 
-%% Since OTP 28 a stock port is given the sender's reference with each send, and counts it.
+%% Since OTP 28 each send to a stock port contains a reference, and the port counts its bytes.
 output(#{send_oct := Bytes, send_cnt := Sends}) ->
     Tag = case since_28() of true -> 28; false -> 0 end,
     Bytes + Tag * Sends.
 
-%% A sockaddr whose address is `loopback`, with the address itself: since OTP 28 connect/3 takes it.
+%% A sockaddr with Address in place of `loopback`, which connect/3 takes since OTP 28.
 -spec loopback(map(), inet:ip_address(), list()) -> map().
 loopback(SockAddr, Address, Args) ->
     case since_28() of
@@ -83,7 +83,7 @@ loopback(SockAddr, Address, Args) ->
         false -> erlang:error(function_clause, Args)
     end.
 
-%% Whether this node's edition behaves as OTP 28.
+%% Whether this node behaves as OTP 28.
 -spec since_28() -> boolean().
 since_28() -> list_to_integer(erlang:system_info(otp_release)) >= 28.
 
@@ -93,8 +93,8 @@ socket_to_list({'$inet', _, {_, _, Id}}) ->
 
 %% --- another owner ---------------------------------------------------------
 
-%% Delivery stops; Move/0 sends on what the caller has in its mailbox, and says whether the
-%% socket's end was among it; then the new owner gets the rest itself.
+%% First the socket stops delivering messages. Then Move/0 moves the messages in the caller's mailbox to the new
+%% owner, and answers whether a `tcp_closed` was among them. Last the socket delivers to the new owner.
 -spec transfer(socket(), pid(), fun(() -> boolean())) -> ok | {error, term()}.
 transfer(Socket, NewOwner, Move) ->
     case inetpy_request:call(Socket, controlling_process, {self(), NewOwner}) of
@@ -108,14 +108,15 @@ transfer(Socket, NewOwner, Move) ->
     end.
 
 take_over(Socket, NewOwner, Mode, Count) ->
-    case node(NewOwner) =/= node() orelse is_process_alive(NewOwner) of
+    %% a port cannot be given to a process of another node
+    case node(NewOwner) =:= node() andalso is_process_alive(NewOwner) of
         true -> inetpy_request:call(Socket, take_over, {NewOwner, Mode, Count});
         false -> {error, badarg}
     end.
 
 %% --- descriptors -----------------------------------------------------------
 
-%% A socket of a descriptor of this node.
+%% Makes a socket of a file descriptor of this node.
 -spec fdopen(tcp | udp, inet | inet6 | local, non_neg_integer(), list()) ->
     {ok, socket()} | {error, term()}.
 fdopen(Protocol, Family, Fd, Opts) when is_integer(Fd), 0 =< Fd ->
@@ -127,8 +128,8 @@ fdopen(Protocol, Family, Fd, Opts) when is_integer(Fd), 0 =< Fd ->
     Result = inetpy_request:open(fdopen, {Module, Protocol, Family, self(), Fd, Opts}),
     disown(Result, Protocol, Family, Fd).
 
-%% Python has a copy of a descriptor that was given to it. Ours is closed then: who gives
-%% a descriptor to the stock driver gives it away too.
+%% Python has got a copy of the descriptor. The node's own is closed, because a descriptor that is given to
+%% the stock driver belongs to the driver too.
 -spec disown(Result, tcp | udp, inet | inet6 | local, integer() | undefined) -> Result when
     Result :: {ok, socket()} | {error, term()}.
 disown({ok, _} = Result, Protocol, Family, Fd) when is_integer(Fd), 0 =< Fd ->
@@ -144,7 +145,7 @@ disown({ok, _} = Result, Protocol, Family, Fd) when is_integer(Fd), 0 =< Fd ->
 disown(Result, _, _, _) ->
     Result.
 
-%% The number that the options of a call give.
+%% The descriptor among the options of a call: the last one counts.
 -spec descriptor(list()) -> term().
 descriptor(Opts) ->
     case [Fd || {fd, Fd} <- Opts] of
@@ -152,8 +153,8 @@ descriptor(Opts) ->
         Given -> lists:last(Given)
     end.
 
-%% The options with all fields of the sockaddrs to bind to. One that is none makes the caller
-%% fail, the way inet does.
+%% The options with complete sockaddr maps to bind to. A map that is no sockaddr makes the caller fail,
+%% as in inet.
 -spec complete_sockaddrs(list()) -> list().
 complete_sockaddrs([{ifaddr, Address} | Opts]) when is_map(Address) ->
     [{ifaddr, inet:ensure_sockaddr(Address)} | complete_sockaddrs(Opts)];
@@ -162,7 +163,7 @@ complete_sockaddrs([Opt | Opts]) ->
 complete_sockaddrs(Rest) ->
     Rest.
 
-%% An answer that makes the caller fail.
+%% The answer of a request. `{raise, Class, Reason}` makes the caller fail.
 -spec raise(Answer) -> Answer when Answer :: inetpy_request:result().
 raise({raise, exit, Reason}) -> exit(Reason);
 raise({raise, error, Reason}) -> erlang:error(Reason);

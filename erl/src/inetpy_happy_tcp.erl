@@ -1,7 +1,7 @@
-%% Connecting by name to whatever address answers first, of IPv6 and IPv4 (RFC 8305).
+%% The `tcp_module` that connects by name to the first address that answers, IPv6 or IPv4 (RFC 8305).
 %%
-%% As a `tcp_module` it hands the name to Python as if it were an address, and Python
-%% resolves and races. All else is as with inetpy_tcp, whose sockets these are.
+%% It hands the name to Python as if the name were an address. Python resolves the name, and tries the
+%% addresses in parallel. Everything else is as with inetpy_tcp, whose sockets these are.
 -module(inetpy_happy_tcp).
 
 -export([family/0, mask/2, parse_address/1, translate_ip/1]).
@@ -19,7 +19,7 @@ mask(Mask, IP) -> inetpy_tcp:mask(Mask, IP).
 -spec parse_address(string()) -> {ok, inet:ip_address()} | {error, einval}.
 parse_address(Host) -> inet:parse_strict_address(Host).
 
-%% What a socket is bound to decides on its family.
+%% The address that a socket is bound to decides on its family.
 -spec translate_ip(term()) -> term().
 translate_ip(IP) -> IP.
 

@@ -1,9 +1,8 @@
 %% The functions of `inet`, with the same names, arities and answers.
 %%
-%% What takes a socket is dispatched by inet itself, which knows `{'$inet', _, _}`. What
-%% takes none is asked of Python: names, services, interfaces, the text of addresses. When
-%% this node has a resolver of its own configured (`inet_db`, an inetrc with lookup methods
-%% other than `native`), names are asked of that, as inet would.
+%% Functions that take a socket call inet, which knows `{'$inet', _, _}`. Functions without a socket ask Python:
+%% names, services, interfaces, addresses as text. When this node has a resolver of its own configured (`inet_db`,
+%% an inetrc with lookup methods other than `native`), that resolver is asked for names, as inet does.
 -module(inetpy_inet).
 
 %% without a socket
@@ -14,10 +13,10 @@
 -export([parse_ipv4strict_address/1, parse_ipv6_address/1, parse_ipv6strict_address/1]).
 -export([is_ip_address/1, is_ipv4_address/1, is_ipv6_address/1, ipv4_mapped_ipv6_address/1]).
 -export([get_rc/0, format_error/1, i/0, i/1, i/2]).
-%% with one
+%% with a socket
 -export([close/1, port/1, sockname/1, peername/1, socknames/1, socknames/2, peernames/1, peernames/2]).
 -export([setopts/2, getopts/2, getstat/1, getstat/2, info/1, monitor/1, cancel_monitor/1]).
-%% for inetpy_tcp and its like
+%% for the modules of families
 -export([getaddrs_tm/3, getaddr_tm/3]).
 
 -type host() :: inet:ip_address() | inet:hostname().
@@ -48,7 +47,7 @@ getaddrs_within(Host, Family, Timeout) ->
         false -> inet:getaddrs(Host, Family, Timeout)
     end.
 
-%% inet starts a timer: what is no time for one makes the caller fail.
+%% inet starts a timer, and the caller fails when the timeout is no time.
 check_timeout(infinity) ->
     ok;
 check_timeout(Timeout) ->
@@ -105,7 +104,7 @@ gethostname() -> ask(gethostname, []).
 getservbyname(Name, Protocol) when is_atom(Name) ->
     ask(getservbyname, [Name, Protocol]);
 getservbyname(Name, Protocol) ->
-    %% since OTP 28 a name may be a text
+    %% since OTP 28 a name may be a string
     case is_list(Name) andalso inetpy_handle:since_28() of
         true -> ask(getservbyname, [Name, Protocol]);
         false -> erlang:error(function_clause, [Name, Protocol])
@@ -119,7 +118,7 @@ getservbyport(Port, Protocol) -> ask(getservbyport, [Port, Protocol]).
 -spec getifaddrs() -> result([{string(), list()}]).
 getifaddrs() -> ask(getifaddrs, []).
 
-%% Of a network namespace, or of that which a socket was opened in.
+%% The interfaces of a network namespace, or of the namespace that a socket was opened in.
 -spec getifaddrs([{netns, file:filename_all()}] | inet:socket()) -> result([{string(), list()}]).
 getifaddrs([]) ->
     getifaddrs();
@@ -177,7 +176,7 @@ is_ipv6_address(Term) -> ask(is_ipv6_address, [Term]).
 -spec ipv4_mapped_ipv6_address(inet:ip_address()) -> inet:ip_address().
 ipv4_mapped_ipv6_address(Address) -> ask(ipv4_mapped_ipv6_address, [Address]).
 
-%% --- what the node knows itself --------------------------------------------
+%% --- answered by the node --------------------------------------------------
 
 -spec get_rc() -> list().
 get_rc() -> inet:get_rc().
@@ -277,7 +276,7 @@ heading(Field) ->
     Words = string:split(atom_to_list(Field), "_", all),
     lists:flatten(lists:join(" ", [string:titlecase(Word) || Word <- Words])).
 
-%% --- with a socket: inet knows how -----------------------------------------
+%% --- with a socket ---------------------------------------------------------
 
 -spec close(inet:socket()) -> ok.
 close(Socket) -> inet:close(Socket).
@@ -294,7 +293,7 @@ peername(Socket) -> inet:peername(Socket).
 -spec socknames(inet:socket()) -> result([tuple()]).
 socknames(Socket) -> inet:socknames(Socket).
 
-%% With an association there are several addresses only of SCTP.
+%% The association makes a difference only for SCTP.
 -spec socknames(inet:socket(), term()) -> result([tuple()]).
 socknames({'$inet', _, _} = Socket, Association) when is_integer(Association) -> inet:socknames(Socket);
 socknames(Socket, Association) -> inet:socknames(Socket, Association).
@@ -330,12 +329,12 @@ monitor(Socket) -> inet:monitor(Socket).
 -spec cancel_monitor(reference()) -> boolean().
 cancel_monitor(Ref) -> inet:cancel_monitor(Ref).
 
-%% --- asking ----------------------------------------------------------------
+%% --- requests --------------------------------------------------------------
 
 ask(Function, Arguments) ->
     ask(Function, Arguments, infinity).
 
 ask(Function, Arguments, Timeout) ->
-    %% `infinity` is larger than any number, and the largest stands for it
+    %% An atom is larger than any number. So infinity becomes the largest timeout, which means infinity too.
     Patience = inetpy_request:patience(min(Timeout, 16#FFFFFFFF)),
     inetpy_request:open(inet, {Function, Arguments, Patience}, Patience).

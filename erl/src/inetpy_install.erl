@@ -1,12 +1,13 @@
 %% The whole node on Python sockets.
 %%
-%% gen_tcp and gen_udp ask a persistent term which backend a call without one goes to. It is
-%% set to `socket`, and in place of the two modules of that backend stand ours (erl/hook),
-%% which call gen_tcp and gen_udp again, with the stock backend and our modules as options.
-%% So every call arrives, whatever atoms and addresses it carries. Libraries that ask OTP for a
-%% module and call that (inet:tcp_module/1,2, inet_db:tcp_module/0) get inet_db's default, so that is
-%% ours too (inetpy_default_tcp). A call with `{inet_backend, inet}` still goes to the stock driver,
-%% and distribution has modules of its own.
+%% gen_tcp and gen_udp read from a persistent term which backend serves a call without the option
+%% `inet_backend`. install/0 sets the term to `socket`, and loads our modules (erl/hook) in place of the two modules
+%% of that backend. Our modules call gen_tcp and gen_udp again, with the stock backend and with modules of ours as
+%% options. So every call gets here, whatever its options and addresses are.
+%%
+%% Libraries that ask OTP for a module and call that (inet:tcp_module/1,2, inet_db:tcp_module/0) get the default
+%% module of inet_db. So that is ours too (inetpy_default_tcp). A call with `{inet_backend, inet}` still goes to the
+%% stock driver. Distribution has modules of its own.
 -module(inetpy_install).
 
 -export([install/0, uninstall/0, is_installed/0, connect_options/3, tcp_options/2, udp_options/1]).
@@ -21,8 +22,8 @@
 -spec is_installed() -> boolean().
 is_installed() -> persistent_term:get(?STATE, none) =/= none.
 
-%% Answers ok when it is installed already. While sockets of OTP's `socket` backend are open
-%% it refuses: they would lose their module.
+%% Answers ok when inetpy is installed already. Refuses while sockets of OTP's `socket` backend are open, because
+%% these would lose their module.
 -spec install() -> ok | {error, reason()}.
 install() ->
     locked(fun() ->
@@ -80,14 +81,14 @@ replace_default(Kind) ->
 set_default(tcp_module, Module) -> inet_db:set_tcp_module(Module);
 set_default(udp_module, Module) -> inet_db:set_udp_module(Module).
 
-%% As erl_epmd has it.
+%% The port of epmd, found as erl_epmd does.
 epmd_port() ->
     case init:get_argument(epmd_port) of
         {ok, [[Port | _] | _]} -> list_to_integer(Port);
         _ -> 4369
     end.
 
-%% Everything as it was. Sockets that are open stay with Python.
+%% Undoes install/0. Open sockets stay with Python.
 -spec uninstall() -> ok.
 uninstall() ->
     locked(fun() ->
@@ -103,7 +104,7 @@ uninstall() ->
         end
     end).
 
-%% Who has set another meanwhile keeps that.
+%% A default module that somebody has set since install/0 stays.
 restore_default({Kind, Stock, Ours}) ->
     case inet_db:Kind() of
         Ours -> set_default(Kind, Stock);
@@ -119,17 +120,16 @@ restore(Module) ->
 locked(Fun) ->
     global:trans({?MODULE, self()}, Fun, [node()]).
 
-%% Options that lead a call to Python, and past the hook that they came through. Who names a
-%% module of his own gets that. Without install/0, where the hooks are found on the code path, the
-%% stock driver has them.
+%% Options that make a call go to Python, and not to the hook again. A module that the caller names stays. Hooks
+%% that are on the code path are called without install/0 too: then the call goes to the stock driver.
 -spec tcp_options(list(), term()) -> list().
-tcp_options(Options, Address) -> through(tcp_module, Options, Address).
+tcp_options(Options, Address) -> with_module(tcp_module, Options, Address).
 
 -spec udp_options(list()) -> list().
-udp_options(Options) -> through(udp_module, Options, undefined).
+udp_options(Options) -> with_module(udp_module, Options, undefined).
 
-%% Those of a call that connects. That to epmd stays with the stock driver: the registration of
-%% the node must not end with Python.
+%% Options for connect. The connection to epmd stays with the stock driver: if it ended with Python, so
+%% would the registration of the node.
 -spec connect_options(term(), term(), list()) -> list().
 connect_options(Address, Port, Options) ->
     case persistent_term:get(?STATE, none) of
@@ -137,7 +137,7 @@ connect_options(Address, Port, Options) ->
         _ -> tcp_options(Options, Address)
     end.
 
-through(Kind, Options, Address) when is_list(Options), length(Options) >= 0 ->
+with_module(Kind, Options, Address) when is_list(Options), length(Options) >= 0 ->
     case is_installed() of
         true ->
             {Module, Others} = inetpy_family:choose(Kind, Options, Address),
@@ -145,6 +145,6 @@ through(Kind, Options, Address) when is_list(Options), length(Options) >= 0 ->
         false ->
             [{inet_backend, inet} | Options]
     end;
-through(_, Options, _) ->
-    %% no list: what comes of it is for OTP to say
+with_module(_, Options, _) ->
+    %% no list of options: OTP makes an error of it
     [{inet_backend, inet} | Options].

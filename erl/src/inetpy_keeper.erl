@@ -1,41 +1,47 @@
-%% Keeps one bridge: starts it, and again whenever it ends, for as long as it takes.
+%% Keeps one bridge: starts it, and starts it again whenever it ends.
 %%
-%% A supervisor gives up after some restarts, and a node without its bridge would be off Python
-%% sockets for good. So the bridge is started by this process, which waits longer and longer
-%% while that fails, or while the bridge ends as soon as it is there. Calls that open a socket wait
-%% for a bridge that ended, and get an error at once when Python could not be started.
+%% A supervisor gives up after some restarts, and a node without its bridge would be off Python sockets for
+%% good. So this process starts the bridge. Its delays grow while Python cannot be started, or ends soon after
+%% its start. When the bridge ends, calls that open a socket wait for the next one. They get an error at once
+%% when Python could not be started.
 -module(inetpy_keeper).
 -behaviour(gen_server).
 
--export([start_link/1, await/2, first_start/1, stop/1]).
+-export([start_link/2, await/2, first_start/1, is_ready/2, stop/1]).
 -export([init/1, handle_continue/2, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
 %% Milliseconds between two starts: none after a long life, else from the least to the most.
 -define(LONG_LIFE, 10000).
 -define(LEAST_DELAY, 100).
 -define(MOST_DELAY, 2000).
-%% Time for Python to see the end of its input and go.
+%% Time for the bridge to close its link.
 -define(SHUTDOWN, 2000).
 
 -record(state, {
     number :: pos_integer(),
+    %% The link of the bridge.
+    spec :: inetpy_link:spec(),
     bridge :: pid() | undefined,
+    %% When the bridge became ready, in ms; `undefined` while it is starting.
+    ready_at :: integer() | undefined,
+    %% Whether a bridge has ever been ready.
+    started = false :: boolean(),
     %% Why the last start failed; `none` when it did not.
     failure = none :: none | term(),
-    started :: integer() | undefined,
     delay = 0 :: non_neg_integer(),
+    %% For the next start.
     timer :: reference() | undefined,
-    %% Callers of await/2 while there is no bridge.
-    waiting = [] :: [gen_server:from()]
+    %% Callers that wait for the bridge, with the function that they called.
+    waiting = [] :: [{await | first_start, gen_server:from()}]
 }).
 
--spec start_link(pos_integer()) -> gen_server:start_ret().
-start_link(Number) ->
-    gen_server:start_link({local, name(Number)}, ?MODULE, Number, []).
+-spec start_link(pos_integer(), inetpy_link:spec()) -> gen_server:start_ret().
+start_link(Number, Spec) ->
+    gen_server:start_link({local, name(Number)}, ?MODULE, {Number, Spec}, []).
 
 name(Number) -> list_to_atom(atom_to_list(?MODULE) ++ integer_to_list(Number)).
 
-%% Waits for the bridge, where one is about to come, but no longer than Timeout.
+%% Waits until there is a bridge, but no longer than Timeout. Answers at once when Python could not be started.
 -spec await(pos_integer(), timeout()) -> ok | {error, timeout | {inetpy, not_started | down, string()}}.
 await(Number, Timeout) ->
     try
@@ -50,6 +56,11 @@ await(Number, Timeout) ->
 first_start(Number) ->
     gen_server:call(name(Number), first_start, infinity).
 
+%% Called by the bridge: Python has greeted.
+-spec is_ready(pos_integer(), pid()) -> ok.
+is_ready(Number, Bridge) ->
+    gen_server:cast(name(Number), {is_ready, Bridge}).
+
 %% Ends the bridge, which tells the owners of its sockets.
 -spec stop(pos_integer()) -> ok.
 stop(Number) ->
@@ -57,33 +68,32 @@ stop(Number) ->
 
 %% --- gen_server ------------------------------------------------------------
 
--spec init(pos_integer()) -> {ok, #state{}, {continue, start}}.
-init(Number) ->
+-spec init({pos_integer(), inetpy_link:spec()}) -> {ok, #state{}, {continue, start}}.
+init({Number, Spec}) ->
     process_flag(trap_exit, true),
-    {ok, #state{number = Number}, {continue, start}}.
+    {ok, #state{number = Number, spec = Spec}, {continue, start}}.
 
 -spec handle_continue(start, #state{}) -> {noreply, #state{}}.
 handle_continue(start, State) ->
     {noreply, start(State)}.
 
 -spec handle_call(term(), gen_server:from(), #state{}) -> {reply, term(), #state{}} | {noreply, #state{}}.
-handle_call(await, From, State) ->
-    case ended_unseen(State) of
-        #state{bridge = undefined, failure = none, waiting = Waiting} = After ->
-            {noreply, After#state{waiting = [From | Waiting]}};
-        After ->
-            {reply, answer(After), After}
-    end;
-handle_call(first_start, _From, #state{started = undefined, failure = Reason} = State) ->
-    {reply, {error, Reason}, State};
-handle_call(first_start, _From, State) ->
-    {reply, ok, State};
 handle_call(stop, _From, State) ->
     end_bridge(State#state.bridge, {shutdown, stopped}),
-    %% a timer that runs still must start nothing
-    {reply, ok, State#state{bridge = undefined, failure = stopped, timer = undefined}}.
+    %% a timer that is still running must not start a bridge
+    Stopped = State#state{bridge = undefined, ready_at = undefined, failure = stopped, timer = undefined},
+    {reply, ok, answer_all(Stopped)};
+handle_call(Function, From, #state{waiting = Waiting} = State) when Function =:= await; Function =:= first_start ->
+    case answer(Function, State) of
+        wait -> {noreply, State#state{waiting = [{Function, From} | Waiting]}};
+        Answer -> {reply, Answer, State}
+    end.
 
 -spec handle_cast(term(), #state{}) -> {noreply, #state{}}.
+handle_cast({is_ready, Bridge}, #state{bridge = Bridge} = State) ->
+    _ = [log(notice, "Python is back", []) || State#state.failure =/= none],
+    Ready = State#state{ready_at = erlang:monotonic_time(millisecond), started = true, failure = none},
+    {noreply, answer_all(Ready)};
 handle_cast(_Request, State) ->
     {noreply, State}.
 
@@ -95,7 +105,7 @@ handle_info({'EXIT', Bridge, Reason}, #state{bridge = Bridge} = State) ->
 handle_info(_Other, State) ->
     {noreply, State}.
 
-%% After init:restart/0 the node is what it was.
+%% After init:restart/0 the node is as it was at first.
 -spec terminate(term(), #state{}) -> ok.
 terminate(Reason, State) ->
     end_bridge(State#state.bridge, Reason),
@@ -104,53 +114,61 @@ terminate(Reason, State) ->
 
 %% --- the bridge ------------------------------------------------------------
 
-start(#state{number = Number} = State) ->
-    case inetpy_bridge:start_link(Number) of
-        {ok, Bridge} -> answered(is_up(State#state{bridge = Bridge, started = erlang:monotonic_time(millisecond)}));
-        {error, {shutdown, Reason}} -> answered(failed(Reason, State));
-        {error, Reason} -> answered(failed(Reason, State))
+start(#state{number = Number, spec = Spec} = State) ->
+    case inetpy_bridge:start_link(Number, Spec) of
+        {ok, Bridge} -> State#state{bridge = Bridge, ready_at = undefined};
+        {error, Reason} -> answer_all(failed(Reason, State))
     end.
 
-is_up(#state{failure = none} = State) ->
-    State;
-is_up(State) ->
-    log(notice, "Python is back", []),
-    State#state{failure = none}.
+%% The bridge has ended. If it was starting, Python could not be started, unless somebody has killed the bridge.
+ended(Reason, #state{ready_at = undefined} = State) when Reason =/= killed ->
+    answer_all(failed(Reason, State));
+ended(Reason, #state{ready_at = ReadyAt} = State) ->
+    log(error, "~ts. Its sockets are closed, and it is started again", [inetpy_python:text(Reason)]),
+    Now = erlang:monotonic_time(millisecond),
+    case is_integer(ReadyAt) andalso Now - ReadyAt >= ?LONG_LIFE of
+        true -> start_later(State#state{delay = 0});
+        false -> start_later(State)
+    end.
 
-%% The first failure is the one that is told: by inetpy:start/0 if there was no bridge before.
+%% Only the first failure of several is logged. Before a bridge has ever been ready, inetpy:start/0 answers with the
+%% failure, and nothing is logged here.
 failed(Reason, #state{failure = Before, started = Started, delay = Delay} = State) ->
     _ = [
         log(error, "~ts. No socket can be opened until it can be started", [inetpy_python:text(Reason)])
-     || Before =:= none, Started =/= undefined
+     || Before =:= none, Started
     ],
-    again(State#state{failure = Reason, delay = max(Delay, ?LEAST_DELAY)}).
+    start_later(State#state{failure = reason(Reason), delay = max(Delay, ?LEAST_DELAY)}).
 
-ended(Reason, #state{started = Started} = State) ->
-    log(error, "~ts. Its sockets are closed, and it is started again", [inetpy_python:text(Reason)]),
-    case erlang:monotonic_time(millisecond) - Started < ?LONG_LIFE of
-        true -> again(State#state{bridge = undefined});
-        false -> again(State#state{bridge = undefined, delay = 0})
-    end.
+reason({shutdown, Reason}) -> Reason;
+reason(Reason) -> Reason.
 
-again(#state{delay = Delay} = State) ->
+start_later(#state{delay = Delay} = State) ->
     Timer = erlang:start_timer(Delay, self(), start),
-    State#state{timer = Timer, delay = min(max(2 * Delay, ?LEAST_DELAY), ?MOST_DELAY)}.
+    State#state{bridge = undefined, timer = Timer, delay = min(max(2 * Delay, ?LEAST_DELAY), ?MOST_DELAY)}.
 
-%% A caller can have seen the end of the bridge before its exit signal is here.
-ended_unseen(#state{bridge = Bridge} = State) when is_pid(Bridge) ->
-    case is_process_alive(Bridge) of
-        true -> State;
-        false -> receive {'EXIT', Bridge, Reason} -> ended(Reason, State) end
+answer_all(#state{waiting = Waiting} = State) ->
+    {Left, Answered} = lists:partition(fun({Function, _}) -> answer(Function, State) =:= wait end, Waiting),
+    lists:foreach(fun({Function, From}) -> gen_server:reply(From, answer(Function, State)) end, Answered),
+    State#state{waiting = Left}.
+
+%% A caller can see the end of a bridge before this process gets the exit signal, so `await` looks whether the
+%% bridge is alive. After stop/1 callers wait until this process ends.
+answer(first_start, #state{started = true}) ->
+    ok;
+answer(first_start, #state{failure = none}) ->
+    wait;
+answer(first_start, #state{failure = Reason}) ->
+    {error, Reason};
+answer(await, #state{failure = none, ready_at = ReadyAt, bridge = Bridge}) ->
+    case is_integer(ReadyAt) andalso is_pid(Bridge) andalso is_process_alive(Bridge) of
+        true -> ok;
+        false -> wait
     end;
-ended_unseen(State) ->
-    State.
-
-answered(#state{waiting = Waiting} = State) ->
-    lists:foreach(fun(From) -> gen_server:reply(From, answer(State)) end, Waiting),
-    State#state{waiting = []}.
-
-answer(#state{failure = none}) -> ok;
-answer(#state{failure = Reason}) -> {error, {inetpy, down, lists:flatten(inetpy_python:text(Reason))}}.
+answer(await, #state{failure = stopped}) ->
+    wait;
+answer(await, #state{failure = Reason}) ->
+    {error, {inetpy, down, lists:flatten(inetpy_python:text(Reason))}}.
 
 end_bridge(undefined, _) ->
     ok;

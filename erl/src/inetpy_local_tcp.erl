@@ -1,4 +1,4 @@
-%% Stream sockets with a path through Python. The sockets are those of inetpy_tcp.
+%% The `tcp_module` for stream sockets of the unix domain. The sockets are those of inetpy_tcp.
 -module(inetpy_local_tcp).
 
 -export([family/0, translate_ip/1]).

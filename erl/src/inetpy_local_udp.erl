@@ -1,4 +1,4 @@
-%% Datagram sockets with a path through Python. The sockets are those of inetpy_udp.
+%% The `udp_module` for datagram sockets of the unix domain. The sockets are those of inetpy_udp.
 -module(inetpy_local_udp).
 
 -export([family/0, getserv/1, getaddr/1, getaddr/2, translate_ip/1, open/1, open/2, fdopen/2]).

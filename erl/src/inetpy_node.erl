@@ -1,10 +1,10 @@
-%% For the command line: `erl -run inetpy_node install`, which is what `inetpy run` says.
+%% For the command line: `inetpy run` starts the node with `-run inetpy_node install`.
 -module(inetpy_node).
 
 -export([install/0]).
 
-%% Puts the node on Python sockets, or ends it with a word why not: a node that was meant to
-%% be on them and is not would only look as if it were.
+%% Puts the node on Python sockets, or prints the reason and ends the node. Otherwise the node would run on stock
+%% sockets, and look as if it ran on Python's.
 -spec install() -> ok.
 install() ->
     case inetpy:install_quietly() of

@@ -5,17 +5,16 @@
 
 -include_lib("kernel/include/file.hrl").
 
-%% The program, its arguments and its environment. Throws a reason for people.
+%% The program, its arguments and its environment. Throws a reason that can be read.
 %%
-%% Which Python: the environment variable INETPY_PYTHON, else the application
-%% variable `python`, else the virtual environment of the source tree that these
-%% beams belong to, else `inetpy` on the path.
+%% The program is the first that is given of: the environment variable INETPY_PYTHON, the application variable
+%% `python`, the virtual environment of the source tree that these beams belong to, `inetpy` on the path.
 -spec command() -> {file:filename_all(), [string()], [{string(), string() | false}]}.
 command() ->
     Environment = environment(),
     case first_of([fun from_environment/0, fun from_application/0, fun from_tree/0]) of
         {ok, Python} ->
-            %% -P: the current folder is no place to import from.
+            %% -P: nothing is imported from the current folder.
             {Python, ["-P", "-m", "inetpy", "bridge"], Environment};
         error ->
             case os:find_executable("inetpy") of
@@ -24,8 +23,8 @@ command() ->
             end
     end.
 
-%% What Python needs of this node's environment: where programs and libraries are, the language, the
-%% resolver of the C library, and settings of Python and of inetpy. The rest may be secret.
+%% What Python needs of this node's environment: the places of programs and libraries, the language, the resolver
+%% of the C library, and settings of Python and of inetpy. Python does not get the rest, which may be secret.
 -define(NAMES, [
     "HOME", "HOSTALIASES", "LANG", "LANGUAGE", "LOCALDOMAIN", "PATH", "RES_OPTIONS", "SSLKEYLOGFILE", "TMPDIR",
     "TZ", "USER", "VIRTUAL_ENV"
@@ -76,14 +75,14 @@ why_not(Name) ->
         _ -> "names no program"
     end.
 
-%% What keeps a program that is there from being run.
+%% Why a program that exists could not be started.
 -spec cannot_run(file:filename_all(), term()) -> {inetpy_python, string()}.
 cannot_run(Program, eacces) ->
     {inetpy_python, lists:flatten(io_lib:format("~ts cannot execute: ~ts", [user(), Program]))};
 cannot_run(Program, Reason) ->
     {inetpy_python, lists:flatten(io_lib:format("~ts cannot be run: ~0P", [Program, Reason, 20]))}.
 
-%% Who this node runs as.
+%% The user that this node runs as.
 user() ->
     case string:trim(os:cmd("id -un 2> /dev/null || id -u")) of
         "" -> "this user";
@@ -105,14 +104,14 @@ from_tree() ->
             error
     end.
 
-%% Why Python could not be started, or is not there any more, as a sentence.
+%% Why Python could not be started, or has ended, as a sentence.
 -spec text(term()) -> io_lib:chars().
 text({inetpy_python, {exit_status, Status}}) when Status > 128 ->
     io_lib:format("Python was ended by signal ~b", [Status - 128]);
 text({inetpy_python, {exit_status, Status}}) ->
     io_lib:format("Python (~ts) ended with exit status ~b", [program(), Status]);
 text({inetpy_python, epipe}) ->
-    %% it closed its input, and the port is gone before its status was there
+    %% Python closed its input, and the port ended before the exit status was there
     io_lib:format("Python (~ts) ended", [program()]);
 text({Kind, Text}) when Kind =:= inetpy_python, is_list(Text); Kind =:= inetpy_protocol, is_list(Text) ->
     Text;

@@ -1,13 +1,11 @@
-%% Requests to Python, from the process that makes them.
+%% Requests to Python, made by the process that calls a function of a socket.
 %%
-%% The caller encodes its request and writes it to the port itself. The answer
-%% comes to an alias that is a monitor of the bridge too, so a bridge that dies
-%% is an answer, and no late answer is left in the mailbox.
+%% The caller encodes its request and writes it to the link. The answer comes to an alias, which is also
+%% a monitor of the bridge. So the end of the bridge is an answer too, and no late answer is left in the mailbox.
 %%
-%% A caller with a timeout gets its answer in time even when Python stands still (a debugger,
-%% SIGSTOP, swap). Python times the call; when no answer comes and Python is not responsive, the
-%% caller gives up by itself, within a second. Python does not do what such a caller asked for: see
-%% Session.remaining in bridge/inetpy/session.py.
+%% A call with a timeout ends in time even when Python stands still (a debugger, SIGSTOP, swap). Python
+%% times the call. When no answer comes, and Python is not responsive, the caller gives up by itself, within a
+%% second. Python does not carry out the request of such a caller: see `Dispatcher` in Python.
 -module(inetpy_request).
 
 -export([call/3, call/4, open/2, open/3, send/2, sendto/4, patience/1]).
@@ -16,22 +14,22 @@
     ok
     | {ok, term()}
     | {error, term()}
-    | term()  % of functions of inet, which answer without ok and error too
+    | term()  % of functions of inet, which answer other terms too
     | {raise, exit | error, term()}.
 %% A timeout on the wire.
 -type patience() :: -1 | {Milliseconds :: non_neg_integer(), SentAt :: integer()}.
 -export_type([result/0, patience/0]).
 
-%% How long after its timeout a caller looks whether Python is there, in ms. Python answers until
-%% 300 ms after the timeout.
+%% In ms: how long after its timeout a caller asks whether Python is responsive. Python answers until 300 ms
+%% after the timeout.
 -define(GRACE, 500).
 
-%% Bytes of one request. Larger sends go in pieces, so that no request holds the pipe for long and
-%% neither side holds much more than the caller's data.
+%% Bytes of data in one request. Larger sends go in pieces. So no request keeps the link for long, and neither
+%% side needs much more memory than the caller's data.
 -define(PIECE, (1 bsl 20)).
-%% Bytes of one datagram, or of one raw option: more than any that the system takes.
+%% Bytes of one datagram, or of one raw option. The system takes none of this size.
 -define(LARGEST_VALUE, (1 bsl 20)).
-%% Bytes of a request that is no send.
+%% Bytes of any other request.
 -define(LARGEST_REQUEST, (64 bsl 20)).
 
 %% An operation on a socket.
@@ -39,9 +37,10 @@
 call(Socket, Op, Args) ->
     call(Socket, Op, Args, -1).
 
-%% The same, of a caller that waits for so long only. Patience is part of Args, too.
+%% The same with a timeout, which is part of Args too. A socket whose number is none was made up, and
+%% counts as closed.
 -spec call(inetpy_handle:socket(), atom(), term(), patience()) -> result().
-call({'$inet', _, {Bridge, Out, Id}}, Op, Args, Patience) ->
+call({'$inet', _, {Bridge, Out, Id}}, Op, Args, Patience) when is_integer(Id) ->
     Ref = erlang:monitor(process, Bridge, [{alias, reply_demonitor}]),
     case term_to_binary({Op, Id, Ref, Args}) of
         Frame when byte_size(Frame) =< ?LARGEST_REQUEST ->
@@ -49,9 +48,11 @@ call({'$inet', _, {Bridge, Out, Id}}, Op, Args, Patience) ->
         _ ->
             true = erlang:demonitor(Ref, [flush]),
             call_with_less({'$inet', ?MODULE, {Bridge, Out, Id}}, Op, Args, Patience)
-    end.
+    end;
+call(_, Op, _, _) ->
+    closed(Op).
 
-%% The system looks only at the beginning of a raw option. What else is so large is no argument.
+%% The system looks only at the beginning of a raw option. No other argument can be so large.
 call_with_less(Socket, Op, Args, Patience) ->
     case shortened(Args) of
         Args -> {error, einval};
@@ -86,8 +87,8 @@ open(Op, Args, Patience) ->
 timeout(-1) -> infinity;
 timeout({Milliseconds, _}) -> Milliseconds.
 
-%% A timeout for the arguments of a request. As the stock driver has it: the lower 32 bits, of which
-%% all ones are for ever.
+%% A timeout for the arguments of a request. As in the stock driver, only its lower 32 bits count, and all ones
+%% are infinity.
 -spec patience(timeout() | integer()) -> patience().
 patience(Timeout) when is_integer(Timeout), Timeout >= 0, Timeout band 16#FFFFFFFF < 16#FFFFFFFF ->
     {Timeout band 16#FFFFFFFF, erlang:monotonic_time(millisecond)};
@@ -96,8 +97,8 @@ patience(Timeout) when Timeout =:= infinity; is_integer(Timeout) ->
 
 %% --- sending ---------------------------------------------------------------
 
-%% The operation `send`. The data becomes the last element of the request
-%% without being copied: its size stands at the end of the encoded head.
+%% The operation `send`. The data is not copied: the request ends with a binary, so its encoding is a head, the
+%% size of the data, and the data.
 -spec send(inetpy_handle:socket(), iodata() | byte()) -> result().
 send(Socket, Byte) when is_integer(Byte) ->
     %% from OTP 28 on the stock driver takes a single byte
@@ -105,7 +106,7 @@ send(Socket, Byte) when is_integer(Byte) ->
         true -> send(Socket, [Byte]);
         false -> {error, einval}
     end;
-send({'$inet', _, {Bridge, Out, Id}} = Socket, Data) ->
+send({'$inet', _, {Bridge, Out, Id}} = Socket, Data) when is_integer(Id) ->
     try iolist_size(Data) of
         Size when Size =< ?PIECE ->
             Ref = erlang:monitor(process, Bridge, [{alias, reply_demonitor}]),
@@ -114,55 +115,64 @@ send({'$inet', _, {Bridge, Out, Id}} = Socket, Data) ->
             send_large(Socket, Size, Data)
     catch
         error:badarg -> {error, einval}
-    end.
+    end;
+send(_, _) ->
+    closed(send).
 
-%% A term that ends in an empty binary, with the size of the data that follows in its place.
+%% The encoding of a term that ends in an empty binary, with another size of that binary.
 head(Term, Size) ->
     Empty = term_to_binary(Term),
     [binary:part(Empty, 0, byte_size(Empty) - 4), <<Size:32>>].
 
-%% The caller has its answer as soon as Python knows the size and has the beginning, as the stock driver
-%% answers when it has queued the data. The rest stays here, with a process that hands it out.
+%% The stock driver answers when it has queued the data. Here the answer comes when Python has the size
+%% and the first piece. The rest stays in this node, with a process that hands it out: the feeder. The feeder
+%% makes the request, so that it sees the answer even when its caller has been killed meanwhile.
 send_large({'$inet', _, {Bridge, Out, Id}}, Size, Data) ->
-    Ref = erlang:monitor(process, Bridge, [{alias, reply_demonitor}]),
+    Caller = self(),
     {Piece, Rest} = piece(erlang:iolist_to_iovec(Data)),
-    Feeder = spawn(fun() ->
-        _ = erlang:monitor(process, Bridge),
-        %% the data is the last element of the last element
+    {Feeder, Monitor} = spawn_monitor(fun() ->
+        Ref = erlang:monitor(process, Bridge, [{alias, explicit_unalias}]),
+        %% the last element of the term is a tuple that ends with the data
         write(Out, [head({send_large, Id, Ref, {Size, self(), <<>>}}, ?PIECE) | Piece]),
-        feed(Out, Ref, Rest)
+        feed(Out, Ref, Caller, Rest)
     end),
-    case answer(Bridge, send, Ref, -1) of
-        ok ->
-            ok;
-        {error, timeout} = Error ->
-            %% queued all the same, as the stock driver does
-            Error;
-        Error ->
-            Feeder ! stop,
-            Error
+    receive
+        {Feeder, Answer} ->
+            true = erlang:demonitor(Monitor, [flush]),
+            Answer;
+        {'DOWN', Monitor, process, _, _} ->
+            closed(send)
     end.
 
-%% A piece of the rest for each `more`.
-feed(_, _, []) ->
+%% Hands out a piece of the rest for each `more`, and passes the answer on. Ends when both are done.
+feed(_, _, answered, []) ->
     ok;
-feed(Out, Ref, Data) ->
+feed(Out, Ref, Caller, Data) ->
     receive
+        {Ref, Answer} ->
+            Caller ! {self(), Answer},
+            feed(Out, Ref, answered, rest_after(Answer, Data));
         more ->
             {Piece, Rest} = piece(Data),
             write(Out, [head({piece, 0, Ref, <<>>}, iolist_size(Piece)) | Piece]),
-            feed(Out, Ref, Rest);
+            feed(Out, Ref, Caller, Rest);
         stop ->
-            ok;
-        {'DOWN', _, process, _, _} ->
+            feed(Out, Ref, Caller, []);
+        {'DOWN', Ref, process, _, _} ->
             ok
     end.
 
+%% After a timeout the data is queued all the same, as in the stock driver.
+rest_after(ok, Data) -> Data;
+rest_after({error, timeout}, Data) -> Data;
+rest_after(_, _) -> [].
+
+%% For a process that has nothing else to do: without the link it ends.
 write(Out, Frame) ->
-    try port_command(Out, Frame) of
+    try inetpy_link:write(Out, Frame) of
         true -> ok
     catch
-        error:badarg -> exit(normal)  % the bridge is gone
+        error:badarg -> exit(normal)
     end.
 
 %% The first bytes of a list of binaries, and those that are left.
@@ -176,10 +186,11 @@ piece([Binary | Data], Room, Piece) when Room > 0 ->
 piece(Data, _, Piece) ->
     {lists:reverse(Piece), Data}.
 
-%% The operation `sendto`, the same way. The system refuses the beginning of what is too large, too.
+%% The operation `sendto`, in the same way. Of data that is too large the beginning is sent, which the system
+%% refuses too.
 -spec sendto(inetpy_handle:socket(), term(), list(), iodata()) -> result().
-sendto({'$inet', _, {Bridge, Out, Id}} = Socket, Destination, Ancillary, Data) ->
-    %% in a list, as the stock driver has it: a single byte may be an integer
+sendto({'$inet', _, {Bridge, Out, Id}} = Socket, Destination, Ancillary, Data) when is_integer(Id) ->
+    %% in a list as in the stock driver, where the data may be a single byte
     try iolist_size([Data]) of
         Size when Size =< ?LARGEST_VALUE ->
             Ref = erlang:monitor(process, Bridge, [{alias, reply_demonitor}]),
@@ -194,10 +205,12 @@ sendto({'$inet', _, {Bridge, Out, Id}} = Socket, Destination, Ancillary, Data) -
                 Bytes when Bytes =/= true, Bytes =/= Data -> sendto(Socket, Destination, Ancillary, Bytes);
                 _ -> {error, einval}
             end
-    end.
+    end;
+sendto(_, _, _, _) ->
+    closed(sendto).
 
-%% Before OTP 28 bits that are less than a byte count for nothing in a datagram; with a byte before
-%% them they make the emulator refuse it.
+%% Before OTP 28 the emulator ignores a bitstring of less than a byte in a datagram. It refuses longer ones
+%% that are no whole bytes.
 without_bits(Bits) when is_bitstring(Bits), bit_size(Bits) < 8 -> <<>>;
 without_bits([Head | Tail]) -> [without_bits(Head) | without_bits(Tail)];
 without_bits(Other) -> Other.
@@ -205,7 +218,7 @@ without_bits(Other) -> Other.
 %% --- the answer ------------------------------------------------------------
 
 request(Bridge, Out, Op, Ref, Frame, Patience) ->
-    try put_in(Out, Frame, Patience) of
+    try write(Out, Frame, Patience) of
         _ -> answer(Bridge, Op, Ref, Patience)
     catch
         error:badarg ->
@@ -213,11 +226,11 @@ request(Bridge, Out, Op, Ref, Frame, Patience) ->
             closed(Op)
     end.
 
-%% A port that is full suspends its caller, who would not notice the end of its time.
-put_in(Out, Frame, -1) ->
-    port_command(Out, Frame);
-put_in(Out, Frame, _) ->
-    port_command(Out, Frame, [nosuspend]) orelse spawn(fun() -> write(Out, Frame) end).
+%% A full link suspends its caller, which must not happen to a call with a timeout.
+write(Out, Frame, -1) ->
+    inetpy_link:write(Out, Frame);
+write(Out, Frame, _) ->
+    inetpy_link:try_write(Out, Frame) orelse spawn(fun() -> write(Out, Frame) end).
 
 answer(Bridge, Op, Ref, Patience) ->
     receive
@@ -230,7 +243,7 @@ answer(Bridge, Op, Ref, Patience) ->
 give_up(-1) -> infinity;
 give_up({Milliseconds, _}) -> min(Milliseconds + ?GRACE, 16#ffffffff).
 
-%% A responsive Python lets the caller wait: a recv loses its timeout when its socket becomes active.
+%% When Python is responsive, the caller waits on: a recv loses its timeout when its socket becomes active.
 too_late(Bridge, Op, Ref) ->
     case inetpy_bridge:is_responsive(Bridge) of
         true ->
@@ -245,8 +258,7 @@ too_late(Bridge, Op, Ref) ->
             end
     end.
 
-%% What the closed port of a stock socket answers. While Python is there it says
-%% so itself.
+%% What the closed port of a stock socket answers. Python says the same of its closed sockets.
 closed(Op) when
     Op =:= setopts; Op =:= getopts; Op =:= sockname;
     Op =:= peername; Op =:= socknames; Op =:= peernames; Op =:= getstat; Op =:= sendfile

@@ -1,4 +1,4 @@
-%% The supervisor of the bridges: of the processes that keep one each, and never give up.
+%% The supervisor of the keepers: each keeps one bridge running.
 -module(inetpy_sup).
 -behaviour(supervisor).
 
@@ -12,7 +12,7 @@ start_link() ->
 -spec init([]) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
 init([]) ->
     Keepers = [
-        #{id => {inetpy_keeper, Number}, start => {inetpy_keeper, start_link, [Number]}}
-     || Number <- lists:seq(1, inetpy_bridges:init())
+        #{id => {inetpy_keeper, Number}, start => {inetpy_keeper, start_link, [Number, Spec]}}
+     || {Number, Spec} <- lists:enumerate(inetpy_bridges:init())
     ],
     {ok, {#{strategy => one_for_one, intensity => 10, period => 10}, Keepers}}.

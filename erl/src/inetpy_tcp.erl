@@ -1,9 +1,11 @@
-%% TCP through Python: the functions of all TCP sockets, and a `tcp_module` for all families.
+%% The `tcp_module` for all families, and the handler of all TCP sockets.
 %%
-%% As a `tcp_module` it is called by gen_tcp to resolve and to open, and leaves that to the module
-%% of the family that the address is of. The sockets that those open, `{'$inet', inetpy_tcp, Handle}`,
-%% name it as their handler, and gen_tcp and inet call the rest of its functions for them. The
-%% behaviour is that of inet_tcp and prim_inet; what a function clause refuses there, one refuses here.
+%% gen_tcp calls a `tcp_module` to resolve names and to open sockets. This one leaves both to the module of the
+%% family that the address has: inetpy4_tcp, inetpy6_tcp or inetpy_local_tcp.
+%%
+%% gen_tcp and inet call a handler for sockets that are open: this module stands in the socket,
+%% `{'$inet', inetpy_tcp, Handle}`. The functions behave as those of inet_tcp and prim_inet. Arguments that fail
+%% with function_clause there fail with it here.
 -module(inetpy_tcp).
 
 %% tcp_module
@@ -12,18 +14,17 @@
 -export([connect/3, connect/4, listen/2, fdopen/2]).
 %% handler of '$inet' sockets
 -export([accept/1, accept/2, send/2, send/3, recv/2, recv/3, unrecv/2, shutdown/2, close/1]).
--export([controlling_process/2, setopts/2, getopts/2, sockname/1, peername/1, socknames/1]).
--export([getstat/2, monitor/1, cancel_monitor/1, info/1, socket_to_list/1, sendfile/4]).
+-export([controlling_process/2, sendfile/4]).
 %% for the modules of families
 -export([open_connect/5, open_connect_name/4, open_listen/3]).
 
--type socket() :: inetpy_handle:socket().
+-include("inetpy_handler.hrl").
+
 -type address() :: inet:ip_address() | inetpy_local_tcp:address().
--export_type([socket/0]).
 
 %% --- names and addresses ---------------------------------------------------
 
-%% Where no address decides it is IPv4, as with OTP's default module.
+%% Without an address the family is IPv4, as with OTP's default module.
 -spec family() -> inet.
 family() -> inetpy4_tcp:family().
 
@@ -81,7 +82,7 @@ open_connect(Family, Address, Port, Opts0, Timeout) ->
     Result = inetpy_request:open(connect, Args, Patience),
     inetpy_handle:disown(Result, tcp, Family, inetpy_handle:descriptor(Opts)).
 
-%% To whatever address of a name answers first.
+%% Connects to the first address of a name that answers.
 -spec open_connect_name(binary(), inet:port_number(), list(), timeout()) ->
     {ok, socket()} | {error, term()}.
 open_connect_name(Name, Port, Opts, Timeout) ->
@@ -129,7 +130,7 @@ recv(Socket, Length) -> recv(Socket, Length, infinity).
 recv(Socket, Length, Timeout) when
     is_integer(Length), Length >= 0, (Timeout =:= infinity orelse is_integer(Timeout))
 ->
-    %% of the length, too, the driver gets the lower 32 bits
+    %% the stock driver gets only the lower 32 bits of the length
     Patience = inetpy_request:patience(Timeout),
     inetpy_request:call(Socket, recv, {Length band 16#FFFFFFFF, Patience}, Patience);
 recv(Socket, _, _) ->
@@ -157,8 +158,7 @@ close(Socket) ->
     after 0 -> ok
     end.
 
-%% As inet:tcp_controlling_process/2: delivery stops, the messages that are here
-%% already go to the new owner, and then it gets the rest itself.
+%% As inet:tcp_controlling_process/2: see inetpy_handle:transfer/3.
 -spec controlling_process(socket(), pid()) -> ok | {error, term()}.
 controlling_process(Socket, NewOwner) when is_pid(NewOwner) ->
     inetpy_handle:transfer(Socket, NewOwner, fun() -> move_messages(Socket, NewOwner, false) end);
@@ -180,7 +180,7 @@ move_messages(Socket, NewOwner, Closed) ->
         Closed
     end.
 
-%% Arguments that no clause takes: gen_tcp looks first whether the socket is open.
+%% Arguments that no clause takes. As with gen_tcp, a closed socket answers before that is an error.
 -spec refuse(socket()) -> {error, closed}.
 refuse(Socket) ->
     case getopts(Socket, []) of
@@ -188,40 +188,8 @@ refuse(Socket) ->
         {error, _} -> {error, closed}
     end.
 
-%% --- inet ------------------------------------------------------------------
-
--spec setopts(socket(), list()) -> ok | {error, term()}.
-setopts(Socket, Opts) -> inetpy_handle:setopts(Socket, Opts).
-
--spec getopts(socket(), list()) -> {ok, list()} | {error, term()}.
-getopts(Socket, Opts) -> inetpy_handle:getopts(Socket, Opts).
-
--spec sockname(socket()) -> {ok, tuple()} | {error, term()}.
-sockname(Socket) -> inetpy_handle:sockname(Socket).
-
--spec peername(socket()) -> {ok, tuple()} | {error, term()}.
-peername(Socket) -> inetpy_handle:peername(Socket).
-
--spec socknames(socket()) -> {ok, [tuple()]} | {error, term()}.
-socknames(Socket) -> inetpy_handle:socknames(Socket).
-
--spec getstat(socket(), [inet:stat_option()]) -> {ok, list()} | {error, term()}.
-getstat(Socket, What) -> inetpy_handle:getstat(Socket, What).
-
--spec monitor(socket()) -> reference().
-monitor(Socket) -> inetpy_handle:monitor(Socket).
-
--spec cancel_monitor(reference()) -> boolean().
-cancel_monitor(Ref) -> inetpy_handle:cancel_monitor(Ref).
-
--spec info(socket()) -> map().
-info(Socket) -> inetpy_handle:info(Socket).
-
--spec socket_to_list(socket()) -> string().
-socket_to_list(Socket) -> inetpy_handle:socket_to_list(Socket).
-
-%% For file:sendfile/5, which on `enotsup` reads the file itself and sends it. Python
-%% takes a copy of the file's descriptor; other files than plain ones have none.
+%% For file:sendfile/5. Python takes a copy of the file's descriptor. Only plain files have one. For the others
+%% the answer is `enotsup`, and then file:sendfile/5 reads and sends the file itself.
 -spec sendfile(socket(), tuple(), integer(), integer()) ->
     {ok, non_neg_integer()} | {error, term()}.
 sendfile(Socket, {file_descriptor, prim_file, _} = File, Offset, Bytes) ->

@@ -1,27 +1,28 @@
-%% UDP through Python: the functions of all datagram sockets, and a `udp_module` for all families.
+%% The `udp_module` for all families, and the handler of all datagram sockets.
 %%
-%% As a `udp_module` it is called by gen_udp to open, and leaves that to the module of the family
-%% that the address is of. The sockets that those open, `{'$inet', inetpy_udp, Handle}`, name it as
-%% their handler, and gen_udp and inet call the rest of its functions for them. The behaviour is that
-%% of gen_udp, inet_udp and prim_inet; what a function clause refuses there, one refuses here.
+%% gen_udp calls a `udp_module` to open sockets. This one leaves that to the module of the family that the address
+%% has: inetpy4_udp, inetpy6_udp or inetpy_local_udp.
+%%
+%% gen_udp and inet call a handler for sockets that are open: this module stands in the socket,
+%% `{'$inet', inetpy_udp, Handle}`. The functions behave as those of gen_udp, inet_udp and prim_inet. Arguments
+%% that fail with function_clause there fail with it here.
 -module(inetpy_udp).
 
 %% udp_module
 -export([family/0, getserv/1, getaddr/1, getaddr/2, translate_ip/1, open/1, open/2, fdopen/2]).
 %% handler of '$inet' sockets
 -export([connect/2, connect/3, send/2, send/3, send/4, send/5, recv/2, recv/3, close/1]).
--export([controlling_process/2, setopts/2, getopts/2, sockname/1, peername/1, socknames/1]).
--export([getstat/2, monitor/1, cancel_monitor/1, info/1, socket_to_list/1]).
+-export([controlling_process/2]).
 %% for the modules of families
 -export([open_socket/3]).
 
--type socket() :: inetpy_handle:socket().
+-include("inetpy_handler.hrl").
+
 -type address() :: inet:ip_address() | inetpy_local_udp:address().
--export_type([socket/0]).
 
 %% --- opening ---------------------------------------------------------------
 
-%% Where no address decides it is IPv4, as with OTP's default module.
+%% Without an address the family is IPv4, as with OTP's default module.
 -spec family() -> inet.
 family() -> inetpy4_udp:family().
 
@@ -53,7 +54,7 @@ open_socket(Family, Port, Opts0) ->
     Result = inetpy_request:open(open, {?MODULE, Family, self(), any_port(Port), Opts}),
     inetpy_handle:disown(Result, udp, Family, inetpy_handle:descriptor(Opts)).
 
-%% Since OTP 28 a port of -1 says that none was given.
+%% Since OTP 28 the port -1 means that none was given.
 any_port(-1) ->
     case inetpy_handle:since_28() of
         true -> 0;
@@ -92,7 +93,8 @@ send(Socket, Destination, Data) ->
 send(Socket, {A, B, C, D} = IP, Port, Data) when
     is_integer(A), is_integer(B), is_integer(C), is_integer(D), is_integer(Port)
 ->
-    %% The common case, before all others. What does not fit the socket takes the long way.
+    %% The common case first: an IPv4 address and a number need no lookup. If they do not fit the socket, the
+    %% general case makes the error.
     case inetpy_request:sendto(Socket, {IP, Port}, [], Data) of
         {raise, error, function_clause} -> send(Socket, IP, Port, [], Data);
         Result -> Result
@@ -130,7 +132,7 @@ send(Socket, Host, Port, Ancillary, Data) when is_list(Ancillary) ->
 send_to(Socket, Destination, Ancillary, Data) ->
     inetpy_handle:raise(inetpy_request:sendto(Socket, Destination, Ancillary, Data)).
 
-%% A host as the family of the socket has it.
+%% The address of a host in the family of the socket.
 resolve(Socket, Host) ->
     case inetpy_request:call(Socket, family, []) of
         {ok, inet} -> inetpy4_udp:getaddr(Host);
@@ -170,9 +172,8 @@ close(Socket) ->
         end
     end.
 
-%% As inet:udp_controlling_process/2: delivery stops, the messages that are here
-%% already go to the new owner, and then it gets the rest itself. Those with ancillary
-%% data stay, and a closed socket makes the caller fail.
+%% As inet:udp_controlling_process/2: see inetpy_handle:transfer/3. Messages with ancillary data are not moved, and
+%% a closed socket makes the caller fail.
 -spec controlling_process(socket(), pid()) -> ok | {error, term()}.
 controlling_process(Socket, NewOwner) when is_pid(NewOwner) ->
     case inetpy_handle:transfer(Socket, NewOwner, fun() -> move_messages(Socket, NewOwner) end) of
@@ -192,35 +193,3 @@ move_messages(Socket, NewOwner) ->
 move_message(Socket, NewOwner, Message) ->
     NewOwner ! Message,
     move_messages(Socket, NewOwner).
-
-%% --- inet ------------------------------------------------------------------
-
--spec setopts(socket(), list()) -> ok | {error, term()}.
-setopts(Socket, Opts) -> inetpy_handle:setopts(Socket, Opts).
-
--spec getopts(socket(), list()) -> {ok, list()} | {error, term()}.
-getopts(Socket, Opts) -> inetpy_handle:getopts(Socket, Opts).
-
--spec sockname(socket()) -> {ok, tuple()} | {error, term()}.
-sockname(Socket) -> inetpy_handle:sockname(Socket).
-
--spec peername(socket()) -> {ok, tuple()} | {error, term()}.
-peername(Socket) -> inetpy_handle:peername(Socket).
-
--spec socknames(socket()) -> {ok, [tuple()]} | {error, term()}.
-socknames(Socket) -> inetpy_handle:socknames(Socket).
-
--spec getstat(socket(), [inet:stat_option()]) -> {ok, list()} | {error, term()}.
-getstat(Socket, What) -> inetpy_handle:getstat(Socket, What).
-
--spec monitor(socket()) -> reference().
-monitor(Socket) -> inetpy_handle:monitor(Socket).
-
--spec cancel_monitor(reference()) -> boolean().
-cancel_monitor(Ref) -> inetpy_handle:cancel_monitor(Ref).
-
--spec info(socket()) -> map().
-info(Socket) -> inetpy_handle:info(Socket).
-
--spec socket_to_list(socket()) -> string().
-socket_to_list(Socket) -> inetpy_handle:socket_to_list(Socket).

@@ -5,33 +5,39 @@ counting_python.py FILE; the counts are in the file from the first of them on.
 """
 
 import json
+import socket
 import sys
 from pathlib import Path
 
-from inetpy.syscalls import Syscalls
-from inetpy.transports import stdio
+from inetpy.host import pipes
+from inetpy.host.linux import LinuxHost
+from inetpy.links import stdio
+
+FILE = Path(sys.argv[1])
+COUNTS = {"spliced": 0, "read": 0}
+splice = pipes.splice
 
 
-class Counting(Syscalls):
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._counts = {"spliced": 0, "read": 0}
+def count(what: str, amount: int) -> None:
+    COUNTS[what] += amount
+    new = FILE.with_suffix(".new")
+    new.write_text(json.dumps(COUNTS))
+    new.rename(FILE)  # the reader of the file finds it whole
 
-    def splice(self, *arguments):
-        moved = super().splice(*arguments)
-        self._add("spliced", moved)
-        return moved
 
-    def recv(self, *arguments):
+def counted_splice(sock: socket.socket, pipe: int, size: int) -> int:
+    moved = splice(sock, pipe, size)
+    count("spliced", moved)
+    return moved
+
+
+class Counted(socket.socket):
+    def recv(self, *arguments: int) -> bytes:
         data = super().recv(*arguments)
-        self._add("read", len(data))
+        count("read", len(data))
         return data
 
-    def _add(self, what: str, amount: int) -> None:
-        self._counts[what] += amount
-        new = self._file.with_suffix(".new")
-        new.write_text(json.dumps(self._counts))
-        new.rename(self._file)  # whoever reads the file finds it whole
 
-
-sys.exit(stdio.run(syscalls=Counting(Path(sys.argv[1]))))
+pipes.splice = counted_splice
+LinuxHost.open_socket = lambda _host, family, kind, _netns=None: Counted(family, kind | socket.SOCK_NONBLOCK)
+sys.exit(stdio.run())

@@ -19,7 +19,7 @@ end_per_testcase(_Case, _Config) ->
     ok = inetpy:stop(),
     application:unset_env(inetpy, bridges).
 
-%% Each bridge has a process of its own, and gets every other socket.
+%% Each bridge has a Python process of its own. New sockets are opened on the two bridges in turn.
 in_turn(_Config) ->
     #{bridges := [#{os_pid := One}, #{os_pid := Two}]} = inetpy:info(),
     true = One =/= Two,
@@ -29,7 +29,7 @@ in_turn(_Config) ->
     #{sockets := 6, bridges := [#{sockets := 3}, #{sockets := 3}]} = inetpy:info(),
     [] = inetpy:which_sockets() -- Sockets.
 
-%% A connection between the two.
+%% A connection between sockets of the two bridges.
 across(_Config) ->
     L = listener([]),
     {C, S} = connection(L),
@@ -41,7 +41,7 @@ across(_Config) ->
     ok = gen_tcp:close(S),
     receive {tcp_closed, C} -> ok after 5000 -> ct:fail(no_end) end.
 
-%% Two listening sockets on one port share what comes: so accepted connections use both.
+%% Two listening sockets on one port share the connections that come, so both bridges get some.
 accepted_are_spread(_Config) ->
     One = listener([{reuseport_lb, true}]),
     {ok, Port} = inet:port(One),
@@ -62,7 +62,7 @@ accept_all(L, To) ->
             ok
     end.
 
-%% The sockets of the other go on, and there are two again in a moment.
+%% One Python dies: the sockets of the other bridge go on, and soon there are two bridges again.
 one_dies(_Config) ->
     {C, S} = connection(listener([])),
     {ok, Stock} = gen_tcp:listen(0, [{ip, ?LOOPBACK}]),

@@ -1,4 +1,4 @@
-%% Sockets of descriptors that this node was started with: `{fd, N}` and fdopen.
+%% Makes sockets of file descriptors that this node was started with: `{fd, N}` and fdopen.
 %%
 %% Run by tests/test_descriptors.py, once on each backend:
 %% erl -run inetpy_descriptors main BACKEND NAME=FD...
@@ -29,8 +29,7 @@ descriptor(Text) ->
     [Name, Fd] = string:split(Text, "="),
     {list_to_atom(Name), list_to_integer(Fd)}.
 
-%% The name of each is that of its descriptor. Those of connections have a peer that
-%% echoes until the end.
+%% A case has the name of its descriptor. Descriptors of connections have a peer that echoes until the end.
 cases(Options) ->
     [
         {listening, fun(Fd) ->

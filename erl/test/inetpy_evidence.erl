@@ -1,12 +1,12 @@
-%% What each scenario, and each case of a suite, has to do with: the atoms in its code, in what it
-%% calls in its own module and in `xc`, and in what its fun has kept. So a test can tell whether what
-%% is named as the evidence of a statement (erl/test/documented.toml) is about its subject.
+%% The atoms of each scenario and of each case of a suite: those in its code, in the functions that it calls in its
+%% own module and in `xc`, and in the variables that its fun has captured. With them a test can tell whether the
+%% evidence of a statement (erl/test/documented.toml) deals with the subject of the statement.
 -module(inetpy_evidence).
 
 -export([main/0]).
 
-%% From the shell: prints [["GROUP.NAME" | "SUITE:CASE", RunsHere, [Atom]]] in JSON. The scenarios are
-%% those of all editions of OTP; RunsHere says whether this edition's driver can be asked.
+%% From the shell: prints [["GROUP.NAME" | "SUITE:CASE", RunsHere, [Atom]]] in JSON. The scenarios are those
+%% of all editions of OTP. RunsHere says whether a scenario runs on this edition.
 -spec main() -> no_return().
 main() ->
     Scenarios = [
@@ -56,7 +56,7 @@ of_fun(external, _, Name, _) ->
 of_fun(local, Module, Name, Kept) ->
     atoms(Kept) ++ reached([Function || {_, Each, _} = Function <- maps:keys(code_of(Module)), Each =:= Name]).
 
-%% The atoms of functions, and of those of their modules and of `xc` that they call.
+%% The atoms of functions, and of the functions that they call in their own modules and in `xc`.
 reached(Functions) -> reached(Functions, #{}, []).
 
 reached([], _, Atoms) ->
@@ -67,7 +67,7 @@ reached([{Module, _, _} = Function | More], Seen, Atoms) ->
     {Called, Found} = read(maps:get(Function, code_of(Module)), Module, {[], []}),
     reached(Called ++ More, Seen#{Function => true}, Found ++ Atoms).
 
-%% What a part of an instruction calls, and the atoms in it. The names of instructions are none.
+%% The calls and the atoms in a part of an instruction. Names of instructions do not count.
 read({atom, Atom}, _, {Called, Atoms}) -> {Called, [Atom | Atoms]};
 read({literal, Term}, _, {Called, Atoms}) -> {Called, atoms(Term) ++ Atoms};
 read({extfunc, xc, Name, Arity}, _, {Called, Atoms}) -> {[{xc, Name, Arity} | Called], Atoms};
@@ -81,7 +81,7 @@ read(Tuple, Module, Read) when is_tuple(Tuple) -> read(tuple_to_list(Tuple), Mod
 read([Head | Tail], Module, Read) -> read(Tail, Module, read(Head, Module, Read));
 read(_, _, Read) -> Read.
 
-%% The atoms of a term in which there may be funs.
+%% The atoms of a term, also of the funs in it.
 atoms(Atom) when is_atom(Atom) -> [Atom];
 atoms(Fun) when is_function(Fun) -> of_fun(Fun);
 atoms(Tuple) when is_tuple(Tuple) -> atoms(tuple_to_list(Tuple));

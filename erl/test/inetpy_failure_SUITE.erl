@@ -1,12 +1,13 @@
-%% What happens when something dies, or says what nobody understands.
+%% Processes that die, and frames that cannot be understood.
 -module(inetpy_failure_SUITE).
 
 -export([suite/0, all/0, init_per_testcase/2, end_per_testcase/2, log/2]).
 -export([
     python_dies_under_load/1, owners_are_told/1, monitors_are_told/1, bridge_comes_back_often/1,
-    calls_after_death/1, malformed_frames/1, unknown_requests/1, bad_arguments/1,
+    calls_after_death/1, gone_and_dead/1, malformed_frames/1, unknown_requests/1, bad_arguments/1,
     unknown_atoms/1, large_terms_are_logged/1, application_stops/1, wrong_python/1, other_protocol/1,
-    options_order/1, no_leaks/1, killed_without_end/1, python_is_gone/1, told_to_end/1
+    options_order/1, no_leaks/1, killed_without_end/1, python_is_gone/1, told_to_end/1,
+    hanging_python/1, hanging_first_python/1, killed_in_its_start/1, made_up_handles/1, frames_with_mode/1
 ]).
 
 -define(INETPY, [{tcp_module, inetpy_tcp}, binary]).
@@ -17,9 +18,10 @@ suite() -> [{timetrap, {minutes, 2}}].
 all() ->
     [
         python_dies_under_load, owners_are_told, monitors_are_told, bridge_comes_back_often,
-        calls_after_death, malformed_frames, unknown_requests, bad_arguments,
+        calls_after_death, gone_and_dead, malformed_frames, unknown_requests, bad_arguments,
         unknown_atoms, large_terms_are_logged, application_stops, wrong_python, other_protocol, options_order,
-        no_leaks, killed_without_end, python_is_gone, told_to_end
+        no_leaks, killed_without_end, python_is_gone, told_to_end,
+        hanging_python, hanging_first_python, killed_in_its_start, made_up_handles, frames_with_mode
     ].
 
 init_per_testcase(_, Config) ->
@@ -69,7 +71,7 @@ python_dies_under_load(_Config) ->
     works(),
     true = xc:until(fun() -> length(processes()) =< Before + 2 end).
 
-%% Owners get what a lost connection gives.
+%% Owners get the messages of a lost connection.
 owners_are_told(_Config) ->
     {C, A} = pair([{active, true}], [{active, false}]),
     {O, P} = pair([{active, once}], [{active, false}]),
@@ -91,7 +93,7 @@ monitors_are_told(_Config) ->
     Again = inet:monitor(C),
     {'DOWN', Again, port, C, noproc} = receive {'DOWN', _, _, _, _} = Gone -> Gone after 5000 -> nothing end.
 
-%% It is started as often as it dies.
+%% Python is started again as often as it dies.
 bridge_comes_back_often(_Config) ->
     [
         begin
@@ -114,13 +116,40 @@ calls_after_death(_Config) ->
         inet:getopts(C, [active]), inet:sockname(C), inet:peername(C), inet:getstat(C), gen_tcp:close(C)
     ].
 
-%% Ten thousand frames that are no terms, or terms that are no requests. A socket
-%% that is in use meanwhile does not notice.
+%% A socket that is gone answers each operation as one whose bridge has died: the first answer is from Python (`_GONE`),
+%% the second from this node (inetpy_request:closed/1).
+gone_and_dead(_Config) ->
+    {C, _} = pair([{active, false}], [{active, false}]),
+    ok = gen_tcp:close(C),
+    Calls = [
+        {Op, fun() -> inetpy_request:call(C, Op, Args) end}
+     || Op <- operations(), Args <- [[], {nothing}]
+    ] ++ [
+        {send, fun() -> inetpy_request:send(C, "x") end},
+        {send_large, fun() -> inetpy_request:send(C, binary:copy(<<"x">>, 3000000)) end},
+        {sendto, fun() -> inetpy_request:sendto(C, connected, [], "x") end},
+        {recv, fun() -> inetpy_request:call(C, recv, {0, inetpy_request:patience(100)}, inetpy_request:patience(100)) end},
+        {unknown, fun() -> inetpy_request:call(C, unknown, []) end}
+    ],
+    Answers = fun() -> [{Op, Call()} || {Op, Call} <- Calls] end,
+    Gone = Answers(),
+    kill_python(),
+    Gone = Answers(),
+    [ok, {error, closed}, {error, einval}] = lists:usort([Answer || {_, Answer} <- Gone]).
+
+%% The operations on sockets that Python knows.
+operations() ->
+    Script = "from inetpy.wire.requests import SOCKET; print(*SOCKET)",
+    Names = string:lexemes(os:cmd(os:getenv("INETPY_TEST_PYTHON", "python3") ++ " -c '" ++ Script ++ "'"), " \n"),
+    true = lists:member("sendfile", Names),
+    [list_to_atom(Name) || Name <- Names].
+
+%% Ten thousand frames that are no terms, or terms that are no requests. A socket that is in use meanwhile works on.
 malformed_frames(_Config) ->
     {C, A} = pair([{active, false}], [{active, false}]),
     Echo = spawn_link(fun() -> echo(A) end),
     ok = gen_tcp:controlling_process(A, Echo),
-    {ok, Bridge, Out} = inetpy_bridge:where(1),
+    {ok, Bridge, Out} = inetpy_bridge:where(1, infinity),
     _ = logger:set_primary_config(level, emergency),
     lists:foreach(
         fun(N) ->
@@ -136,7 +165,7 @@ malformed_frames(_Config) ->
         lists:seq(1, 10000)
     ),
     _ = logger:set_primary_config(level, notice),
-    {ok, Bridge, Out} = inetpy_bridge:where(1),
+    {ok, Bridge, Out} = inetpy_bridge:where(1, infinity),
     works().
 
 bad_frame(0) -> <<>>;
@@ -147,10 +176,10 @@ bad_frame(4) -> term_to_binary(rand:uniform(1000));
 bad_frame(5) -> term_to_binary({send, 1, not_a_reference, <<"x">>});
 bad_frame(6) -> term_to_binary({hello, 1, [], self(), hd(erlang:ports())});
 bad_frame(7) -> term_to_binary({down, self(), extra});
-%% A request as it should be, but for being compressed.
+%% A valid request, but compressed.
 bad_frame(8) -> term_to_binary({info, 0, make_ref(), lists:duplicate(1000, 0.0)}, [compressed]).
 
-%% What is not known is answered with a clear error.
+%% Unknown operations are answered with a clear error.
 unknown_requests(_Config) ->
     {C, _} = pair([{active, false}], [{active, false}]),
     {error, {inetpy, unknown_op, <<"fly">>}} = inetpy_request:call(C, fly, []),
@@ -172,22 +201,24 @@ bad_arguments(_Config) ->
     _ = logger:set_primary_config(level, notice),
     ok = gen_tcp:send(C, "still there").
 
-%% What a Python says in words that this node does not have is an error of the one who asked, and
-%% one line in the log. Nobody else notices.
+%% An answer with an atom that this node does not have is an error for its caller, and one line in the log. All
+%% other sockets go on.
 unknown_atoms(Config) ->
     ok = inetpy:stop(),
     Program = filename:join(proplists:get_value(priv_dir, Config), "strange"),
     ok = file:write_file(Program, [
         "#!", os:getenv("INETPY_TEST_PYTHON", "python3"), "\n",
-        "from inetpy.etf import encode_body\n"
-        "from inetpy.session import Session\n"
-        "from inetpy.terms import Atom\n"
-        "from inetpy.transports.stdio import run\n"
-        "def strange(session, ref, args):\n"
-        "    word = Atom('_'.join(('no', 'such', 'word', str(args))))\n"
-        "    session.note(encode_body((word, 1)))\n"
-        "    session.reply(ref, encode_body((Atom('ok'), word)))\n"
-        "Session.ops['strange'] = strange\n"
+        "from inetpy.codec.etf import encode_body\n"
+        "from inetpy.codec.terms import Atom\n"
+        "from inetpy.links.stdio import run\n"
+        "from inetpy.operations.dispatch import OPERATIONS\n"
+        "from inetpy.wire.requests import SESSION, SOCKET\n"
+        "def strange(session, ref, request):\n"
+        "    word = encode_body(Atom('no_such_word_' + ref[-12:].hex()))\n"
+        "    session.link.opened(1 << 20, word, 'stream', ref)\n"
+        "    session.answer(ref, b'h\\2w\\2ok' + word)\n"
+        "SESSION['strange'] = SOCKET['close']\n"
+        "OPERATIONS['strange'] = strange\n"
         "run()\n"
     ]),
     ok = file:change_mode(Program, 8#755),
@@ -197,7 +228,7 @@ unknown_atoms(Config) ->
     {C, A} = pair([{active, false}], [{active, false}]),
     #{bridge := Bridge} = inetpy:info(),
     ok = logger:add_handler(?FUNCTION_NAME, ?MODULE, #{config => self()}),
-    [{error, {inetpy, exception, _}} = inetpy_request:open(strange, N) || N <- lists:seq(1, 20)],
+    [{error, {inetpy, exception, _}} = inetpy_request:open(strange, []) || _ <- lists:seq(1, 20)],
     ok = logger:remove_handler(?FUNCTION_NAME),
     [_] = logged(),
     #{bridge := Bridge} = inetpy:info(),
@@ -206,7 +237,7 @@ unknown_atoms(Config) ->
     _ = [os:unsetenv("INETPY_PYTHON") || Before =:= false],
     _ = [os:putenv("INETPY_PYTHON", Before) || Before =/= false].
 
-%% A handler of logger that sends on what it gets.
+%% A logger handler that sends its events to the test.
 log(Event, #{config := Pid}) ->
     Pid ! {log, Event}.
 
@@ -216,11 +247,11 @@ logged() ->
     after 100 -> []
     end.
 
-%% A request that nobody understands is a line in the log, whatever is in it, and what was read
-%% with it is not lost.
+%% A malformed request is one short line in the log, however large it is. The frames that were read with it are
+%% not lost.
 large_terms_are_logged(_Config) ->
     {C, A} = pair([{active, false}], [{active, false}]),
-    {ok, Bridge, Out} = inetpy_bridge:where(1),
+    {ok, Bridge, Out} = inetpy_bridge:where(1, infinity),
     Terms = [1 bsl 20000, lists:duplicate(10000, 1 bsl 20000), nested(20000), #{nested(20000) => <<0:8000000>>}, {}],
     ok = logger:add_handler(?FUNCTION_NAME, ?MODULE, #{config => self()}),
     _ = logger:set_primary_config(level, all),
@@ -236,7 +267,7 @@ large_terms_are_logged(_Config) ->
     Lines = [Text || #{level := warning, msg := {"~ts", [Text]}} <- logged()],
     true = length(Lines) =:= length(Frames) + length(Answers),
     [] = [Line || Line <- Lines, byte_size(Line) > 250],
-    {ok, Bridge, Out} = inetpy_bridge:where(1).
+    {ok, Bridge, Out} = inetpy_bridge:where(1, infinity).
 
 nested(0) -> [];
 nested(N) -> [nested(N - 1)].
@@ -253,7 +284,7 @@ application_stops(_Config) ->
     ok = inetpy:start(),
     works().
 
-%% A Python that is not there, or is not ours, is a readable error.
+%% A program that does not exist, or is no inetpy, gives a readable error.
 wrong_python(_Config) ->
     ok = inetpy:stop(),
     Before = os:getenv("INETPY_PYTHON", ""),
@@ -271,7 +302,7 @@ wrong_python(_Config) ->
     ok = inetpy:start(),
     works().
 
-%% A Python that speaks another version is a readable error.
+%% A Python with another version of the protocol gives a readable error.
 other_protocol(Config) ->
     ok = inetpy:stop(),
     Hello = term_to_binary({hello, 9, []}),
@@ -290,7 +321,7 @@ other_protocol(Config) ->
     ok = inetpy:start(),
     works().
 
-%% However often it is killed, it comes back, and the whole node stays on it.
+%% However often the bridge is killed, it comes back, and the whole node stays on Python sockets.
 killed_without_end(_Config) ->
     ok = inetpy:install(),
     [
@@ -306,8 +337,8 @@ killed_without_end(_Config) ->
     true = lists:keymember(inetpy, 1, application:which_applications()),
     works().
 
-%% A Python that cannot be started again: calls fail with an error of ours, and never go to the
-%% stock driver; one line in the log says so; and all is well when it can.
+%% Python dies and cannot be started again. Calls fail with `{inetpy, down, _}` and never go to the stock driver,
+%% and one line in the log says why. When Python can be started, calls work again.
 python_is_gone(Config) ->
     ok = inetpy:install(),
     Tries = filename:join(proplists:get_value(priv_dir, Config), "tries"),
@@ -335,7 +366,7 @@ python_is_gone(Config) ->
     ok = logger:remove_handler(?FUNCTION_NAME),
     [error, error, notice] = [Level || #{level := Level, meta := #{application := inetpy}} <- logged()].
 
-%% A service manager that stops a node sends SIGTERM to all its processes: Python waits for the node.
+%% A service manager that stops a node sends SIGTERM to all its processes. Python goes on until the node ends.
 told_to_end(_Config) ->
     {C, A} = pair([{active, false}], [{active, false}]),
     #{os_pid := OsPid} = inetpy:info(),
@@ -344,7 +375,153 @@ told_to_end(_Config) ->
     {ok, <<"still there">>} = gen_tcp:recv(A, 11, 5000),
     #{os_pid := OsPid} = inetpy:info().
 
-%% gen_tcp takes the first option that names a module: ours must come first.
+%% A Python that neither reads nor greets is ended by inetpy:stop/0, which does not wait for a greeting.
+hanging_python(Config) ->
+    with_python(hanging(Config), fun(HasStarted) ->
+        kill_python(),
+        OsPid = HasStarted(),
+        {Time, ok} = timer:tc(fun inetpy:stop/0),
+        true = Time < 10000000,
+        true = xc:until(fun() -> not filelib:is_dir("/proc/" ++ OsPid) end)
+    end).
+
+%% The same while inetpy:start/0 waits for the greeting.
+hanging_first_python(Config) ->
+    ok = inetpy:stop(),
+    _ = logger:set_primary_config(level, emergency),
+    with_python(hanging(Config), fun(HasStarted) ->
+        Starting = xc:spawn_call(fun inetpy:start/0),
+        OsPid = HasStarted(),
+        {error, {not_started, inetpy}} = inetpy:stop(),
+        {error, stopped} = xc:await(Starting, 10000),
+        true = xc:until(fun() -> not filelib:is_dir("/proc/" ++ OsPid) end)
+    end),
+    _ = logger:set_primary_config(level, notice),
+    ok = inetpy:start(),
+    works().
+
+%% {Program, a function that waits until it runs}
+hanging(Config) ->
+    File = filename:join(proplists:get_value(priv_dir, Config), "hangs"),
+    _ = file:delete(File),
+    Program = write_program(Config, "hanging_python", ["#!/bin/sh\necho $$ > ", File, "\nexec sleep 600\n"]),
+    {Program, fun() ->
+        true = xc:until(fun() -> filelib:file_size(File) > 0 end),
+        {ok, OsPid} = file:read_file(File),
+        string:trim(binary_to_list(OsPid))
+    end}.
+
+%% A bridge process that is killed in its start does not mean that Python cannot be started: calls wait.
+killed_in_its_start(_Config) ->
+    _ = logger:set_primary_config(level, emergency),
+    Calls = [
+        begin
+            true = xc:until(fun() -> is_pid(whereis(inetpy_bridge)) end),
+            Bridge = whereis(inetpy_bridge),
+            Ref = erlang:monitor(process, Bridge),
+            exit(Bridge, kill),
+            receive {'DOWN', Ref, _, _, _} -> ok end,
+            xc:spawn_call(fun() -> element(1, gen_tcp:listen(0, ?PASSIVE)) end)
+        end
+     || _ <- lists:seq(1, 5)
+    ],
+    [ok = xc:await(Call, 20000) || Call <- Calls],
+    _ = logger:set_primary_config(level, notice),
+    works().
+
+%% Made-up sockets, with a number, a bridge or a port that is none, answer as closed ones.
+made_up_handles(_Config) ->
+    {{'$inet', inetpy_tcp, {Bridge, Out, _}}, _} = pair([{active, false}], [{active, false}]),
+    Huge = binary:copy(<<"x">>, 3000000),
+    Stock = closed_answers(fun() -> {ok, S} = gen_tcp:listen(0, [{active, false}]), ok = gen_tcp:close(S), S end, Huge),
+    [
+        Stock = closed_answers(fun() -> {'$inet', inetpy_tcp, Handle} end, Huge)
+     || Handle <- [
+            {Bridge, Out, foo}, {Bridge, Out, 1.0}, {Bridge, Out, <<"1">>}, {Bridge, Out, -1}, {Bridge, Out, 1 bsl 100},
+            {Bridge, foo, 1}, {Bridge, Bridge, 1}, {no_such_bridge, Out, foo}
+        ]
+    ],
+    Datagrams = {'$inet', inetpy_udp, {Bridge, Out, foo}},
+    {error, closed} = gen_udp:recv(Datagrams, 0),
+    {error, closed} = gen_udp:send(Datagrams, {127, 0, 0, 1}, 9, "x"),
+    ok = gen_udp:close(Datagrams),
+    works().
+
+closed_answers(Closed, Huge) ->
+    S = Closed(),
+    Calls = [
+        fun() -> gen_tcp:send(S, "x") end, fun() -> gen_tcp:send(S, Huge) end, fun() -> gen_tcp:recv(S, 0) end,
+        fun() -> gen_tcp:recv(S, 0, 100) end, fun() -> gen_tcp:accept(S) end, fun() -> gen_tcp:shutdown(S, write) end,
+        fun() -> inet:setopts(S, [{active, once}]) end, fun() -> inet:getopts(S, [active]) end,
+        fun() -> inet:sockname(S) end, fun() -> inet:peername(S) end, fun() -> inet:getstat(S) end,
+        fun() ->
+            Ref = inet:monitor(S),
+            receive {'DOWN', Ref, _, _, Reason} -> Reason after 5000 -> nothing end
+        end,
+        fun() -> gen_tcp:close(S) end
+    ],
+    [xc:await(xc:spawn_call(Call), 5000) || Call <- Calls].
+
+%% A frame `{Id, Active, To, Message}` forwards a message, and sets the mode of the socket. The mode decides
+%% which messages the owner gets when Python ends.
+frames_with_mode(Config) ->
+    ok = inetpy:stop(),
+    _ = logger:set_primary_config(level, emergency),
+    Fake = filename:join([filename:dirname(code:which(?MODULE)), "..", "fake_python.py"]),
+    Program = write_program(Config, "fake_python", ["#!/bin/sh\nexec python3 ", Fake, "\n"]),
+    Error = {error, {inetpy, exception, "an answer with an unknown atom"}},
+    with_python({Program, none}, fun(none) ->
+        [
+            begin
+                ok = inetpy:start(),
+                {Heard, WasActive} = told_by_fake(Frames),
+                ok = inetpy:stop()
+            end
+         || {Frames, Heard, WasActive} <- [
+                {[], [], false},
+                {[{active, 1, true}], [], true},
+                {[{1, true, self(), one}], [one], true},
+                {[{1, true, self(), one}, {1, false, self(), two}], [one, two], false},
+                {[{1, true, alias, one}], [{alias, one}], true},
+                {[{1, true, self(), one}, {1, false, alias, two}], [one, {alias, two}], false},
+                {[{1, true, self(), one}, {active, 1, false}], [one], false},
+                %% frames of other sockets, which are closed
+                {[{active, 1, true}, {2, false, self(), one}, {300, false, alias, two}], [one, {alias, two}], true},
+                %% a message with an atom that this node does not have: only the message is lost
+                {[{1, true, self(), unknown_atom}, {1, true, self(), one}], [one], true},
+                {[{1, true, self(), one}, {300, false, alias, unknown_atom}], [one, {alias, Error}], true},
+                {[{1, true, self(), one}, {1, false, alias, unknown_atom}], [one, {alias, Error}], false}
+            ]
+        ]
+    end),
+    _ = logger:set_primary_config(level, notice),
+    ok.
+
+%% The fake Python opens socket 1, sends the frames, and leaves. {The messages, whether the socket was active}
+told_by_fake(Frames) ->
+    {ok, Bridge, Out} = inetpy_bridge:where(1, infinity),
+    Socket = {'$inet', inetpy_tcp, {Bridge, Out, 1}},
+    Alias = erlang:alias(),
+    [
+        begin
+            Text = binary:replace(term_to_binary(Frame), <<"unknown_atom">>, <<"no_atom_here">>),
+            true = port_command(Out, term_to_binary({say, 0, Alias, <<"SAY:", Text/binary>>}))
+        end
+     || Frame <- [{open, 1, Socket, stream, self()} | [with_alias(Frame, Alias) || Frame <- Frames]]
+    ],
+    true = port_command(Out, term_to_binary({say, 0, Alias, <<"LEAVE:">>})),
+    Heard = xc:messages(fun(Message) -> Message =:= {tcp_closed, Socket} end, 5000),
+    true = erlang:unalias(Alias),
+    Messages = Heard -- [{tcp_error, Socket, inetpy_down}, {tcp_closed, Socket}],
+    {
+        [case Message of {Alias, Answer} -> {alias, Answer}; _ -> Message end || Message <- Messages],
+        lists:member({tcp_error, Socket, inetpy_down}, Heard)
+    }.
+
+with_alias({Id, Active, alias, Message}, Alias) -> {Id, Active, Alias, Message};
+with_alias(Frame, _) -> Frame.
+
+%% gen_tcp takes the first option that names a module, so our module must come first.
 options_order(_Config) ->
     {ok, Stock} = gen_tcp:listen(0, [inet, {tcp_module, inetpy_tcp}]),
     true = is_port(Stock),
@@ -355,7 +532,7 @@ options_order(_Config) ->
     {ok, Six} = gen_tcp:listen(0, inetpy:tcp_options([inet6])),
     {ok, {{0, 0, 0, 0, 0, 0, 0, 0}, _}} = inet:sockname(Six).
 
-%% Opening and closing leaves nothing behind, on either side.
+%% Opening and closing sockets leaks nothing, in Python or in the bridge.
 no_leaks(_Config) ->
     works(),
     #{os_pid := OsPid, bridge := Bridge} = inetpy:info(),
@@ -365,10 +542,26 @@ no_leaks(_Config) ->
     [spawn_wait(fun() -> _ = pair([{active, true}], [{active, false}]) end) || _ <- lists:seq(1, 50)],
     true = xc:until(fun() -> inetpy:which_sockets() =:= [] end),
     true = xc:until(fun() -> Descriptors() =< Before end),
-    State = sys:get_state(Bridge),
-    [] = [Size || Map <- tuple_to_list(State), is_map(Map), Size <- [map_size(Map)], Size =/= 0].
+    0 = xc:map_sizes(sys:get_state(Bridge)).
 
 %% --- tools -----------------------------------------------------------------
+
+%% Runs Fun with another program as Python.
+with_python({Program, Argument}, Fun) ->
+    Before = os:getenv("INETPY_PYTHON"),
+    true = os:putenv("INETPY_PYTHON", Program),
+    try
+        Fun(Argument)
+    after
+        _ = [os:unsetenv("INETPY_PYTHON") || Before =:= false],
+        _ = [os:putenv("INETPY_PYTHON", Before) || Before =/= false]
+    end.
+
+write_program(Config, Name, Text) ->
+    Program = filename:join(proplists:get_value(priv_dir, Config), Name),
+    ok = file:write_file(Program, Text),
+    ok = file:change_mode(Program, 8#755),
+    Program.
 
 kill_python() ->
     #{os_pid := OsPid, bridge := Bridge} = inetpy:info(),
@@ -376,7 +569,7 @@ kill_python() ->
     [] = os:cmd("kill -9 " ++ integer_to_list(OsPid)),
     receive {'DOWN', Ref, _, _, _} -> ok after 5000 -> ct:fail(bridge_did_not_notice) end.
 
-%% A process that prepares, and then makes one call that waits.
+%% A process that runs Prepare, and then makes the call that Prepare returns.
 waiting(Prepare) ->
     Parent = self(),
     spawn_link(fun() ->

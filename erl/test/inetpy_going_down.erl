@@ -1,4 +1,4 @@
-%% A node that goes down while an application uses sockets, which prints what that sees.
+%% A node that goes down while an application uses sockets. The application prints what it sees.
 %%
 %% Run by tests/test_suites.py on stock sockets and on Python's: both print the same. The
 %% application starts before inetpy, and so ends after it.
@@ -12,8 +12,7 @@
 
 -define(LOOPBACK, {127, 0, 0, 1}).
 
-%% Way is `inet` or `inetpy`; How is `init_stop`, or `permanent` for the end of an application that
-%% the node cannot do without.
+%% Way is `inet` or `inetpy`. How is `init_stop`, or `permanent`: then a permanent application ends.
 -spec main([string()]) -> ok.
 main([Way, How]) ->
     Application = {application, ?MODULE, [
@@ -35,7 +34,7 @@ go_down("permanent") ->
     exit(whereis(needed), kill),
     ok.
 
-%% Processes that are of no application.
+%% Processes that belong to no application.
 echo_server() ->
     Self = self(),
     spawn(fun() ->
@@ -58,7 +57,7 @@ echo(S) ->
         {error, _} -> ok
     end.
 
-%% Says what it gets, which is nothing.
+%% Prints the messages that it gets. There should be none.
 outsider(Port) ->
     Self = self(),
     spawn(fun() ->
@@ -70,7 +69,7 @@ outsider(Port) ->
     end),
     receive connected -> ok end.
 
-%% The standard error is written at once, and by no process that ends.
+%% Standard error: it is written at once, and its process does not end with the applications.
 say(Term) -> io:format(standard_error, "~p~n", [Term]).
 
 %% --- application -----------------------------------------------------------

@@ -1,14 +1,14 @@
-%% What one socket, one peer or one caller may not do to all others; and a Python that stands still.
+%% One socket, one peer or one caller cannot harm all others. And a Python that stands still.
 -module(inetpy_hostile_SUITE).
 
 -export([suite/0, all/0, init_per_testcase/2, end_per_testcase/2]).
 -export([
     out_of_band/1, flood_and_neighbour/1, flood_and_memory/1, send_of_a_gigabyte/1,
-    send_that_nobody_reads/1, feeder_dies/1, feeders_end/1, many_monitors/1, monitoring_process_dies/1,
+    send_that_nobody_reads/1, feeder_dies/1, feeders_end/1, caller_of_feeder_dies/1, many_monitors/1, monitoring_process_dies/1,
     stopped_twice/1, stopped_recv/1, stopped_accept/1, stopped_connect/1, stopped_lookup/1, stopped_with_full_pipe/1,
     silence_is_logged/1, environment/1
 ]).
-%% a handler of logger
+%% logger handler
 -export([log/2]).
 
 -define(LOOPBACK, {127, 0, 0, 1}).
@@ -20,7 +20,7 @@ suite() -> [{timetrap, {minutes, 2}}].
 all() ->
     [
         out_of_band, flood_and_neighbour, flood_and_memory, send_of_a_gigabyte,
-        send_that_nobody_reads, feeder_dies, feeders_end, many_monitors, monitoring_process_dies,
+        send_that_nobody_reads, feeder_dies, feeders_end, caller_of_feeder_dies, many_monitors, monitoring_process_dies,
         stopped_twice, stopped_recv, stopped_accept, stopped_connect, stopped_lookup, stopped_with_full_pipe, silence_is_logged, environment
     ].
 
@@ -29,7 +29,7 @@ init_per_testcase(_Case, Config) ->
     #{bridge := Bridge} = inetpy:info(),
     [{bridge, Bridge} | Config].
 
-%% No case may cost the bridge, but for the one that starts it again.
+%% The bridge must survive every case, except the one that restarts it.
 end_per_testcase(environment, _Config) ->
     inetpy:stop();
 end_per_testcase(_Case, Config) ->
@@ -41,7 +41,7 @@ end_per_testcase(_Case, Config) ->
 
 %% --- peers -------------------------------------------------------------------
 
-%% A peer of a unix socket, or of TCP, sends bytes out of band: as on stock sockets, one at a time.
+%% A peer sends bytes out of band, by a unix socket and by TCP. The results are those of stock sockets.
 out_of_band(_Config) ->
     [
         begin
@@ -88,7 +88,7 @@ send_all(P, Data, Flags) ->
 sized({ok, Data}) -> {ok, byte_size(Data)};
 sized(Error) -> Error.
 
-%% How many bytes come until the end. Of those before, some may be missing: they were out of band.
+%% How many bytes come until the end, and the error of the end.
 rest(S, Size) ->
     case gen_tcp:recv(S, 0, 200) of
         {ok, More} -> rest(S, Size + byte_size(More));
@@ -97,7 +97,7 @@ rest(S, Size) ->
 
 %% --- floods ------------------------------------------------------------------
 
-%% While a socket delivers 300,000 packets that it has in its buffer, others are answered.
+%% While a socket delivers 300,000 packets from its buffer, other sockets are answered.
 flood_and_neighbour(_Config) ->
     Packets = 300000,
     {Flooded, Flooder} = pair([{packet, 1}, {buffer, 4 * ?MEGABYTE}, {recbuf, 4 * ?MEGABYTE}], []),
@@ -131,7 +131,7 @@ count(Test, Packets, N) ->
             count(Test, Packets, N)
     end.
 
-%% Python takes no more for such a flood than for any other.
+%% Such a flood costs Python little memory.
 flood_and_memory(_Config) ->
     {Flooded, Flooder} = pair([{packet, 1}, {buffer, 4 * ?MEGABYTE}, {recbuf, 4 * ?MEGABYTE}], []),
     Before = python_memory(),
@@ -144,7 +144,7 @@ flood_and_memory(_Config) ->
 
 %% --- large sends -------------------------------------------------------------
 
-%% More than one frame may have.
+%% A send that is larger than the largest frame.
 send_of_a_gigabyte(_Config) ->
     Size = 1100 * ?MEGABYTE,
     {S, P} = pair([], []),
@@ -154,7 +154,7 @@ send_of_a_gigabyte(_Config) ->
     ok = gen_tcp:send(S, binary:copy(<<0>>, Size)),
     ok = gen_tcp:close(S),
     {read, Size} = receive {'DOWN', _, process, _, Reason} -> Reason end,
-    %% a datagram and a raw option of that size
+    %% the same size for a datagram and for a raw option
     Huge = binary:copy(<<0>>, 1 bsl 30),
     {ok, U} = gen_udp:open(0, [{udp_module, inetpy_udp}]),
     {error, emsgsize} = gen_udp:send(U, ?LOOPBACK, 9, Huge),
@@ -168,7 +168,7 @@ drain(Peer, Size) ->
         {error, closed} -> Size
     end.
 
-%% The bytes stay with the node, and Python and the emulator take little more than they are.
+%% The bytes stay with the node. Python and the emulator need little memory besides.
 send_that_nobody_reads(_Config) ->
     Size = 200 * ?MEGABYTE,
     {S, P} = pair([], []),
@@ -188,7 +188,7 @@ send_that_nobody_reads(_Config) ->
     {ok, [{send_pend, 0}]} = inet:getstat(S, [send_pend]),
     true = byte_size(Data) =:= Size.
 
-%% The process that has the rest of a large send is killed: the peer sees the end in the middle.
+%% The feeder of a large send is killed: the connection ends in the middle of the data.
 feeder_dies(_Config) ->
     {S, P} = pair([{active, true}], []),
     Before = processes(),
@@ -200,9 +200,9 @@ feeder_dies(_Config) ->
     works().
 
 feeders(Before) ->
-    [Pid || Pid <- processes() -- Before, {current_function, {inetpy_request, feed, 3}} <- [process_info(Pid, current_function)]].
+    [Pid || Pid <- processes() -- Before, {current_function, {inetpy_request, feed, _}} <- [process_info(Pid, current_function)]].
 
-%% Whatever becomes of a large send, nothing of it stays behind.
+%% Whatever becomes of a large send, its feeder ends.
 feeders_end(_Config) ->
     Before = processes(),
     Huge = binary:copy(<<0>>, 20 * ?MEGABYTE),
@@ -228,9 +228,34 @@ feeders_end(_Config) ->
     ],
     works().
 
+%% The caller of a large send is killed before Python has answered. A connection gets all of the data. On a socket
+%% that refuses the send, the feeder ends.
+caller_of_feeder_dies(_Config) ->
+    Huge = binary:copy(<<0>>, 20 * ?MEGABYTE),
+    {S, P} = pair([], []),
+    {ok, L} = gen_tcp:listen(0, ?INETPY),
+    {ok, U} = gen_udp:open(0, [{udp_module, inetpy_udp}]),
+    {ok, Closed} = gen_tcp:listen(0, ?INETPY),
+    ok = gen_tcp:close(Closed),
+    Before = processes(),
+    [
+        begin
+            Stopped = stop_python(),
+            {Caller, Ref} = xc:spawn_call(fun() -> inetpy_request:send(Socket, Huge) end),
+            true = xc:until(fun() -> feeders(Before) =/= [] end),
+            exit(Caller, kill),
+            receive {'DOWN', Ref, process, Caller, killed} -> ok end,
+            resume_python(Stopped),
+            _ = [{ok, _} = gen_tcp:recv(P, byte_size(Huge), 10000) || Socket =:= S],
+            true = xc:until(fun() -> feeders(Before) =:= [] end)
+        end
+     || Socket <- [L, U, Closed, S]
+    ],
+    works().
+
 %% --- monitors ----------------------------------------------------------------
 
-%% The work of a cancelled monitor does not grow with their number. Reductions, not time, are counted.
+%% The cost of cancelling a monitor does not grow with the number of monitors. The cost is counted in reductions.
 many_monitors(Config) ->
     Bridge = proplists:get_value(bridge, Config),
     {S, P} = pair([], []),
@@ -254,11 +279,11 @@ reductions(Pid) ->
     {reductions, Count} = process_info(Pid, reductions),
     Count.
 
-%% The monitors of a process end with it.
+%% The monitors that a process has of sockets end with the process.
 monitoring_process_dies(Config) ->
     Bridge = proplists:get_value(bridge, Config),
     {S, _} = pair([], []),
-    Size = fun() -> lists:sum([map_size(Map) || Map <- tuple_to_list(sys:get_state(Bridge)), is_map(Map)]) end,
+    Size = fun() -> xc:map_sizes(sys:get_state(Bridge)) end,
     Before = Size(),
     {Pid, Ref} = spawn_monitor(fun() -> [inet:monitor(S) || _ <- lists:seq(1, 50)] end),
     receive {'DOWN', Ref, process, Pid, normal} -> ok end,
@@ -272,7 +297,7 @@ stopped_recv(_Config) ->
     {ok, U} = gen_udp:open(0, [{udp_module, inetpy_udp}, binary, {active, false}, {ip, ?LOOPBACK}]),
     {ok, Port} = inet:port(U),
     {ok, Peer} = gen_udp:open(0, [{inet_backend, inet}]),
-    %% one waits already, the other calls while Python stands still
+    %% one caller waits already, the others call while Python stands still
     Waiting = xc:spawn_call(fun() -> timed(fun() -> gen_tcp:recv(S, 0, 1000) end) end),
     {W, Q} = pair([], []),
     true = xc:until(fun() -> waits(element(1, Waiting)) end),
@@ -289,8 +314,8 @@ stopped_recv(_Config) ->
     {ok, {_, _, <<"late">>}} = gen_udp:recv(U, 0, 5000),
     nothing = xc:next(0).
 
-%% Python stands still for a part of a timeout, and again when that has ended: the time counts from the
-%% call, and data for a caller that has given up is for the next.
+%% Python stands still for a part of a timeout, and again when the timeout has passed. The timeout counts from the
+%% call. Data that comes after it is for the next recv.
 stopped_twice(_Config) ->
     {S, P} = pair([], []),
     Stopped = stop_python(),
@@ -304,7 +329,7 @@ stopped_twice(_Config) ->
     resume_python(Stopped),
     {ok, <<"late">>} = gen_tcp:recv(S, 0, 5000).
 
-%% A connection that comes meanwhile is for the next accept.
+%% A connection that comes while Python stands still is for the next accept.
 stopped_accept(_Config) ->
     {ok, L} = gen_tcp:listen(0, ?INETPY),
     {ok, Port} = inet:port(L),
@@ -319,7 +344,7 @@ stopped_accept(_Config) ->
     ok = gen_tcp:send(P, "hello"),
     {ok, <<"hello">>} = gen_tcp:recv(S, 5, 5000).
 
-%% A connection that nobody waits for any more is closed.
+%% A connection whose caller has given up is closed.
 stopped_connect(_Config) ->
     {ok, L} = gen_tcp:listen(0, [{inet_backend, inet}, binary, {active, false}, {ip, ?LOOPBACK}]),
     {ok, Port} = inet:port(L),
@@ -339,13 +364,13 @@ stopped_lookup(_Config) ->
     resume_python(Stopped),
     {ok, ?LOOPBACK} = inetpy_inet:getaddr("localhost", inet, 5000).
 
-%% Also when the pipe to Python takes nothing more.
+%% A call with a timeout ends in time even when the pipe to Python is full.
 stopped_with_full_pipe(_Config) ->
     {S, P} = pair([], []),
     {W, _} = pair([], []),
     Stopped = stop_python(),
     Senders = [xc:spawn_call(fun() -> gen_tcp:send(S, binary:copy(<<0>>, ?MEGABYTE)) end) || _ <- lists:seq(1, 20)],
-    {ok, _, Port} = inetpy_bridge:where(1),
+    {ok, _, Port} = inetpy_bridge:where(1, infinity),
     true = xc:until(fun() -> not port_command(Port, term_to_binary({ping, 0}), [nosuspend]) end),
     {{error, timeout}, true} = timed(fun() -> gen_tcp:recv(W, 0, 500) end),
     resume_python(Stopped),
@@ -353,7 +378,7 @@ stopped_with_full_pipe(_Config) ->
     [ok = xc:await(Sender, 20000) || Sender <- Senders],
     {error, timeout} = gen_tcp:recv(W, 0, 10).
 
-%% A Python that has not answered for long is logged, once, and its return too.
+%% A Python that has not answered for five seconds is logged, once. So is its next answer.
 silence_is_logged(_Config) ->
     ok = logger:add_handler(?MODULE, ?MODULE, #{config => #{test => self()}, level => notice}),
     Stopped = stop_python(),
@@ -369,7 +394,7 @@ log(#{level := Level, msg := {Format, Arguments}, meta := #{application := inetp
 log(_, _) ->
     ok.
 
-%% Of the node's environment Python sees what it needs.
+%% Python gets only a part of the node's environment.
 environment(_Config) ->
     true = os:putenv("SECRET_OF_THE_NODE", "1"),
     true = os:putenv("WANTED_BY_PYTHON", "1"),
@@ -402,7 +427,7 @@ works() ->
     {ok, <<"works">>} = gen_tcp:recv(P, 5, 5000),
     ok = gen_tcp:close(S).
 
-%% {Result, whether Python stood still all the time}: the call did not wait for Python.
+%% {Result, whether the call ended in time}.
 timed(Call) ->
     {Time, Result} = timer:tc(Call),
     {Result, Time < 10000000}.

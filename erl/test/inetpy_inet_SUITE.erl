@@ -1,5 +1,5 @@
-%% Names and interfaces through Python: what needs a resolver that can be told what to
-%% answer, and how long to take. It is slow_python.py in this folder.
+%% Names and interfaces through Python: the cases that need a resolver with given answers and delays. That
+%% resolver is slow_python.py in this folder.
 -module(inetpy_inet_SUITE).
 
 -export([suite/0, all/0, init_per_suite/1, end_per_suite/1]).
@@ -42,7 +42,7 @@ end_per_suite(_Config) ->
     inetpy:stop(),
     application:unset_env(inetpy, python).
 
-%% While a lookup takes its time, sockets of the same bridge go on.
+%% During a slow lookup, sockets of the same bridge work.
 slow_lookup_blocks_nobody(_Config) ->
     {Pid, Ref} = spawn_monitor(fun() -> exit(inetpy_inet:getaddr("slow.test", inet)) end),
     {C, A} = pair(),
@@ -58,28 +58,28 @@ echo_until_down(C, A, Pid, Ref, N) ->
         echo_until_down(C, A, Pid, Ref, N + 1)
     end.
 
-%% More lookups at a time than a machine has cores: they do not wait for each other.
+%% More lookups at a time than a machine has cores do not wait for each other.
 many_slow_lookups(_Config) ->
     Parent = self(),
     Start = erlang:monotonic_time(millisecond),
     Pids = [spawn(fun() -> Parent ! {self(), inetpy_inet:getaddr("slow.test", inet)} end) || _ <- lists:seq(1, 20)],
     [receive {Pid, {ok, ?LOOPBACK}} -> ok after 20000 -> ct:fail("no answer") end || Pid <- Pids],
-    %% one after another it would be half a minute
+    %% one after another they would take half a minute
     true = erlang:monotonic_time(millisecond) - Start < 15000.
 
-%% Who has a timeout is told in time, and the late answer is left nowhere.
+%% A lookup with a timeout ends in time, and its late answer is dropped.
 timeout(_Config) ->
     {error, timeout} = inetpy_inet:getaddrs("slow.test", inet, 50),
     {error, timeout} = inetpy_inet:gethostbyname("slow.test", inet, 50),
     receive Message -> ct:fail({left_over, Message}) after 2000 -> ok end.
 
-%% A connect whose time goes by in the lookup.
+%% The timeout of a connect passes during the lookup.
 connect_timeout(_Config) ->
     {error, timeout} = gen_tcp:connect("slow.test", 9, [{tcp_module, inetpy_tcp}], 50),
     {error, timeout} = gen_tcp:connect("slow.test", 9, ?HAPPY, 50),
     {_, _} = pair().
 
-%% Connecting and sending by name asks Python too.
+%% Connecting and sending by name look up names in Python too.
 by_name(_Config) ->
     {ok, L} = gen_tcp:listen(0, [{ip, ?LOOPBACK}]),
     {ok, Port} = inet:port(L),
@@ -93,7 +93,7 @@ by_name(_Config) ->
     {ok, {?LOOPBACK, _, <<"x">>}} = gen_udp:recv(U, 0, 5000),
     {error, nxdomain} = gen_udp:send(Sender, "unknown.test", UdpPort, "x").
 
-%% A node with a resolver of its own is asked itself.
+%% A node with a resolver of its own looks up names itself.
 own_resolver(_Config) ->
     ok = inet_db:set_lookup([file]),
     ok = inet_db:add_host({192, 0, 2, 77}, ["only.erlang.test"]),
@@ -135,8 +135,8 @@ happy_eyeballs_fails(_Config) ->
     {'EXIT', badarg} = (catch gen_tcp:connect("", Port, ?HAPPY, 5000)),
     Before = inetpy:which_sockets().
 
-%% Whoever does not answer at all is left behind: its address is that of a listener whose
-%% queue is full.
+%% An address that does not answer at all is overtaken by the next. It is the address of a listener with a full
+%% backlog.
 happy_eyeballs_waits(_Config) ->
     {ok, Full} = gen_tcp:listen(0, [inet6, {ip, ?LOOPBACK6}, {backlog, 0}]),
     {ok, Port} = inet:port(Full),
@@ -147,14 +147,14 @@ happy_eyeballs_waits(_Config) ->
     {ok, {?LOOPBACK, Port}} = inet:peername(S),
     {ok, _} = gen_tcp:accept(L, 5000).
 
-%% What it is bound to decides on the family.
+%% The address that a socket is bound to decides on its family.
 happy_eyeballs_bound(_Config) ->
     {ok, L} = gen_tcp:listen(0, [inet6, {ip, {0, 0, 0, 0, 0, 0, 0, 0}}, {ipv6_v6only, false}]),
     {ok, Port} = inet:port(L),
     {ok, S} = gen_tcp:connect("both.test", Port, [{ip, {127, 0, 0, 2}} | ?HAPPY], 5000),
     {ok, {{127, 0, 0, 2}, _}} = inet:sockname(S).
 
-%% Addresses need no race.
+%% A call with an address needs no race.
 happy_eyeballs_address(_Config) ->
     {ok, L} = gen_tcp:listen(0, [inet6, {ip, {0, 0, 0, 0, 0, 0, 0, 0}}, {ipv6_v6only, false}]),
     {ok, Port} = inet:port(L),
@@ -186,7 +186,7 @@ interfaces_of_namespace(_Config) ->
     end,
     port_close(Program).
 
-%% Questions that make no sense are answered, and the bridge goes on.
+%% Lookups of things that are no names are answered, and the bridge goes on.
 bad_requests(_Config) ->
     {error, {inetpy, _, _}} = inetpy_request:open(inet, {no_such_function, [], -1}),
     {error, {inetpy, _, _}} = inetpy_request:open(inet, {getaddrs, [], -1}),
@@ -194,7 +194,7 @@ bad_requests(_Config) ->
     {error, {inetpy, _, _}} = inetpy_request:open(inet, x),
     {ok, _} = inetpy_inet:gethostname().
 
-%% With the resolver's option inet6, addresses of IPv6 are looked up.
+%% With the resolver's option inet6, IPv6 addresses are looked up.
 inet6_first(_Config) ->
     {ok, {hostent, "both.test", [], inet, 4, [?LOOPBACK]}} = inetpy_inet:gethostbyname("both.test"),
     ok = inet_db:set_inet6(true),
@@ -202,7 +202,7 @@ inet6_first(_Config) ->
     ok = inet_db:set_inet6(false),
     {hostent, "both.test", [], inet6, 16, [{0, 0, 0, 0, 0, 0, 0, 1}]} = Host.
 
-%% The functions that take a socket, on sockets of either kind.
+%% The functions that take a socket, on Python's sockets and on stock sockets.
 sockets(_Config) ->
     {C, A} = pair(),
     {ok, Name} = inet:sockname(C),

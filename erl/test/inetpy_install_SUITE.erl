@@ -27,7 +27,7 @@ end_per_testcase(_Case, _Config) ->
     true = is_port(L),
     gen_tcp:close(L).
 
-%% Whatever atoms, addresses and arities a call has.
+%% Calls of every arity, with all options and addresses that name a family.
 all_calls(_Config) ->
     Path = "/tmp/inetpy_install_" ++ os:getpid(),
     Listeners = [
@@ -79,10 +79,10 @@ stock_by_option(_Config) ->
     Opened = [element(2, {ok, _} = gen_udp:open(0, Stock ++ O)) || O <- [[], [inet], [{ip, ?LOOPBACK6}], [{ip, {local, Path ++ "2"}}]]],
     [] = [S || S <- Listeners ++ Connected ++ Opened, not is_port(S)],
     [ok = file:delete(F) || F <- [Path, Path ++ "2"]],
-    %% and Python can be asked for still
+    %% a call can still ask for Python
     {ok, {'$inet', inetpy_tcp, _}} = gen_tcp:connect(?LOOPBACK, Port, [{inet_backend, inet}, {tcp_module, inetpy_tcp}]).
 
-%% Libraries that ask OTP for a module and call that.
+%% Libraries that ask OTP for a module, and call the module.
 module_asked_for(_Config) ->
     {Listening, Options} = inet:tcp_module([binary, {active, false}, {ip, ?LOOPBACK6}]),
     {ok, {'$inet', inetpy_tcp, _} = L} = Listening:listen(0, Options),
@@ -106,7 +106,7 @@ module_asked_for(_Config) ->
     ok = inetpy:uninstall(),
     [inet_tcp, inet_udp] = [inet_db:tcp_module(), inet_db:udp_module()].
 
-%% A default that is not OTP's is given back, and one that was set meanwhile stays.
+%% uninstall/0 restores a default module that is not OTP's. A default that was set meanwhile stays.
 own_default(_Config) ->
     ok = inetpy:uninstall(),
     ok = inet_db:set_tcp_module(inet6_tcp),
@@ -121,7 +121,7 @@ own_default(_Config) ->
     ok = inetpy:uninstall(),
     inet_tcp = inet_db:tcp_module().
 
-%% Without install/0, with `{tcp, inetpy_tcp}` in an inetrc: the family is that of the address.
+%% Without install/0, with `{tcp, inetpy_tcp}` in an inetrc: the address decides on the family.
 default_of_inetrc(_Config) ->
     ok = inetpy:uninstall(),
     ok = inet_db:set_tcp_module(inetpy_tcp),
@@ -134,7 +134,7 @@ default_of_inetrc(_Config) ->
     ok = inet_db:set_tcp_module(inet_tcp),
     ok = inet_db:set_udp_module(inet_udp).
 
-%% Who names a module of his own gets it.
+%% A module that the caller names is used.
 own_module(_Config) ->
     {ok, L} = gen_tcp:listen(0, [{tcp_module, inetpy_happy_tcp}]),
     {'$inet', inetpy_tcp, _} = L,
@@ -151,7 +151,7 @@ idempotent(_Config) ->
     ok = inetpy:install(),
     {ok, {'$inet', inetpy_tcp, _}} = gen_tcp:listen(0, []).
 
-%% Everything is as it was; sockets that are open go on.
+%% After uninstall/0 everything is as before. Open sockets work on.
 uninstalled(_Config) ->
     {ok, L} = gen_tcp:listen(0, [binary, {active, false}]),
     {ok, Port} = inet:port(L),
@@ -164,7 +164,7 @@ uninstalled(_Config) ->
     {ok, {'$inet', inetpy_tcp, _} = A} = gen_tcp:accept(L, 5000),
     ok = gen_tcp:send(C, "hello"),
     {ok, <<"hello">>} = gen_tcp:recv(A, 5, 5000),
-    %% the backend whose modules were replaced works
+    %% the `socket` backend works, whose modules were replaced
     {ok, {'$inet', gen_tcp_socket, _} = S} = gen_tcp:listen(0, [{inet_backend, socket}]),
     ok = gen_tcp:close(S).
 
@@ -179,7 +179,7 @@ started_by_install(_Config) ->
     ok = inetpy:install(),
     {ok, {'$inet', inetpy_udp, _}} = gen_udp:open(0).
 
-%% A bridge that dies is started again, and calls meanwhile wait for it.
+%% A bridge that dies is started again. Calls wait until it is there.
 bridge_dies(_Config) ->
     [
         begin
@@ -206,7 +206,7 @@ many_at_once(_Config) ->
     ok = inetpy:install(),
     {ok, {'$inet', inetpy_tcp, _}} = gen_tcp:listen(0, []).
 
-%% Open sockets of OTP's socket backend would lose their module.
+%% install/0 refuses while sockets of OTP's socket backend are open: they would lose their module.
 refused_while_in_use(_Config) ->
     ok = inetpy:uninstall(),
     {ok, S} = gen_tcp:listen(0, [{inet_backend, socket}]),
@@ -214,7 +214,7 @@ refused_while_in_use(_Config) ->
     ok = gen_tcp:close(S),
     true = xc:until(fun() -> inetpy:install() =:= ok end).
 
-%% The shell's i() shows sockets of both.
+%% inet:i/0 shows stock sockets and Python's.
 listings(_Config) ->
     {ok, L} = gen_tcp:listen(0, [{ip, ?LOOPBACK}]),
     {ok, Port} = inet:port(L),
@@ -225,8 +225,8 @@ listings(_Config) ->
     Text = lists:append(ct:capture_get([])),
     [_, _, _] = string:split(Text, ":" ++ integer_to_list(Port), all).
 
-%% Nodes that talk to each other, with a table of mnesia on both: on the stock driver. This
-%% node is a distributed one: ct_run makes it so.
+%% Two distributed nodes with a table of mnesia on both. Distribution stays on the stock driver. ct_run has made
+%% this node a distributed one.
 distribution(_Config) ->
     {ok, Peer, Node} = peer:start(#{
         name => peer:random_name(), args => ["-pa" | [filename:dirname(code:which(M)) || M <- [inetpy, ?MODULE]]]

@@ -1,9 +1,9 @@
-%% Parts of OTP on inetpy sockets, with no change in them: ssl, httpc and httpd,
-%% ssh, ftp. The node's default module for TCP is ours, as with `{tcp, inetpy_tcp}.` in an inetrc;
-%% or inetpy is installed, when the environment says INETPY_TEST_WAY=whole_node. Each case
-%% asserts from outside whether Python holds the sockets: httpd and ftp name the family in their
-%% options, which asks for the stock module, whatever module is the node's default; so theirs are
-%% Python's on the whole node only.
+%% Parts of OTP on inetpy sockets, unchanged: ssl, httpc and httpd, ssh, ftp.
+%%
+%% There are two ways. Normally the node's default module for TCP is ours, as with `{tcp, inetpy_tcp}.` in an
+%% inetrc. With INETPY_TEST_WAY=whole_node in the environment, inetpy is installed. httpd and ftp name the family
+%% in their options, which means the stock module whatever the default is. So their sockets are Python's only in
+%% the second way. Each case asserts from outside whether Python holds the sockets.
 -module(inetpy_otp_SUITE).
 
 -export([suite/0, all/0, init_per_suite/1, end_per_suite/1]).
@@ -43,7 +43,7 @@ tls_handshake_and_data(Config) ->
     ok = ssl:close(Client),
     {error, closed} = ssl:recv(Server, 0, 5000).
 
-%% A connection of gen_tcp becomes one of TLS.
+%% A gen_tcp connection is upgraded to TLS.
 tls_upgrade(Config) ->
     {ok, L} = gen_tcp:listen(0, [binary, {active, false}]),
     {'$inet', inetpy_tcp, _} = L,
@@ -148,9 +148,9 @@ ssh_exec(Config) ->
     ok = ssh:close(Connection),
     ok = ssh:stop_daemon(Daemon).
 
-%% The client of ftp connects for its data, or listens for it. The server is another program.
-%% OTP 25's client sometimes answers `ok` in place of the data, on stock sockets too: when the
-%% server's word comes before the end of the data. Then it is asked again, in a session of its own.
+%% The ftp client connects for its data, or listens for it. The server is another program. OTP 25's client has
+%% a race, on stock sockets too: when the server's reply comes before the end of the data, the client answers `ok`
+%% in place of the data. Then the test asks again, in a new session.
 ftp_transfers(Config) ->
     Root = filename:join(root(Config), "ftp"),
     ok = filelib:ensure_path(Root),

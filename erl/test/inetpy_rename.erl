@@ -1,7 +1,7 @@
-%% A node that gets a name while sockets are open, and loses it again: all goes on.
+%% A node gets a name while sockets are open, and loses the name again. All sockets work on.
 %%
-%% Run by tests/test_bridge.py on a node without a name. The names of processes and
-%% references on the wire have the node's name in them.
+%% Run by tests/test_suites.py on a node without a name. Pids and references have the name of their node on the
+%% wire.
 -module(inetpy_rename).
 
 -export([main/0]).
@@ -59,7 +59,7 @@ start_waiting({L, C, _, _, _, U, _}) ->
     timer:sleep(100),
     {L, U, Calls}.
 
-%% Nobody has asked for anything since: what comes is for those who wait.
+%% There was no request since the name changed. The callers that wait get their answers.
 told({L, U, [Accepting, Receiving, ReceivingDatagram]}) ->
     {ok, Port} = inet:port(L),
     {ok, _} = gen_tcp:connect(?LOOPBACK, Port, [{inet_backend, inet}]),
@@ -76,7 +76,7 @@ works({L, C, P, A, Q, U, Port}) ->
         undefined -> {ok, <<"hello">>} = gen_tcp:recv(C, 5, 5000);
         Call -> {ok, <<"hello">>} = xc:await(Call)
     end,
-    %% an active message, to its owner, with the name that the owner knows
+    %% an active message gets to the owner, and names the socket as the owner does
     ok = inet:setopts(A, [{active, once}]),
     ok = gen_tcp:send(Q, "active"),
     receive {tcp, A, <<"active">>} -> ok after 5000 -> error(no_message) end,
@@ -93,7 +93,7 @@ works({L, C, P, A, Q, U, Port}) ->
     true = inet:cancel_monitor(Ref),
     true = lists:member(A, inetpy:which_sockets()).
 
-%% A socket that has got another owner ends with that one.
+%% A socket with a new owner ends with the new owner.
 owner_ends({_, C, P, _, _, _, _}) ->
     Owner = spawn(fun() -> receive stop -> ok end end),
     ok = gen_tcp:controlling_process(C, Owner),

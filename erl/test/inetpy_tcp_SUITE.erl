@@ -1,4 +1,4 @@
-%% What inetpy does on TCP sockets that the stock driver of this node cannot be asked for.
+%% Behaviour of TCP sockets that cannot be compared with the stock driver of this node.
 -module(inetpy_tcp_SUITE).
 
 -export([suite/0, all/0, init_per_suite/1, end_per_suite/1]).
@@ -25,8 +25,8 @@ init_per_suite(Config) ->
 end_per_suite(_Config) ->
     inetpy:stop().
 
-%% Options of OTP 28, as documented, on whatever OTP this is. The kernel is asked
-%% through raw options, whose numbers are those of linux/tcp.h.
+%% Options of OTP 28, as documented, on any edition of OTP. Raw options read from the kernel what was set. Their
+%% numbers are those of linux/tcp.h.
 newer_options(_Config) ->
     {C, _} = pair([{keepcnt, 3}, {keepidle, 11}, {keepintvl, 7}, {user_timeout, 1500}, {read_ahead, false}]),
     {ok, [{keepcnt, 3}, {keepidle, 11}, {keepintvl, 7}, {user_timeout, 1500}, {read_ahead, false}]} =
@@ -73,12 +73,12 @@ reuseport_is_reuseport_lb(_Config) ->
      || {On, Off} <- [{reuseport, reuseport_lb}, {reuseport_lb, reuseport}]
     ].
 
-%% A peer that answers no probe breaks the connection; the owner is told as by the stock
-%% driver. The peer falls silent when the loopback interface of a namespace goes down.
+%% A peer that does not answer keepalive probes: the connection breaks, and the owner gets the stock driver's
+%% messages. The peer stops answering when the loopback interface of its namespace goes down.
 keepalive_without_answer(_Config) ->
     in_namespace(fun(Namespace, Command) ->
         "" = Command("ip link set lo up"),
-        %% a probe after a second, one only, and the connection is given up a second later
+        %% one probe after a second; the connection breaks a second later
         Quick = [{raw, 6, Option, <<1:32/native>>} || Option <- [4, 5, 6]],
         Options = [{netns, Namespace}, {keepalive, true}, {active, true}, {show_econnreset, true} | Quick],
         {ok, L} = gen_tcp:listen(0, [{netns, Namespace}]),
@@ -93,8 +93,7 @@ keepalive_without_answer(_Config) ->
         [etimedout, closed] = Said(Ours)
     end).
 
-%% Options in the environment of kernel go before the caller's own; `active` is not among
-%% those that it can set.
+%% Options in the environment of kernel come before the caller's own. `active` cannot be set there.
 default_options_of_kernel(_Config) ->
     Options = [{delay_send, true}, {high_watermark, 12345}, {low_watermark, 1234}, {active, false}],
     Names = [delay_send, high_watermark, low_watermark, active],
@@ -127,19 +126,17 @@ default_options_of_kernel(_Config) ->
 set_kernel(Settings) ->
     [ok = application:set_env(kernel, Name, Value) || {Name, Value} <- Settings].
 
-%% Without reading ahead nothing beyond the packet leaves the kernel, so that what
-%% follows can be read by somebody else.
+%% Without `read_ahead` only the packet is read from the kernel, so another program can read the rest.
 no_read_ahead(_Config) ->
     {C, A} = pair([{read_ahead, false}, {packet, 2}]),
     ok = gen_tcp:send(A, <<3:16, "abc", "not yet">>),
     {ok, <<"abc">>} = gen_tcp:recv(C, 0, 5000),
-    %% FIONREAD is not to be had; a socket that is closed with unread bytes resets.
+    %% FIONREAD cannot be asked. But a socket that is closed with unread bytes in the kernel sends a reset.
     ok = inet:setopts(A, [{show_econnreset, true}]),
     ok = gen_tcp:close(C),
     {error, econnreset} = gen_tcp:recv(A, 0, 5000).
 
-%% Python sends a file itself, from a copy of the node's descriptor; when it cannot have
-%% one, OTP reads the file and sends it.
+%% Python sends a file from a copy of the node's descriptor. When there is no copy, OTP reads the file and sends it.
 sendfile(_Config) ->
     {C, A} = pair([]),
     Name = code:which(gen_tcp),
@@ -151,15 +148,15 @@ sendfile(_Config) ->
     {error, enotsup} = inetpy_tcp:sendfile(C, {file_descriptor, some_other_module, #{}}, 0, 0),
     ok = file:close(File).
 
-%% A socket in a namespace of its own does not see the listeners of ours. The
-%% namespace is that of a process that runs in one, and goes with it.
+%% A socket in another network namespace does not see our listeners. The namespace belongs to a process, and ends
+%% with the process.
 network_namespace(_Config) ->
     in_namespace(fun(Namespace, _) ->
         {ok, L} = gen_tcp:listen(0, ?INETPY ++ [{netns, Namespace}]),
         {ok, [{netns, Namespace}]} = inet:getopts(L, [netns]),
         {ok, Number} = inet:port(L),
         {error, econnrefused} = gen_tcp:connect({127, 0, 0, 1}, Number, ?INETPY),
-        %% its loopback interface is down, and ours is not
+        %% the loopback interface of the namespace is down, ours is up
         {error, Unreachable} = gen_tcp:connect({127, 0, 0, 1}, Number, ?INETPY ++ [{netns, Namespace}]),
         true = lists:member(Unreachable, [enetunreach, ehostunreach]),
         {error, enoent} = gen_tcp:listen(0, ?INETPY ++ [{netns, "/no/such/file"}]),
@@ -183,7 +180,7 @@ in_namespace(Fun) ->
         {skip, no_namespaces_here}
     end.
 
-%% accept answers emfile when Python has no descriptor left, and goes on when it has.
+%% accept answers emfile when Python has no descriptor left. With a free descriptor accept works again.
 out_of_descriptors(_Config) ->
     {ok, L} = gen_tcp:listen(0, ?INETPY ++ [{backlog, 50}]),
     {ok, Number} = inet:port(L),
@@ -200,8 +197,8 @@ out_of_descriptors(_Config) ->
     true = lists:any(fun({R, _}) -> R =:= ok end, Left),
     ok = gen_tcp:close(A1).
 
-%% Names, services and interfaces are asked for without a descriptor left, the first time and later:
-%% the errors are those of the system. A node without descriptors says emfile for them, too.
+%% Names, services and interfaces are looked up when no descriptor is left, the first time and later. The errors are
+%% those of the system. A node without descriptors answers emfile too.
 names_without_descriptors(_Config) ->
     ok = inetpy:stop(),
     ok = inetpy:start(),
@@ -234,7 +231,7 @@ without_descriptors(OsPid, Calls) ->
 limit(OsPid, Number) ->
     [] = os:cmd(io_lib:format("prlimit --pid ~b --nofile=~b:", [OsPid, Number])).
 
-%% A hundred quiet connections are served while one floods.
+%% A hundred quiet connections are served while one connection floods.
 flood_and_quiet(_Config) ->
     {F, Flooder} = pair([{active, true}, {buffer, 65536}]),
     Chunk = binary:copy(<<"flood">>, 13107),
@@ -260,12 +257,12 @@ flood(Socket, Chunk) ->
         {error, _} -> ok
     end.
 
-%% What Python logs comes to the logger of this node, and past the filters of its default handler.
+%% Log messages of Python get to the logger of this node, and pass the filters of its default handler.
 logs_reach_the_logger(_Config) ->
     true = register(inetpy_log_listener, self()),
     {ok, Default} = logger:get_handler_config(default),
     ok = logger:add_handler(inetpy_test, ?MODULE, maps:with([filters, filter_default], Default)),
-    {ok, _, Out} = inetpy_bridge:where(1),
+    {ok, _, Out} = inetpy_bridge:where(1, infinity),
     true = port_command(Out, term_to_binary({not_a, request})),
     receive
         {logged, #{level := warning, meta := #{application := inetpy}, msg := {"~ts", [Text]}}} ->
@@ -275,7 +272,7 @@ logs_reach_the_logger(_Config) ->
     ok = logger:remove_handler(inetpy_test),
     true = unregister(inetpy_log_listener).
 
-%% A handler of logger.
+%% A logger handler.
 log(Event, _Config) ->
     case whereis(inetpy_log_listener) of
         undefined -> ok;

@@ -1,4 +1,4 @@
-%% What inetpy does on datagram sockets that cannot be compared with the stock driver.
+%% Behaviour of datagram sockets that cannot be compared with the stock driver.
 -module(inetpy_udp_SUITE).
 
 -export([suite/0, all/0, init_per_suite/1, end_per_suite/1]).
@@ -23,8 +23,8 @@ init_per_suite(Config) ->
 end_per_suite(_Config) ->
     inetpy:stop().
 
-%% Ancillary data on a connected socket. The stock driver may crash the node there: it reads control
-%% messages that it did not ask for.
+%% Ancillary data on a connected socket. The stock driver cannot be asked: it reads control messages that it has not
+%% asked for, and can crash the node.
 connected_controls(_Config) ->
     {ok, P} = gen_udp:open(0, [{inet_backend, inet}, {ip, ?LOOPBACK}]),
     {ok, Port} = inet:port(P),
@@ -37,7 +37,7 @@ connected_controls(_Config) ->
     ok = inet:setopts(S, [{active, once}]),
     {udp, S, ?LOOPBACK, Port, [{ttl, 64}], <<"two">>} = receive Message -> Message after 5000 -> nothing end.
 
-%% Joining by the number of an interface, as documented; OTP 25's driver says ok and does not join.
+%% Joining a group by the number of an interface, as documented. OTP 25's driver answers ok and does not join.
 membership_by_index(_Config) ->
     Group = {239, 77, 1, 1},
     {ok, S} = gen_udp:open(0, ?INETPY ++ [{add_membership, {Group, any, 1}}]),
@@ -54,7 +54,7 @@ membership_by_index(_Config) ->
             inet:getopts(S, [multicast_if])
         end.
 
-%% Options of OTP 28, on whatever OTP this is.
+%% Options of OTP 28, on any edition of OTP.
 newer_options(_Config) ->
     [
         begin
@@ -68,7 +68,7 @@ newer_options(_Config) ->
      || Option <- [reuseport, reuseport_lb]
     ].
 
-%% The path of a sender, in binary mode: there prim_inet:recvfrom/3 of OTP 25 fails.
+%% The path of a sender in binary mode. prim_inet:recvfrom/3 of OTP 25 fails there.
 sender_path(_Config) ->
     [A, B] = Paths = ["/tmp/inetpy_udp_" ++ os:getpid() ++ Name || Name <- ["a", "b"]],
     try
@@ -81,7 +81,7 @@ sender_path(_Config) ->
         [file:delete(Path) || Path <- Paths]
     end.
 
-%% A socket in a namespace of its own does not see ours.
+%% A socket in another network namespace does not see our sockets.
 network_namespace(_Config) ->
     Program = open_port({spawn, "unshare --net sh -c 'ip link set lo up; echo $$; cat'"}, [{line, 80}]),
     receive
@@ -100,7 +100,7 @@ network_namespace(_Config) ->
     end,
     port_close(Program).
 
-%% Bound to the loopback interface, a socket reaches what is there.
+%% A socket that is bound to the loopback interface reaches sockets on loopback.
 device(_Config) ->
     {ok, S} = gen_udp:open(0, ?INETPY ++ [{bind_to_device, <<"lo">>}]),
     {ok, Port} = inet:port(S),
@@ -109,7 +109,7 @@ device(_Config) ->
     {ok, {?LOOPBACK, _, <<"x">>}} = gen_udp:recv(S, 0, 5000),
     {ok, [{bind_to_device, <<"lo">>}]} = inet:getopts(S, [bind_to_device]).
 
-%% While one socket is flooded, a hundred quiet ones answer, and so do calls.
+%% While one socket is flooded, a hundred quiet sockets work, and calls are answered.
 flood_and_quiet(_Config) ->
     {ok, Flooded} = gen_udp:open(0, [{udp_module, inetpy_udp}, binary, {active, true}, {recbuf, 1 bsl 20}]),
     {ok, Port} = inet:port(Flooded),
@@ -148,7 +148,7 @@ drain_in_background(Socket) ->
 drain(Socket) ->
     receive {udp, Socket, _, _, _} -> drain(Socket) end.
 
-%% All of a burst arrives, in order.
+%% All datagrams of a burst arrive, in order.
 burst_in_few_frames(_Config) ->
     {ok, S} = gen_udp:open(0, ?INETPY ++ [{recbuf, 1 bsl 20}, {read_packets, 100}]),
     {ok, Port} = inet:port(S),
@@ -159,7 +159,7 @@ burst_in_few_frames(_Config) ->
     Expected = [receive {udp, S, _, _, <<N:16>>} -> N after 5000 -> none end || _ <- Expected],
     receive {udp_passive, S} -> ok after 5000 -> ct:fail("no udp_passive") end.
 
-%% Owners are told when Python dies, and a new bridge is there.
+%% When Python dies, owners get their messages, and there is a new bridge.
 bridge_dies(_Config) ->
     {ok, Passive} = gen_udp:open(0, ?INETPY),
     {ok, Active} = gen_udp:open(0, [{udp_module, inetpy_udp}]),
@@ -175,7 +175,7 @@ bridge_dies(_Config) ->
     {error, closed} = gen_udp:send(Passive, ?LOOPBACK, 9, "x"),
     {ok, _} = gen_udp:open(0, ?INETPY).
 
-%% SCTP stays with the stock driver, which on a kernel without it says so.
+%% SCTP stays with the stock driver, which answers an error on a kernel without SCTP.
 sctp(_Config) ->
     [
         case gen_sctp:open([{type, Type}]) of

@@ -1,13 +1,12 @@
 %% The conformance harness: runs scenarios on backends and compares.
 %%
-%% Each scenario runs in a process of its own. Its observation is what its fun
-%% returned, or how it failed, and the messages that are left in its mailbox. Names
-%% that differ by nature (sockets, processes, references, stack traces) are made
-%% equal first; everything else must be equal.
+%% Each scenario runs in a process of its own. The observation is the result of its fun, or how the fun failed, and the
+%% messages that are left in the mailbox. Sockets, processes, references and stack traces always differ. They
+%% are replaced by numbers first. Everything else must be equal.
 %%
-%% How a call of the backend fails is an observation. A failure of the scenario itself is none: a
-%% module that does not exist, or a match in the scenario's own code that fails on the reference.
-%% It would be the same on all backends, and prove nothing. See fault/2.
+%% The failure of a call of the backend is an observation. A failure of the scenario itself is a fault: for example
+%% a module that does not exist, or a match in the scenario's own code that fails on the reference. It would be
+%% the same on all backends, and prove nothing. See fault/2.
 -module(inetpy_xc).
 
 -export([main/1, main_or_cannot/1, run/2, groups/0, scenarios/1, every_scenario/1, backends/1, started/1, normalise/1]).
@@ -25,9 +24,9 @@
 -define(QUIET, 40).
 -define(PARALLEL, 6).
 
-%% The backends by their names. All but the first of a run are compared with it, so that is
-%% `inet`. `node` is the node on which inetpy is installed. `node_by_address` is the same without
-%% `inet`, `inet6` and `local` among the options, on both sides: the address tells the family.
+%% The backends by their names. The backends of a run are compared with its first, which is `inet`. `node` is
+%% a node on which inetpy is installed. `node_by_address` is the same without `inet`, `inet6` and `local` among the
+%% options, on both sides: then the address decides on the family.
 -spec backends([atom()]) -> [xc:backend()].
 backends(Names) ->
     Options =
@@ -49,8 +48,8 @@ backend(Node, {Tcp, Udp}) when Node =:= node; Node =:= node_by_address ->
 
 same(Options) -> Options.
 
-%% What connect has for an address is not among the options, so all are left out. Options of IPv6 alone
-%% need theirs, where no address tells it.
+%% The address of connect is not among the options, so all families are left out. Options that exist only for
+%% IPv6 need the family when there is no address.
 without_family(Options) when is_list(Options), length(Options) >= 0 ->
     case lists:keymember(ipv6_v6only, 1, Options) of
         true -> Options;
@@ -59,7 +58,8 @@ without_family(Options) when is_list(Options), length(Options) >= 0 ->
 without_family(Options) ->
     Options.
 
-%% Only the options can bind a datagram socket, so those that they do not tell stay.
+%% For datagram sockets `inet` is left out, and a family that the address to bind to has. Others are needed, because
+%% there is no other address.
 without_told_family(Options) when is_list(Options), length(Options) >= 0 ->
     without([inet | [family(IP) || {Name, IP} <- Options, Name =:= ip orelse Name =:= ifaddr]], Options);
 without_told_family(Options) ->
@@ -75,8 +75,8 @@ family({_, _, _, _, _, _, _, _}) -> inet6;
 family(#{family := inet6}) -> inet6;
 family(_) -> inet.
 
-%% Those of a text like "inet,inetpy", all to be used at once: where inetpy is installed, `inet`
-%% says that it wants the stock driver, and which.
+%% The backends of a text like "inet,inetpy". When inetpy is installed for one of them, `inet` must ask for
+%% the stock driver, with its family.
 -spec started(string()) -> [xc:backend()].
 started(Text) ->
     Backends = backends(names(Text)),
@@ -115,7 +115,7 @@ scenarios(Group) ->
     [is_scenario(S) orelse cannot("~p:scenarios/0 gives what is no {Name, Statement, Fun}: ~tP", [Group, S, 20]) || S <- Scenarios],
     Scenarios.
 
-%% Those of a group that run on any edition of OTP, or on newer ones only.
+%% The scenarios of a group that run on all editions of OTP, or only on newer ones.
 -spec every_scenario(module()) -> [scenario()].
 every_scenario(Group) ->
     case erlang:function_exported(Group, every_scenario, 0) of
@@ -131,14 +131,13 @@ is_scenario(_) ->
 -spec cannot(string(), [term()]) -> no_return().
 cannot(Format, Terms) -> throw({cannot, io_lib:format(Format, Terms)}).
 
-%% From the shell: erl -run inetpy_xc main FILE BACKEND,BACKEND... [GROUP...]. Writes the rows,
-%% one a line, as {Group, Name, Statement, Equal, [{Backend, Text}]} terms in JSON. Halts with 2
-%% where that cannot be done.
+%% From the shell: erl -run inetpy_xc main FILE BACKEND,BACKEND... [GROUP...]. Writes one row a line, as JSON of
+%% {Group, Name, Statement, Equal, [{Backend, Text}]}. Halts with 2 when that fails.
 -spec main([string()]) -> no_return().
 main(Arguments) ->
     main_or_cannot(fun() -> observed(Arguments) end).
 
-%% Halts with 2, and says why, where Main fails.
+%% When Main fails, prints why and halts with 2.
 -spec main_or_cannot(fun(() -> no_return())) -> no_return().
 main_or_cannot(Main) ->
     try
@@ -173,8 +172,7 @@ observed([File, BackendNames | Names]) ->
     ok = file:close(Out),
     halt(0).
 
-%% The rows of a group, in its order. First come the backends of a node as it is, then those
-%% for which inetpy is installed.
+%% The rows of a group, in its order. The backends that need inetpy to be installed run last.
 -spec run(module(), [xc:backend()]) -> [row()].
 run(Group, Backends) ->
     {Installed, Plain} = lists:partition(fun(Backend) -> needs_install([Backend]) end, Backends),
@@ -185,7 +183,7 @@ run(Group, Backends) ->
     Observations = lists:zipwith(fun erlang:'++'/2, Before, observe_all(Group, Scenarios, Installed)),
     rows(Group, Scenarios, [Name || #{name := Name} <- Plain ++ Installed], Observations).
 
-%% For each scenario its observations on the backends.
+%% The observations of each scenario on the backends.
 observe_all(Group, Scenarios, Backends) ->
     Jobs = [{Scenario, Backend} || Scenario <- Scenarios, Backend <- Backends],
     split(length(Backends), parallel(fun({{_, _, Fun}, Backend}) -> observe(Group, Fun, Backend) end, Jobs), Scenarios).
@@ -232,7 +230,7 @@ collect(Start, Later, Left) ->
             [{N, Result} | collect(Start, Rest, Left - 1)]
     end.
 
-%% What is observed, and what is wrong with the scenario itself.
+%% The observation, and a fault of the scenario itself.
 -spec observe(module(), fun((xc:backend()) -> term()), xc:backend()) -> {observation(), none | string()}.
 observe(Group, Fun, Backend) ->
     {Pid, Ref} = spawn_monitor(fun() -> exit({observed, observed(Group, Fun, Backend)}) end),
@@ -261,9 +259,9 @@ observed(Group, Fun, Backend) ->
             {normalise(Seen), fault(Group, Seen)}
     end.
 
-%% The first failure in a term, with its stack trace, that is the scenario's own: of a function that
-%% does not exist, or of code in the scenario's module or in `xc`, be it by way of a function of the
-%% language. What xc:attempt/1 gives has no stack trace: there the scenario wants to see it.
+%% The first failure in a term, with its stack trace, that is the scenario's own: a function that does not exist,
+%% or code in the scenario's module or in `xc`, also when it failed in a function of the language. Failures from
+%% xc:attempt/1 have no stack trace: the scenario expects them.
 -spec fault(module(), term()) -> none | string().
 fault(Group, {Reason, [{M, F, A, L} | _] = Stack}) when
     is_atom(M), is_atom(F), is_integer(A) orelse is_list(A), is_list(L)
@@ -302,8 +300,7 @@ leftovers() ->
     after ?QUIET -> []
     end.
 
-%% Sockets, processes and references become numbers in the order of their
-%% appearance; a stack trace is dropped.
+%% Replaces sockets, processes and references by numbers, in the order of their appearance, and drops stack traces.
 -spec normalise(term()) -> term().
 normalise(Term) ->
     {Result, _} = normalise(Term, #{}),

@@ -1,10 +1,9 @@
-%% Random sequences of operations on a pair of sockets, the same on every backend,
-%% with equal observations. A difference is shrunk to its shortest form.
+%% Runs random sequences of operations on a pair of sockets, and compares the observations of all backends. A
+%% sequence with a difference is shrunk to its shortest form.
 %%
-%% One end is the backend's, the other a socket of inet. After every operation the
-%% messages that it brings are collected until there is quiet, so that what is
-%% observed does not depend on who is faster. A sequence that differs is run
-%% again, more slowly: what then agrees was a matter of time.
+%% One end of the pair is a socket of the backend, the other of inet. After every operation the messages are collected
+%% until no more come. So the observation does not depend on speed. A sequence with a difference runs again, more
+%% slowly. If there is no difference then, it was one of timing.
 -module(inetpy_xc_random).
 
 -export([main/1, run/3]).
@@ -16,8 +15,8 @@
 -define(LENGTH, 14).
 -define(PARALLEL, 6).
 
-%% From the shell: COUNT sequences from SEED on, on BACKEND,BACKEND... Prints what differs, and
-%% halts with 1.
+%% From the shell: COUNT sequences from SEED on, on BACKEND,BACKEND... Prints the differences. If there are any, halts
+%% with 1.
 -spec main([string()]) -> no_return().
 main(Arguments) ->
     inetpy_xc:main_or_cannot(fun() -> compared(Arguments) end).
@@ -51,7 +50,7 @@ differs(Sequence, Quiet, Backends) ->
 observations(Sequence, Quiet, Backends) ->
     [{Name, observe(Backend, Sequence, Quiet)} || #{name := Name} = Backend <- Backends].
 
-%% Leaves out each operation and option in turn, where the difference stays without it.
+%% Leaves out every operation and option without which the difference stays.
 shrink({Options, Operations}, Backends) ->
     Differs = fun(Sequence) -> differs(Sequence, 30, Backends) end,
     FewerOperations = fewer(Operations, fun(Some) -> Differs({Options, Some}) end),
@@ -97,8 +96,8 @@ operation() ->
         20 -> pick([{shutdown, read}, {shutdown, write}, {close}, {sockname}, {peername}, {give_away}])
     end.
 
-%% Only from the start: OTP 25 crashes when the type changes after a recv of fewer
-%% bytes than the new type's header has timed out with 0, and then bytes come.
+%% The packet type is set only at the start. The driver of OTP 25 can crash when the type changes later: after a
+%% recv of fewer bytes than the new header has timed out with 0, when bytes come.
 packet() ->
     {packet, pick([raw, 1, 2, 4, line, http_bin, httph, sunrm, tpkt, asn1])}.
 

@@ -5,7 +5,8 @@ import os
 import sys
 import time
 
-from inetpy import cli, resolver
+from inetpy import cli
+from inetpy.names import resolver
 
 ADDRESSES = {
     "slow.test": [(2, "127.0.0.1")],
@@ -15,7 +16,7 @@ ADDRESSES = {
 }
 
 
-def host_by_name(name: str, family: str) -> resolver.Hostent:
+def host_by_name(_host: object, name: str, family: str) -> resolver.Hostent:
     if name.startswith("slow"):
         time.sleep(float(os.environ["INETPY_TEST_SLEEP"]))
     if name not in ADDRESSES:
@@ -24,7 +25,7 @@ def host_by_name(name: str, family: str) -> resolver.Hostent:
     return resolver.Hostent(name, [], family, [text for kind, text in ADDRESSES[name] if kind == number])
 
 
-def all_addresses(name: str) -> list[tuple[int, str]]:
+def all_addresses(_host: object, name: str) -> list[tuple[int, str]]:
     if name.startswith("slow"):
         time.sleep(float(os.environ["INETPY_TEST_SLEEP"]))
     if name not in ADDRESSES:

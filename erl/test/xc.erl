@@ -1,9 +1,8 @@
-%% What scenarios are written with.
+%% The tools of scenarios.
 %%
-%% A scenario is a fun of a backend. Its result is compared between backends, so
-%% it returns what a user could observe, and nothing that differs by chance. The
-%% other end of a connection is a socket of inet, whatever the backend, unless the
-%% scenario is about both ends.
+%% A scenario is a fun with a backend as its argument. Its result is compared between backends. So the result is what
+%% a user can observe, without what differs by chance. The other end of a connection is always a socket of inet,
+%% unless the scenario is about both ends.
 -module(xc).
 
 -export([udp_options/2, udp/2, udp_pair/2]).
@@ -11,10 +10,10 @@
 -export([pair/2, served/2, both/3, listener_port/1, dead_port/0]).
 -export([next/0, next/1, messages/1, messages/2, received/2, spawn_call/1, await/1, await/2]).
 -export([skip/1, loopback6/0, with_service/1]).
--export([hand_over/2, reset/1, attempt/1, fill/1, sizes/1, until/1]).
+-export([hand_over/2, reset/1, attempt/1, fill/1, sizes/1, until/1, map_sizes/1]).
 
-%% How calls lead to a backend: options for gen_tcp, options for gen_udp, and the module
-%% that has the functions of inet.
+%% A backend: the options for gen_tcp and for gen_udp that make calls go there, and the module with the
+%% functions of inet.
 -type backend() :: #{
     name := atom(), options := fun((list()) -> list()), udp := fun((list()) -> list()), inet := module(),
     patience => timeout(), installed => boolean()
@@ -24,7 +23,7 @@
 
 -define(LONG, 5000).
 
-%% The options that lead to the backend.
+%% Adds the options that make a gen_tcp call go to the backend.
 -spec options(backend(), list()) -> list().
 options(#{options := Fun}, Options) -> Fun(Options).
 
@@ -67,7 +66,7 @@ accept(Listener) ->
     {ok, Socket} = gen_tcp:accept(Listener, ?LONG),
     Socket.
 
-%% {Socket of the backend, which connected; its peer on inet}.
+%% {Socket of the backend that has connected, its peer on inet}.
 -spec pair(backend(), list()) -> {socket(), socket()}.
 pair(Backend, Options) ->
     {ok, Listener} = gen_tcp:listen(0, [binary, {active, false}]),
@@ -76,7 +75,7 @@ pair(Backend, Options) ->
     ok = gen_tcp:close(Listener),
     {Socket, Peer}.
 
-%% {Socket that a listener of the backend accepted, its peer on inet}.
+%% {Socket that a listener of the backend has accepted, its peer on inet}.
 -spec served(backend(), list()) -> {socket(), socket()}.
 served(Backend, Options) ->
     Listener = listen(Backend, Options),
@@ -118,7 +117,7 @@ next(Timeout) ->
     after Timeout -> nothing
     end.
 
-%% Messages until Fun says that the one it was given is the last.
+%% The messages up to the one for which Fun is true.
 -spec messages(fun((term()) -> boolean())) -> [term()].
 messages(IsLast) -> messages(IsLast, ?LONG).
 
@@ -134,7 +133,7 @@ messages(IsLast, Timeout) ->
             end
     end.
 
-%% The data of active messages, up to Size bytes, however they were cut.
+%% The data of active messages, joined, until there are Size bytes.
 -spec received(socket(), non_neg_integer()) -> binary() | {short, binary()}.
 received(Socket, Size) -> received(Socket, Size, <<>>).
 
@@ -175,17 +174,17 @@ reset(Socket) ->
     ok = inet:setopts(Socket, [{linger, {true, 0}}]),
     gen_tcp:close(Socket).
 
-%% The result of Fun, which asks for a service by name: one at a time, because the stock
-%% driver asks the C library in a way that two at once disturb each other.
+%% The result of Fun, which looks up a service by name. One Fun at a time: two lookups of the stock driver at
+%% the same time disturb each other.
 -spec with_service(fun(() -> term())) -> term().
 with_service(Fun) ->
     global:trans({?FUNCTION_NAME, self()}, Fun, [node()]).
 
-%% Ends the scenario: it cannot be run here.
+%% Ends the scenario, because it cannot run here.
 -spec skip(string()) -> no_return().
 skip(Why) -> exit({skip, Why}).
 
-%% The loopback address of IPv6, where there is one.
+%% The loopback address of IPv6. Skips the scenario on a host without IPv6.
 -spec loopback6() -> inet:ip6_address().
 loopback6() ->
     Address = {0, 0, 0, 0, 0, 0, 0, 1},
@@ -194,7 +193,7 @@ loopback6() ->
         {error, _} -> skip("this host has no IPv6")
     end.
 
-%% The result of Fun, or how it failed.
+%% The result of Fun, or `{Class, Reason}` when Fun fails.
 -spec attempt(fun(() -> term())) -> term().
 attempt(Fun) ->
     try
@@ -204,7 +203,7 @@ attempt(Fun) ->
         Class:Reason -> {Class, Reason}
     end.
 
-%% Bytes that tell where they stand.
+%% A binary with a pattern, in which missing or moved bytes show.
 -spec fill(non_neg_integer()) -> binary().
 fill(Size) ->
     binary:part(binary:copy(<<"0123456789abcdef">>, Size div 16 + 1), 0, Size).
@@ -220,7 +219,7 @@ sizes(Messages) ->
      || Message <- Messages
     ].
 
-%% Waits until Fun is true. The scenario goes on all the same after a long time.
+%% Waits until Fun is true. Answers false after a long time.
 -spec until(fun(() -> boolean())) -> boolean().
 until(Fun) -> until(Fun, 500).
 
@@ -230,3 +229,9 @@ until(Fun, N) ->
         true -> true;
         false -> timer:sleep(10), until(Fun, N - 1)
     end.
+
+%% The number of keys in all maps of a record, and of the records in it.
+-spec map_sizes(term()) -> non_neg_integer().
+map_sizes(Map) when is_map(Map) -> map_size(Map);
+map_sizes(Tuple) when is_tuple(Tuple) -> lists:sum([map_sizes(Element) || Element <- tuple_to_list(Tuple)]);
+map_sizes(_) -> 0.

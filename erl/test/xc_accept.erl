@@ -181,7 +181,6 @@ inherits_active(B, Active) ->
     First = xc:next(),
     {Before, First, inet:getopts(S, [active]), inet:getopts(L, [active])}.
 
-%% Acceptors cannot be counted from outside; they have arrived when a later one
-%% on the same path has.
+%% Acceptors cannot be counted from outside. When a later one on the same path has arrived, so have these.
 wait_for_acceptors(_Listener, Count) ->
     timer:sleep(30 * Count).

@@ -1,4 +1,4 @@
-%% The option active, and what it makes of data and ends.
+%% The option active: messages for data, for errors and for the end.
 -module(xc_active).
 
 -export([scenarios/0]).

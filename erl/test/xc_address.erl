@@ -1,4 +1,4 @@
-%% The family of a call, by what names one: an option, the address to bind to, the one to connect to.
+%% The family of a call: by an option, by the address to bind to, by the address to connect to.
 -module(xc_address).
 
 -export([scenarios/0]).
@@ -62,7 +62,7 @@ scenarios() ->
         end}
     ].
 
-%% Options that name a family in their ways, several at odds with each other.
+%% Options that name a family, some of them several that contradict each other.
 options() ->
     Map = #{family => inet, addr => ?LOOPBACK, port => 0},
     Map6 = #{family => inet6, addr => ?LOOPBACK6, port => 0},
@@ -105,7 +105,7 @@ udp(Options) ->
 
 path() -> "/tmp/inetpy_address_" ++ os:getpid() ++ "_" ++ integer_to_list(erlang:unique_integer([positive])).
 
-%% Listeners of both families have the port.
+%% A port that has listeners of both families.
 connect(B, Target) ->
     {ok, L6} = gen_tcp:listen(0, [inet6, {ipv6_v6only, true}, {backlog, 50}]),
     Port = xc:listener_port(L6),

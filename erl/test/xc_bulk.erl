@@ -1,6 +1,5 @@
-%% Large sends and receives. Where one process alone has to do with Python they take ways of their
-%% own: received bytes go from the socket to the node's pipe, and a send is answered when the system
-%% has its beginning.
+%% Large sends and receives. With only one active caller they take fast paths. Received bytes are spliced from the
+%% socket to the node's pipe. A send is answered when the system has its beginning.
 -module(xc_bulk).
 
 -export([scenarios/0]).
@@ -172,14 +171,14 @@ echo(S, Left) ->
     ok = gen_tcp:send(S, Data),
     echo(S, Left - 1).
 
-%% A pair to whose first socket ?MUCH bytes have come.
+%% A pair. ?MUCH bytes have come to its first socket.
 arrived(B, Options) ->
     {S, P} = xc:pair(B, [{recbuf, 1000000} | Options]),
     ok = inet:setopts(P, [{sndbuf, 1000000}, {nodelay, true}]),
     ok = gen_tcp:send(P, xc:fill(?MUCH)),
     {S, P}.
 
-%% What was received, in short.
+%% A short form of received data.
 hashes(Results) ->
     [case Result of {ok, Data} -> {byte_size(Data), erlang:phash2(Data)}; Error -> Error end || Result <- Results].
 

@@ -1,4 +1,4 @@
-%% gen_tcp:close/1 and what is true of a socket afterwards.
+%% gen_tcp:close/1, and calls on a closed socket.
 -module(xc_close).
 
 -export([scenarios/0]).
@@ -67,6 +67,24 @@ scenarios() ->
             {ok, _} = gen_tcp:recv(S, 4, 1000),
             ok = gen_tcp:close(S),
             gen_tcp:recv(P, 0, 1000)
+        end},
+        {half_closed_with_a_queue, "A peer that half-closes: what an active socket has queued is dropped.", fun(B) ->
+            [half_closed(B, Active, ExitOnClose) || Active <- [true, false], ExitOnClose <- [true, false]]
+        end},
+        {reset_with_a_queue, "A peer that resets while bytes are queued, with and without exit_on_close.", fun(B) ->
+            %% passive and without exit_on_close, what is met first, by reading or by writing, is chance
+            [reset_with_queue(B, true, true), reset_with_queue(B, true, false), reset_with_queue(B, false, true)]
+        end},
+        {reset_without_exit, "A peer that resets, without exit_on_close and with nothing queued.", fun(B) ->
+            [reset_plain(B, Active, Show) || Active <- [true, false, once], Show <- [true, false]]
+        end},
+        {suspended_senders, "A connection that fails while senders wait: who gets which error.", fun(B) ->
+            [
+                suspended(B, Active, ExitOnClose, Reset)
+             || {Active, ExitOnClose, Reset} <- [
+                    {true, true, false}, {true, true, true}, {true, false, true}, {once, true, true}
+                ]
+            ]
         end},
         {linger_zero, "linger {true, 0} resets.", fun(B) ->
             {S, P} = xc:pair(B, [{linger, {true, 0}}]),
@@ -151,3 +169,79 @@ scenarios() ->
             {gen_tcp:recv(S, 0, 1000), gen_tcp:close(S)}
         end}
     ].
+
+%% 8 MB are queued, of which the system has some; then the peer says that it will send no more, and reads.
+half_closed(B, Active, ExitOnClose) ->
+    Size = 8 bsl 20,
+    {S, P} = xc:pair(B, [{active, false}, {exit_on_close, ExitOnClose}, {high_watermark, 16 bsl 20}]),
+    ok = gen_tcp:send(S, binary:copy(<<"q">>, Size)),
+    true = xc:until(fun() -> is_full(S) end),
+    ok = inet:setopts(S, [{active, Active}]),
+    ok = gen_tcp:shutdown(P, write),
+    Seen =
+        case Active of
+            true -> xc:messages(fun({Word, _}) -> Word =:= tcp_closed; (_) -> false end);
+            false -> gen_tcp:recv(S, 0, 5000)
+        end,
+    Queued = inet:getstat(S, [send_pend]),
+    Got = count(P, 0),
+    {Active, ExitOnClose, Seen, pending(Queued), Got =:= Size, gen_tcp:send(S, "x"), gen_tcp:send(S, "x"), gen_tcp:recv(S, 0, 1000)}.
+
+%% The system takes no more.
+is_full(S) ->
+    Before = inet:getstat(S, [send_pend]),
+    timer:sleep(50),
+    Before =:= inet:getstat(S, [send_pend]).
+
+pending({ok, [{send_pend, 0}]}) -> nothing;
+pending({ok, [{send_pend, _}]}) -> some;
+pending(Error) -> Error.
+
+count(P, Got) ->
+    case gen_tcp:recv(P, 0, 5000) of
+        {ok, Data} -> count(P, Got + byte_size(iolist_to_binary(Data)));
+        {error, _} -> Got
+    end.
+
+reset_with_queue(B, Active, ExitOnClose) ->
+    {S, P} = xc:pair(B, [{active, false}, {exit_on_close, ExitOnClose}, {high_watermark, 16 bsl 20}, {show_econnreset, true}]),
+    ok = gen_tcp:send(S, binary:copy(<<"q">>, 8 bsl 20)),
+    true = xc:until(fun() -> is_full(S) end),
+    ok = inet:setopts(S, [{active, Active}]),
+    ok = xc:reset(P),
+    Seen =
+        case Active of
+            true -> xc:messages(fun({Word, _}) -> Word =:= tcp_closed; (_) -> false end);
+            false -> gen_tcp:recv(S, 0, 5000)
+        end,
+    {Active, ExitOnClose, Seen, pending(inet:getstat(S, [send_pend])), [gen_tcp:send(S, "x"), gen_tcp:send(S, "x"), gen_tcp:recv(S, 0, 1000), inet:getopts(S, [active])]}.
+
+reset_plain(B, Active, Show) ->
+    {S, P} = xc:pair(B, [{active, Active}, {exit_on_close, false}, {show_econnreset, Show}]),
+    ok = xc:reset(P),
+    Seen =
+        case Active of
+            false -> gen_tcp:recv(S, 0, 5000);
+            _ -> xc:messages(fun({Word, _}) -> Word =:= tcp_closed; (_) -> false end)
+        end,
+    Sent = [gen_tcp:send(S, "x"), gen_tcp:send(S, "x"), gen_tcp:recv(S, 0, 1000)],
+    {Active, Show, Seen, Sent, inet:getopts(S, [active]), inet:setopts(S, [{active, true}]), gen_tcp:shutdown(S, write)}.
+
+%% One sender is over the high watermark, and two more are suspended behind it.
+suspended(B, Active, ExitOnClose, Reset) ->
+    {S, P} = xc:pair(B, [{active, false}, {exit_on_close, ExitOnClose}, {sndbuf, 8192}]),
+    ok = inet:setopts(P, [{recbuf, 8192}]),
+    ok = gen_tcp:send(S, binary:copy(<<0>>, 3000000)),
+    true = xc:until(fun() -> is_full(S) end),
+    ok = inet:setopts(S, [{active, Active}]),
+    Senders = [
+        begin
+            Sender = xc:spawn_call(fun() -> gen_tcp:send(S, "more") end),
+            timer:sleep(50),
+            Sender
+        end
+     || _ <- [busy, suspended, suspended]
+    ],
+    ok = case Reset of true -> xc:reset(P); false -> gen_tcp:close(P) end,
+    Seen = xc:messages(fun({Word, _}) -> Word =:= tcp_closed; (_) -> false end),
+    {Active, ExitOnClose, Reset, Seen, [xc:await(Sender) || Sender <- Senders]}.

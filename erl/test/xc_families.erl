@@ -132,7 +132,7 @@ scenarios() ->
             end
         end},
         {unreachable, "A network without a route.", fun(B) ->
-            %% 240/4 has no host; what the kernel says depends on its routes, and on nothing else
+            %% there are no hosts in 240/4: the error depends only on the kernel's routes
             xc:connect(B, {240, 0, 0, 1}, 9, [], 200)
         end},
         {multicast_address, "A multicast address.", fun(B) -> xc:connect(B, {224, 0, 0, 251}, 9, [], 200) end},
@@ -140,7 +140,7 @@ scenarios() ->
             xc:connect(B, {16#2001, 16#DB8, 0, 0, 0, 0, 0, 1}, 9, [inet6], 200)
         end},
         {names_in_turn, "A name with several addresses: all are tried.", fun(B) ->
-            %% of localhost's addresses of this family none answers
+            %% no address of localhost in this family answers
             xc:connect(B, "localhost", xc:dead_port(), [], 5000)
         end},
         {backlog_overflow, "More connections than the backlog holds wait for their turn.", fun(B) ->
@@ -149,7 +149,7 @@ scenarios() ->
             Client = fun() ->
                 xc:spawn_call(fun() ->
                     {ok, S} = gen_tcp:connect({127, 0, 0, 1}, Port, [binary, {active, false}], 20000),
-                    %% a client whose handshake was dropped learns of it by what it sends
+                    %% a client whose handshake was dropped gets an error only when it sends
                     ok = gen_tcp:send(S, "hello"),
                     gen_tcp:recv(S, 0, 20000)
                 end)
@@ -205,14 +205,14 @@ scenarios() ->
         end}
     ].
 
-%% How a call that opens a socket went.
+%% The result of a call that opens a socket, without the socket.
 tag(Call) ->
     case xc:attempt(Call) of
         {ok, Socket} -> inet:close(Socket);
         Failed -> Failed
     end.
 
-%% Another scenario can have the port of IPv4 by chance: then with another port.
+%% Another scenario can have the IPv4 port by chance. Then Fun is tried with another port.
 same_port(B, Tries) ->
     L = xc:listen(B, [inet6, {ipv6_v6only, true}]),
     case gen_tcp:listen(xc:listener_port(L), xc:options(B, [])) of
@@ -221,7 +221,7 @@ same_port(B, Tries) ->
         Error -> Error
     end.
 
-%% Accepts with hardly any patience, again and again.
+%% Accepts with a very short timeout, again and again.
 accept_all(_, 0) ->
     [];
 accept_all(L, Left) ->

@@ -118,7 +118,7 @@ errors() ->
         system_limit, closed, timeout, no_such_error
     ].
 
-%% i/0,1,2 show the sockets of a backend; the columns are compared, and the words of a row.
+%% The output of i/0,1,2: its columns are compared, and the words of a row.
 listings() ->
     [
         {i_fields, "i/2 with chosen fields, of a socket of each protocol.", fun(#{inet := Module} = B) ->
@@ -134,7 +134,7 @@ listings() ->
         {i_none, "i/1 of a protocol without sockets.", fun(#{inet := Module}) -> printed(fun() -> Module:i(sctp) end) end}
     ].
 
-%% What Fun prints.
+%% The output of Fun.
 printed(Fun) ->
     Parent = self(),
     {Pid, Ref} = spawn_monitor(fun() ->
@@ -158,7 +158,7 @@ collect(Pid, Ref, Acc) ->
 called(Module, F, Args) when F =:= getservbyname; F =:= getservbyport ->
     xc:with_service(fun() -> apply(Module, F, Args) end);
 called(Module, get_rc, []) ->
-    %% the modules are what installing changes
+    %% not the modules, which differ when inetpy is installed
     [Entry || Entry <- Module:get_rc(), not lists:member(element(1, Entry), [tcp, udp])];
 called(Module, F, Args) ->
     apply(Module, F, Args).

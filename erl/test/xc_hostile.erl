@@ -1,5 +1,5 @@
-%% What a peer, or a caller, may do to harm: numbers and sizes that nobody expects, bytes out of
-%% band, garbage in every packet type, floods, and sends larger than all buffers.
+%% A peer or a caller that does harm: extreme numbers and sizes, bytes out of band, garbage in every packet type,
+%% floods, and sends that are larger than all buffers.
 -module(xc_hostile).
 
 -export([scenarios/0]).
@@ -205,14 +205,14 @@ http(B, Line) ->
     ok = gen_tcp:send(P, [Line, "Host: x\r\n\r\n"]),
     [gen_tcp:recv(S, 0, 1000) || _ <- [1, 2, 3]].
 
-%% How many of Count calls that time out did so too early.
+%% How many of Count calls timed out too early.
 early(Count, Call) ->
     Calls = [timer:tc(Call) || _ <- lists:seq(1, Count)],
     {lists:usort([Result || {_, Result} <- Calls]), length([ok || {Time, _} <- Calls, Time < 5000])}.
 
 %% --- garbage -----------------------------------------------------------------
 
-%% Random bytes of the alphabet of a packet type, the same for each backend, and what recv makes of them.
+%% The results of recv for random bytes of the alphabet of a packet type, the same bytes for each backend.
 garbage(B, Packet, Seed) ->
     State = rand:seed_s(exsss, erlang:phash2({Packet, Seed})),
     {Bytes, _} = lists:mapfoldl(fun(_, S) -> one_of(alphabet(Packet), S) end, State, lists:seq(1, 60)),
@@ -243,7 +243,7 @@ alphabet(_) ->
 
 %% --- out of band -------------------------------------------------------------
 
-%% What recv gives when the last byte of Size was sent with MSG_OOB, and then some more.
+%% The results of recv when the last of Size bytes was sent with MSG_OOB, and more bytes follow.
 out_of_band(B, Size, Ask) ->
     Path = "/tmp/inetpy_hostile_" ++ integer_to_list(erlang:unique_integer([positive])),
     {ok, L} = gen_tcp:listen(0, xc:options(B, [local, {ip, {local, Path}}, binary, {active, false}])),
@@ -295,7 +295,7 @@ through(S, P, Options, Size) ->
     {ok, Got} = gen_tcp:recv(P, Size, 10000),
     {xc:await(Sender), Got =:= Data}.
 
-%% The bytes that wait to be sent, when they have become no fewer for a while.
+%% The number of bytes that wait to be sent, when it has not changed for a while.
 pending(S) ->
     {ok, [{send_pend, Before}]} = inet:getstat(S, [send_pend]),
     timer:sleep(200),

@@ -245,7 +245,7 @@ scenarios() ->
         end}
     ].
 
-%% The 'DOWN' of the sockets of an owner that dies in some way.
+%% The 'DOWN' messages of sockets whose owner dies with a given reason.
 ends_with_owner(B, Way) ->
     Self = self(),
     Owner = spawn(fun() ->

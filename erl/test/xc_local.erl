@@ -1,4 +1,4 @@
-%% Stream sockets with a path: the address family local.
+%% Stream sockets of the unix domain: the address family local.
 -module(xc_local).
 
 -export([scenarios/0]).
@@ -110,7 +110,7 @@ internet_options() ->
 path() ->
     "/tmp/inetpy-xc-" ++ os:getpid() ++ "-" ++ integer_to_list(erlang:unique_integer([positive])).
 
-%% The file goes when the process of the scenario ends.
+%% The file is deleted when the process of the scenario ends.
 listen(B) ->
     Path = path(),
     {ok, L} = gen_tcp:listen(0, xc:options(B, [binary, {active, false}, {ifaddr, {local, Path}}])),

@@ -29,7 +29,7 @@ scenarios() ->
         {sender_path, "The sender's path.", fun(B) ->
             with_path(fun(Path) ->
                 with_path(fun(From) ->
-                    %% with binaries a sender's path makes prim_inet:recvfrom/3 fail
+                    %% prim_inet:recvfrom/3 fails on the path of a sender in binary mode
                     S = open(B, [{ip, {local, Path}}, list]),
                     {ok, P} = gen_udp:open(0, [local, {ip, {local, From}}]),
                     ok = gen_udp:send(P, {local, Path}, 0, "hello"),
@@ -193,7 +193,7 @@ open(B, Options) ->
     {ok, S} = gen_udp:open(0, xc:udp_options(B, [local, binary, {active, false} | Options])),
     S.
 
-%% Fun is called with a free path of always the same length.
+%% Fun is called with a free path. All paths have the same length.
 with_path(Fun) ->
     N = erlang:unique_integer([positive]) rem 1000000,
     Path = lists:flatten(io_lib:format("/tmp/inetpy_~6..0b_~6..0b", [list_to_integer(os:getpid()) rem 1000000, N])),

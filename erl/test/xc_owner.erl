@@ -6,6 +6,17 @@
 -spec scenarios() -> [inetpy_xc:scenario()].
 scenarios() ->
     [
+        {given_to_another_node, "A process of another node cannot be the owner.", fun(B) ->
+            Remote = binary_to_term(<<131, 88, 119, 5, "foo@x", 9:32, 0:32, 1:32>>),
+            [
+                begin
+                    {S, P} = xc:pair(B, [{active, Active}]),
+                    Given = gen_tcp:controlling_process(S, Remote),
+                    {Given, inet:getopts(S, [active]), gen_tcp:send(S, "x"), gen_tcp:recv(P, 1, 1000)}
+                end
+             || Active <- [false, true, once, 5]
+            ]
+        end},
         {give_away, "The new owner gets the messages.", fun(B) ->
             {S, P} = xc:pair(B, [{active, true}]),
             Heir = heir(),
@@ -182,7 +193,7 @@ traffic() ->
         end}
     ].
 
-%% Takes up to Count numbers in all that came as messages of S.
+%% The numbers in the messages of S, Count at most.
 collect(S, Count, Seen) when length(Seen) < Count ->
     receive
         {tcp, S, <<N:32>>} -> collect(S, Count, [N | Seen])
@@ -205,7 +216,7 @@ owner_ends(B, End) ->
     End(Owner),
     {gen_tcp:recv(P, 0, 2000), xc:until(fun() -> inet:getopts(S, [mode]) =:= {error, einval} end)}.
 
-%% A process that tells us what it is told.
+%% A process that sends us the messages that it gets.
 heir() ->
     Parent = self(),
     spawn(fun() -> relay(Parent) end).

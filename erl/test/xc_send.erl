@@ -261,7 +261,7 @@ scenarios() ->
         end}
     ].
 
-%% Waits until so many sends have come to the socket.
+%% Waits until the socket has got so many sends.
 sent_count(S, Count) ->
     xc:until(fun() -> inet:getstat(S, [send_cnt]) =:= {ok, [{send_cnt, Count}]} end).
 
@@ -269,7 +269,7 @@ sent(B, Data) ->
     {S, P} = xc:pair(B, []),
     {gen_tcp:send(S, Data), gen_tcp:recv(P, iolist_size(Data), 1000)}.
 
-%% As xc:await, with time for the five seconds in which prim_inet looks again.
+%% As xc:await, but longer: prim_inet looks only every five seconds whether the queue is empty.
 result({Pid, Ref}) ->
     receive
         {'DOWN', Ref, process, Pid, {result, Result}} -> Result

@@ -155,7 +155,7 @@ scenarios() ->
             with_file(fun(Name) ->
                 {S, P} = xc:pair(B, [{sndbuf, 8192}]),
                 Other = xc:spawn_call(fun() ->
-                    %% the file has begun
+                    %% the sending of the file has begun
                     {ok, <<"0123">>} = gen_tcp:recv(P, 4, 5000),
                     ok = gen_tcp:send(S, "after"),
                     {ok, Data} = gen_tcp:recv(P, ?SIZE - 4 + 5, 20000),
@@ -218,7 +218,7 @@ with_file(Modes, Fun) ->
         Result
     end).
 
-%% Fun is called with the name of a file that goes afterwards.
+%% Fun is called with the name of a file, which is deleted afterwards.
 with_file(Fun) ->
     Name = filename:join("/tmp", "inetpy_sendfile_" ++ integer_to_list(erlang:unique_integer([positive])) ++ os:getpid()),
     ok = file:write_file(Name, xc:fill(?SIZE)),

@@ -6,7 +6,7 @@
 
 -define(LOOPBACK6, (xc:loopback6())).
 
-%% Option, and values to try: some that are taken and some that are refused.
+%% An option, and values to try. Some are accepted, some refused.
 -spec values() -> [{atom(), [term()]}].
 values() ->
     [
@@ -25,12 +25,12 @@ values() ->
         {ipv6_v6only, [true, false, 1]},
         {keepalive, [true, false, 1]},
         {line_delimiter, [0, 65, 255, 300, -1, $\n, x]},
-        {linger, [{true, 0}, {true, 7}, {false, 0}, {true, -1}, true, {1, 1}]},
+        {linger, [{true, 0}, {true, 7}, {false, 0}, {true, -1}, true, {1, 1}, [true, 1]]},
         {low_msgq_watermark, [1, 5000, 0, -1, -2, 1 bsl 31, x]},
         {low_watermark, [0, 1, 100000, -1, x]},
         {mode, [list, binary, text]},
         {multi, [1]},
-        {netns, [<<"/no/such/namespace">>, "/no/such/namespace", 5]},
+        {netns, [<<"/no/such/namespace">>, "/no/such/namespace", 5, [1 bsl 70]]},
         {nodelay, [true, false, 1]},
         {nopush, [true, false, 1]},
         {packet, [
@@ -39,7 +39,7 @@ values() ->
         {packet_size, [0, 1, 70000, -1, x]},
         {pktoptions, [[], x]},
         {priority, [0, 3, 6, 100, x]},
-        {raw, [{6, 1, <<1:32/native>>}, {6, 1, <<>>}, {999, 1, <<1:32>>}, {6, 1, 1}, {6, 1}, {a, 1, <<>>}, x]},
+        {raw, [{6, 1, <<1:32/native>>}, {6, 1, <<>>}, {999, 1, <<1:32>>}, {6, 1, 1}, {6, 1}, {a, 1, <<>>}, [6, 1, <<1:32/native>>], x]},
         {read_packets, [1, 5, 0, -1, x]},
         {recbuf, [2000, 20000, 0, -1, x]},
         {recvtclass, [true, false, 1]},
@@ -55,7 +55,11 @@ values() ->
         {ttl, [1, 33, 255, 256, 0, -1, x]}
     ] ++ [Newer || inetpy_handle:since_28(), Newer <- newer()].
 
-%% Options that the stock driver has since later editions only: there they are compared.
+%% Options of datagram sockets that a connection takes too; xc_udpopts has more values of them.
+groups() ->
+    [{Option, [{{239, 1, 2, 3}, {127, 0, 0, 1}}, x]} || Option <- [add_membership, drop_membership]].
+
+%% Options that only newer editions of the stock driver have. They are compared on these editions.
 newer() ->
     [
         {exclusiveaddruse, [true, false, 1]},
@@ -69,11 +73,11 @@ newer() ->
     ].
 
 -spec scenarios() -> [inetpy_xc:scenario()].
-scenarios() -> of_values(values()).
+scenarios() -> of_values(values() ++ groups()).
 
-%% Those of all editions of OTP.
+%% The options of all editions of OTP.
 -spec every_scenario() -> [inetpy_xc:scenario()].
-every_scenario() -> of_values(lists:ukeysort(1, values() ++ newer())).
+every_scenario() -> of_values(lists:ukeysort(1, values() ++ groups() ++ newer())).
 
 of_values(Table) ->
     lists:append([places(Option, Values) || {Option, Values} <- Table]).
@@ -86,6 +90,9 @@ places(Option, Values) ->
         {name(Option, set6), "Set on a connection of IPv6.", fun(B) -> each(Values, fun(V) -> set6(B, Option, V) end) end},
         {name(Option, set_listen), "Set on a listening socket, and inherited.", fun(B) ->
             each(Values, fun(V) -> set_listening(B, Option, V) end)
+        end},
+        {name(Option, set_closed), "Set on a connection whose descriptor is closed.", fun(B) ->
+            each(Values, fun(V) -> set_closed(B, Option, V) end)
         end}
     ].
 
@@ -121,6 +128,13 @@ set_listening(B, Option, Value) ->
     L = xc:listen(B, []),
     {inet:setopts(L, [{Option, Value}]), got(L, Option), inherited(L, Option)}.
 
+%% The socket is still there when its peer has gone.
+set_closed(B, Option, Value) ->
+    {S, P} = xc:pair(B, []),
+    ok = gen_tcp:close(P),
+    {error, closed} = gen_tcp:recv(S, 0, 2000),
+    {inet:setopts(S, [{Option, Value}]), got(S, Option)}.
+
 inherited(L, Option) ->
     {ok, _} = gen_tcp:connect({127, 0, 0, 1}, xc:listener_port(L), []),
     case gen_tcp:accept(L, 2000) of
@@ -128,7 +142,7 @@ inherited(L, Option) ->
         Other -> Other
     end.
 
-%% What getopts says. The send buffer of a connection is tuned by the kernel.
+%% The answer of getopts. Not of the send buffer of a connection, which the kernel tunes.
 got(S, sndbuf) -> element(1, inet:getopts(S, [sndbuf]));
 got(S, raw) -> inet:getopts(S, [{raw, 6, 1, 4}]);
 got(S, Option) -> inet:getopts(S, [Option]).

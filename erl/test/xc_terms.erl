@@ -1,4 +1,4 @@
-%% Terms that no call expects: nested deep, numbers of thousands of digits, of another type.
+%% Terms that no call expects: deeply nested ones, numbers of thousands of digits, wrong types.
 %%
 %% Each call of `calls/0` is made with each term of `terms/0` in the place of an argument, an
 %% option, or a part of one.
@@ -49,7 +49,7 @@ nested(Fun, Term) -> nested(Fun, Term, ?DEPTH).
 nested(_, Term, 0) -> Term;
 nested(Fun, Term, N) -> nested(Fun, Fun(Term), N - 1).
 
-%% What came of a call. Terms from a stock driver can be deep, too, and have no place in a report.
+%% The result of a call. Terms in the results of the stock driver can be deep too, and are cut for the report.
 observed(Call) ->
     case xc:attempt(Call) of
         {ok, Socket} when is_port(Socket); element(1, Socket) =:= '$inet' -> ok = close(Socket), opened;
@@ -129,20 +129,19 @@ calls() ->
          || {Name, Function, Args} <- functions()
         ].
 
-%% The driver refuses no buffer, and one of 1.2 GB would be taken by its word.
+%% The driver accepts a buffer of any size, and would allocate 1.2 GB.
 value(buffer, T) when is_integer(T) -> T band 16#FFFF;
 value(_, T) -> T.
 
-%% Of bits that are put back the stock driver makes what it finds in its memory.
+%% With a bitstring, unrecv of the stock driver puts back bytes of uninitialised memory.
 no_bits(T) when is_bitstring(T), not is_binary(T) -> x;
 no_bits(T) -> T.
 
-%% A negative timeout of recv and accept has no end.
+%% With a negative timeout, recv and accept wait for ever.
 time(T) when is_integer(T), T < 0 -> 1;
 time(T) -> T.
 
-%% gethostbyname is not among them: some of these terms end the resolver of the stock driver, which
-%% others are waiting for.
+%% Without gethostbyname: some of these terms end the resolver of the stock driver, and other scenarios wait for it.
 functions() ->
     [{F, F, [term]} || F <- [
         is_ip_address, is_ipv4_address, is_ipv6_address, parse_address, parse_strict_address, parse_ipv4_address,

@@ -8,7 +8,7 @@
 scenarios() ->
     lists:append([of_type(Type, Stream) || {Type, Stream} <- streams()]) ++ others().
 
-%% Each type with packets of it, and bytes that begin none.
+%% Each packet type with valid packets, and with bytes that begin no packet.
 streams() ->
     [
         {asn1, <<16#30, 3, "abc", 16#30, 16#81, 2, "de", 16#1F, 16#81, 1, 2, "fg", 16#30, 16#85>>},
@@ -269,7 +269,7 @@ others() ->
         end}
     ].
 
-%% Options that change what a message of a port has in it, and what is sent.
+%% Options that change the contents of messages, and the bytes that are sent.
 delivered() ->
     [
         {[binary], "abc"}, {[list], "abc"}, {[binary, {header, 1}], "abc"}, {[list, {header, 1}], "abc"},

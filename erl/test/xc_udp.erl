@@ -464,7 +464,7 @@ receiving() ->
 
 waiting({Pid, _}) -> erlang:process_info(Pid, status) =:= {status, waiting} andalso settled().
 
-%% Long enough for a call that has been made to have arrived, on either backend.
+%% Long enough for a request to arrive, on each backend.
 settled() ->
     timer:sleep(30),
     true.

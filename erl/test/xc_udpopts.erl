@@ -1,5 +1,5 @@
-%% Every option on datagram sockets, at every place, with good and bad values: the
-%% scenarios are made from a table of values, that of TCP and what UDP has besides.
+%% Every option on datagram sockets, at every place, with good and bad values. The scenarios are made from two tables
+%% of values: that of TCP, and that of the options that only UDP has.
 -module(xc_udpopts).
 
 -export([scenarios/0, values/0]).
@@ -69,6 +69,6 @@ set6(B, Option, Value) ->
     {got(S, Option), inet:setopts(S, [{Option, Value}]), got(S, Option)}.
 
 got(S, raw) -> inet:getopts(S, [{raw, 1, 6, 4}]);
-%% what the stock driver of OTP 25 says of multicast_if is not initialised
+%% the stock driver of OTP 25 answers uninitialised memory for multicast_if
 got(S, multicast_if) -> element(1, inet:getopts(S, [multicast_if]));
 got(S, Option) -> inet:getopts(S, [Option]).

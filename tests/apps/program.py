@@ -1,4 +1,4 @@
-"""What the tests of real programs share: a program under `inetpy run`, its ports, its end."""
+"""Shared by the tests of real programs: starting and stopping a program under `inetpy run`."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
 
 @contextmanager
 def running(folder: Path, port: int, command: list[str], variables: dict[str, str]) -> Iterator[None]:
-    """An Erlang program on Python sockets, once it listens on `port`; with an epmd of its own.
+    """Runs an Erlang program on Python sockets, with an epmd of its own, until the block ends.
 
-    Its home is `folder`, and what it prints goes to the file `output` there.
+    The block starts when the program listens on `port`. The home of the program is `folder`; its output
+    goes to the file `output` there.
     """
     epmd = free_port()
     variables = {
@@ -81,12 +82,12 @@ def _wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> No
 
 
 def assert_listens_in_python(port: int) -> None:
-    """Seen from outside, the listening socket is a Python process's, and nobody else's."""
+    """The listening socket of `port` belongs to a Python process, and to no other process."""
     assert {Path(program).name for program in _holders(port)} == {Path(sys.executable).resolve().name}
 
 
 def _holders(port: int) -> set[str]:
-    """The programs that have the listening socket of a port among their descriptors."""
+    """The programs with a descriptor of the listening socket of a port."""
     suffix = f":{port:04X}"
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     inodes = {f"socket:[{line[9]}]" for line in lines if line[1].endswith(suffix) and line[3] == "0A"}
@@ -96,5 +97,5 @@ def _holders(port: int) -> set[str]:
             if os.readlink(descriptor) in inodes:
                 found.add(os.readlink(descriptor.parent.parent / "exe"))
         except OSError:
-            continue  # it has ended meanwhile
+            continue  # the process has ended
     return found

@@ -41,7 +41,7 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """ejabberd as `ejabberdctl foreground` runs it, as the user who tests and with files of its own."""
+    """ejabberd as `ejabberdctl foreground` starts it, but as the current user and with files of its own."""
     assert BEAMS is not None
     folder = tmp_path_factory.mktemp("ejabberd")
     key, certificate = make_certificate(folder)
@@ -58,8 +58,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield Server(port, certificate)
 
 
-class Client(slixmpp.ClientXMPP):  # type: ignore[misc]
-    """Registers, logs in, and keeps what it is told."""
+class Client(slixmpp.ClientXMPP):  # type: ignore[name-defined, misc]
+    """Registers, logs in, and keeps the messages that it receives."""
 
     def __init__(self, name: str, server: Server) -> None:
         super().__init__(f"{name}@localhost", f"the password of {name}")
@@ -67,10 +67,10 @@ class Client(slixmpp.ClientXMPP):  # type: ignore[misc]
         self.plugin["xep_0077"].force_registration = True
         self.ca_certs = str(server.certificate)
         self.online: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.told: asyncio.Queue[str] = asyncio.Queue()
+        self.received: asyncio.Queue[str] = asyncio.Queue()
         self.add_event_handler("register", self.on_register)
         self.add_event_handler("session_start", self.on_session)
-        self.add_event_handler("message", lambda message: self.told.put_nowait(message["body"]))
+        self.add_event_handler("message", lambda message: self.received.put_nowait(message["body"]))
         self.connect("127.0.0.1", server.port)
 
     async def on_register(self, _form: object) -> None:
@@ -98,9 +98,9 @@ def test_login_and_messages(server: Server) -> None:
             assert (await asyncio.wait_for(client.online, 30)).startswith("TLS")
         for number in range(MESSAGES):
             alice.send_message("bob@localhost", f"{number} λ", mtype="chat")
-        told = [await asyncio.wait_for(bob.told.get(), 30) for _ in range(MESSAGES)]
+        received = [await asyncio.wait_for(bob.received.get(), 30) for _ in range(MESSAGES)]
         for client in (alice, bob):
             await client.disconnect()
-        return told
+        return received
 
     assert asyncio.run(talk()) == [f"{number} λ" for number in range(MESSAGES)]

@@ -1,7 +1,7 @@
 """RabbitMQ, unmodified, on Python sockets; the client is pika. Run by `make test-apps`.
 
-Over TLS: RabbitMQ 3.10 matches plain sockets with is_port/1 (rabbit_net), and takes none that is
-no port, OTP's own `socket` backend's neither. Those of ssl it hands to ssl, whose transport is ours.
+The connections use TLS. RabbitMQ 3.10 checks plain sockets with is_port/1 (rabbit_net), so it refuses
+ours, and also those of OTP's `socket` backend. TLS sockets it passes to ssl, which uses ours.
 """
 
 from __future__ import annotations
@@ -65,15 +65,15 @@ def test_listens_in_python(broker: Broker) -> None:
 
 
 def test_publish_and_consume(broker: Broker) -> None:
-    """Ten thousand messages with confirms, and each comes back once, in order."""
+    """Ten thousand messages with confirms: each is delivered once, in order."""
     with pika.BlockingConnection(broker.parameters()) as connection:
         channel = connection.channel()
         channel.confirm_delivery()
         queue = channel.queue_declare("", exclusive=True).method.queue
         bodies = [f"{number}:".encode() + bytes(number % 700) for number in range(MESSAGES)]
         for body in bodies:
-            channel.basic_publish("", queue, body, mandatory=True)  # raises unless it is confirmed
-        consumed = []
+            channel.basic_publish("", queue, body, mandatory=True)  # raises if the message is not confirmed
+        consumed: list[bytes] = []
         for method, _, body in channel.consume(queue, inactivity_timeout=20):
             assert method is not None, f"{len(consumed)} came"
             consumed.append(body)
@@ -84,7 +84,7 @@ def test_publish_and_consume(broker: Broker) -> None:
 
 
 def test_many_connections(broker: Broker) -> None:
-    """Connections one after another, and some at once."""
+    """Twenty connections one after another, and fifty at the same time."""
     parameters = broker.parameters()
     for _ in range(20):
         pika.BlockingConnection(parameters).close()

@@ -16,7 +16,7 @@ from program import assert_listens_in_python, free_port, running
 
 pytestmark = pytest.mark.skipif(shutil.which("yaws") is None, reason="Yaws is not installed")
 
-# bytes; the last is beyond what Yaws keeps in memory, so that it goes by file:sendfile
+# bytes; the last is larger than the cache of Yaws, so Yaws sends it with file:sendfile
 SIZES = {"empty.bin": 0, "small.txt": 20, "page.html": 30_000, "large.bin": 20_000_000}
 
 SETTINGS = """\
@@ -61,13 +61,13 @@ def test_listens_in_python(site: Site) -> None:
 
 @pytest.mark.parametrize("name", SIZES)
 def test_file(site: Site, name: str) -> None:
-    """Byte for byte, by curl."""
+    """curl gets a file byte for byte."""
     done = subprocess.run(["curl", "--silent", "--fail", site.url(name)], check=True, capture_output=True)
     assert hashlib.sha256(done.stdout).digest() == hashlib.sha256((site.root / name).read_bytes()).digest()
 
 
 def test_many_at_once(site: Site) -> None:
-    """Forty transfers over twenty connections at a time, each byte for byte."""
+    """Forty transfers on twenty connections at a time, each byte for byte."""
     arguments = ["curl", "--silent", "--fail", "--parallel", "--parallel-max", "20"]
     for number in range(40):
         arguments += ["--output", f"{number}", site.url("page.html")]
@@ -79,11 +79,11 @@ def test_many_at_once(site: Site) -> None:
 
 
 def test_load(site: Site) -> None:
-    """Fifty connections that ask as fast as they can get no error."""
+    """Fifty connections that send requests as fast as possible get no error."""
     command = ["wrk", "--threads", "1", "--connections", "50", "--duration", "3s", site.url("page.html")]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    requests = re.search(r"(\d+) requests in", said)
-    assert requests is not None, said
+    report = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    requests = re.search(r"(\d+) requests in", report)
+    assert requests is not None, report
     assert int(requests[1]) > 100
-    assert "Socket errors" not in said
-    assert "Non-2xx" not in said
+    assert "Socket errors" not in report
+    assert "Non-2xx" not in report

@@ -1,7 +1,7 @@
-"""The names of errors: those of the emulator's own driver.
+"""The names of errors, compared with those of the emulator's driver.
 
-The emulator runs under a filter of system calls in which listen(fd, N) fails with error N. So
-`gen_tcp:listen(0, [{backlog, N}])` answers with the driver's name for N, whatever N is.
+The emulator runs under a seccomp filter with which listen(fd, N) fails with error N. So
+`gen_tcp:listen(0, [{backlog, N}])` returns the driver's name for every number N.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import sys
 import pytest
 
 from conftest import Oracle
-from inetpy.errors import POSIX_NAMES, posix_name, use_release
-from inetpy.etf import decode
+from inetpy.codec.etf import decode
+from inetpy.host.errors import POSIX_NAMES, PosixNames
 
-# Runs its arguments as a command under the filter.
+# Runs the command in its arguments under the filter.
 FILTERED = """
 import ctypes, os, platform, struct, sys
 
@@ -51,21 +51,21 @@ halt().
 
 @pytest.fixture(scope="module")
 def names() -> list[str]:
-    """The driver's names of the errors from 1 on."""
+    """The driver's names of the errors 1, 2, 3 and so on."""
     command = [sys.executable, "-c", FILTERED, "erl", "-noinput", "-eval", NAMES]
     result = subprocess.run(command, check=False, capture_output=True, timeout=60)
     if result.returncode == 77:
         pytest.skip("system calls cannot be filtered here")
     assert result.returncode == 0, result.stderr.decode()
-    told = decode(base64.b64decode(result.stdout))
-    assert isinstance(told, list)
-    return [atom.name for atom in told]
+    atoms = decode(base64.b64decode(result.stdout))
+    assert isinstance(atoms, list)
+    return [atom.name for atom in atoms]
 
 
 def test_names_are_the_drivers(names: list[str], oracle: Oracle) -> None:
-    """For every number, named or not."""
-    use_release(oracle.release)
-    ours = [posix_name(OSError(number, "")) for number in range(1, len(names) + 1)]
+    """All numbers have the same name, also those that the driver has no name for."""
+    driver = PosixNames(oracle.release)
+    ours = [driver.name(OSError(number, "")) for number in range(1, len(names) + 1)]
     assert {
         number: pair for number, pair in enumerate(zip(ours, names, strict=True), 1) if len(set(pair)) > 1
     } == {}
@@ -74,7 +74,7 @@ def test_names_are_the_drivers(names: list[str], oracle: Oracle) -> None:
 
 
 def test_names_have_a_text(names: list[str], oracle: Oracle) -> None:
-    """inet:format_error/1 knows what the driver says, but for a few."""
+    """inet:format_error/1 has a text for all names except a few."""
     silent = [name for name in sorted(set(names)) if b"unknown" in _text(oracle, name)]
     newer = ["ecanceled", "enotrecoverable", "eownerdead"] if oracle.release >= 28 else []
     assert silent == sorted(["eilseq", "unknown", *newer])

@@ -1,4 +1,4 @@
-"""The codec against the emulator, in both directions."""
+"""The codec compared with the emulator, in both directions."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import pytest
 from hypothesis import given, strategies as st
 
 from conftest import Oracle
-from inetpy.etf import EtfError, Map, decode, decode_prefix, encode
-from inetpy.terms import Atom, BitString, Charlist, Export, ImproperList, LocalTerm
+from inetpy.codec.etf import EtfError, Map, decode, decode_prefix, encode
+from inetpy.codec.terms import Atom, BitString, Charlist, Export, ImproperList, LocalTerm
 
 TERMS = 6000
 NEW_PORT_EXT = 89
 
 
 def seeds(count: int) -> range:
-    """Other terms in every run; INETPY_SEED repeats a run."""
+    """Seeds of random terms, new ones in every run. INETPY_SEED repeats a run."""
     start = int(os.environ.get("INETPY_SEED", random.randrange(1 << 31)))
     print(f"INETPY_SEED={start}")
     return range(start, start + count)
 
 
 def test_reads_and_writes_back_what_the_emulator_writes(oracle: Oracle) -> None:
-    """Every term comes back byte for byte, as OTP 26 and later write it."""
+    """A term that is read and written again has the bytes that OTP 26 and later write."""
     for number, seed in enumerate(seeds(TERMS)):
         default, expected = oracle.random_term(number % 24, seed)
         term = decode(expected)
@@ -36,15 +36,15 @@ def test_reads_and_writes_back_what_the_emulator_writes(oracle: Oracle) -> None:
 
 
 def written_alike(oracle: Oracle, ours: bytes, expected: bytes) -> bool:
-    """Byte for byte; but an emulator of OTP 28 writes every port in the longer form, and we write
-    those that fit in the older one, which all read."""
+    """Whether the bytes are equal. OTP 28 writes every port in the longer form; inetpy uses the older
+    form for small numbers, because all releases read it."""
     if ours == expected:
         return True
     return oracle.release >= 28 and bytes((NEW_PORT_EXT,)) in ours and oracle.read(ours) == expected
 
 
 def test_compressed_terms_are_read_back(oracle: Oracle) -> None:
-    """What we compress, the emulator reads; what does not get smaller stays plain."""
+    """The emulator reads terms that inetpy compresses. A term that does not get smaller stays plain."""
     for number, seed in enumerate(seeds(300)):
         _, plain = oracle.random_term(number % 60, seed)
         packed = encode(decode(plain), compressed=1 + number % 9)
@@ -64,11 +64,13 @@ leaves = st.one_of(
     st.builds(BitString, st.binary(min_size=1, max_size=20), st.integers(1, 7)),
     st.builds(Export, atoms, atoms, st.integers(0, 255)),
 )
-tails = leaves.filter(lambda leaf: not isinstance(leaf, Charlist))  # a charlist would end the list
+tails = leaves.filter(
+    lambda leaf: not isinstance(leaf, Charlist)
+)  # with a charlist as its tail the list is proper
 terms: st.SearchStrategy[object] = st.deferred(lambda: leaves | leaves | containers)
 few = st.lists(terms, max_size=4)
 pairs = st.lists(st.tuples(terms, terms), max_size=4, unique_by=lambda pair: encode(pair[0]))
-containers = st.one_of(
+containers: st.SearchStrategy[object] = st.one_of(
     few,
     few.map(tuple),
     pairs.map(Map),
@@ -78,7 +80,7 @@ containers = st.one_of(
 
 @given(term=terms)
 def test_the_emulator_reads_what_we_write(oracle: Oracle, term: object) -> None:
-    """binary_to_term accepts it, and says the same term."""
+    """binary_to_term reads the same term."""
     data = encode(term)
     answer = oracle.read(data)
     assert answer is not None
@@ -86,15 +88,15 @@ def test_the_emulator_reads_what_we_write(oracle: Oracle, term: object) -> None:
     assert encode(decode(answer), deterministic=True) == encode(term, deterministic=True)
 
 
-# Tags of an emulator's own business, that it reads all the same: references into its
-# atom table and its binaries; and the compressed and private forms, tested elsewhere.
-# Closures too: the emulator does not look at their size, and we do.
+# Tags that this test leaves out. The emulator reads internal forms that are not documented: references
+# into its atom table and to its binaries. Compressed and private forms have tests of their own. For
+# closures inetpy checks the size, and the emulator does not.
 PRIVATE = {73, 74, 75, 76, 80, 82, 112, 121}
 
 
 @given(data=st.data())
 def test_bad_bytes_are_refused_where_the_emulator_refuses_them(oracle: Oracle, data: st.DataObject) -> None:
-    """A changed term is read by both or by neither, and then it is the same term."""
+    """Changed bytes are read by both as the same term, or refused by both."""
     _, good = oracle.random_term(data.draw(st.integers(0, 12)), data.draw(st.integers(0, 1 << 30)))
     bad = bytearray(good)
     for _ in range(data.draw(st.integers(1, 3))):
@@ -104,7 +106,7 @@ def test_bad_bytes_are_refused_where_the_emulator_refuses_them(oracle: Oracle, d
     expected = oracle.read(bytes(bad))
     ours = read(bytes(bad))
     if isinstance(ours, str):
-        # The emulator reads some references without a word; there is no use in them.
+        # The emulator accepts references of 0 words; inetpy refuses them.
         assert expected is None or "reference of 0 words" in ours
         return
     term, used = ours
@@ -114,7 +116,7 @@ def test_bad_bytes_are_refused_where_the_emulator_refuses_them(oracle: Oracle, d
 
 
 def read(data: bytes) -> tuple[object, int] | str:
-    """The term and its size, or why there is none."""
+    """(term, size), or the text of the error."""
     try:
         return decode_prefix(data)
     except EtfError as error:
@@ -122,13 +124,13 @@ def read(data: bytes) -> tuple[object, int] | str:
 
 
 def is_same(oracle: Oracle, ours: bytes, expected: bytes) -> bool:
-    """The same term. The emulator fills up the references of its own node that are too short."""
+    """Whether the terms are equal. The emulator pads short references of its own node."""
     return encode(decode(expected), deterministic=True) == ours or oracle.read(ours) == expected
 
 
 @pytest.mark.parametrize("tag", [97, 98, 104, 107, 108, 109, 116, 119, 88, 90, 112, 113, 77, 110])
 def test_every_prefix_is_refused(oracle: Oracle, tag: int) -> None:
-    """A term cut anywhere gives EtfError, with where and in what."""
+    """A term that is cut at any place raises EtfError with an offset."""
     for seed in range(4000):
         _, data = oracle.random_term(6, seed)
         if data[1] == tag:
@@ -141,7 +143,7 @@ def test_every_prefix_is_refused(oracle: Oracle, tag: int) -> None:
 
 
 def test_local_terms_are_echoed() -> None:
-    """The private form of an emulator goes back as it came."""
+    """The private form of an emulator is written back unchanged."""
     data = bytes((131, 121, 1, 2, 3, 4, 5, 6, 7, 8, 97, 1))
     term = decode(data)
     assert isinstance(term, LocalTerm)

@@ -1,4 +1,4 @@
-"""The packet parsers against erlang:decode_packet/3, on random, cut and mutated input."""
+"""The packet parsers, compared with erlang:decode_packet/3 on random, cut and mutated input."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings as profile, strategies as st
 
 from conftest import Oracle
-from inetpy.etf import decode, encode
+from inetpy.codec.etf import decode, encode
+from inetpy.codec.terms import Atom
 from inetpy.packet import PACKET_TYPES, PacketType
 from inetpy.packet.buffer import InputBuffer
-from inetpy.terms import Atom
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Cut:
 
 
 def sized(header: bytes, width: int) -> st.SearchStrategy[bytes]:
-    """Packets of a header, a length that is right or nearly so, and a body."""
+    """Packets with a header, a length that is correct or off by a little, and a body."""
     return st.builds(
         lambda size, off: header + max(0, size + off).to_bytes(width, "big") + b"x" * size,
         st.integers(0, 30),
@@ -71,7 +71,7 @@ def kind_term(name: str) -> object:
 
 
 def inputs(name: str) -> st.SearchStrategy[bytes]:
-    """Packets, cut anywhere, with a byte changed, or followed by others; and noise."""
+    """Packets that are whole, cut, changed in a byte, or followed by others; and random bytes."""
     packet = http_text if name.startswith("http") else VALID.get(name, noise)
     several = st.lists(packet, min_size=1, max_size=3).map(b"".join)
     cut = st.builds(lambda data, at: data[: at % (len(data) + 1)], several, st.integers(0, 99))
@@ -90,7 +90,7 @@ def inputs(name: str) -> st.SearchStrategy[bytes]:
 @profile(max_examples=400)
 @given(data=st.data())
 def test_packets_are_those_of_decode_packet(oracle: Oracle, name: str, data: st.DataObject) -> None:
-    """A whole packet, more bytes needed, and an error, each where the emulator says so."""
+    """The result (a packet, more bytes needed, an error) is that of the emulator."""
     stream = data.draw(inputs(name))
     packet_size, line_length = data.draw(st.integers(0, 30)), data.draw(st.integers(0, 30))
     delimiter = data.draw(st.sampled_from(b"\nxy"))
@@ -100,7 +100,7 @@ def test_packets_are_those_of_decode_packet(oracle: Oracle, name: str, data: st.
         (Atom("line_delimiter"), delimiter),
     ]
     if name == "ssl":
-        return check_lengths(oracle, stream, packet_size)
+        return check_record(oracle, stream, packet_size)
     answer = decode(oracle.ask(b"P" + encode((kind_term(name), stream, options))))
     cut = Cut(TYPES[name], packet_size, delimiter)
     length = cut.packet.length(bytearray(stream), cut, line_length)
@@ -117,8 +117,8 @@ def test_packets_are_those_of_decode_packet(oracle: Oracle, name: str, data: st.
             assert length == -1
 
 
-def check_lengths(oracle: Oracle, stream: bytes, packet_size: int) -> None:
-    """decode_packet gives ssl_tls packets as tuples; only their lengths are ours."""
+def check_record(oracle: Oracle, stream: bytes, packet_size: int) -> None:
+    """decode_packet returns an ssl_tls packet as a tuple; its last three elements are the record."""
     answer = decode(
         oracle.ask(b"P" + encode((Atom("ssl_tls"), stream, [(Atom("packet_size"), packet_size)])))
     )
@@ -136,7 +136,7 @@ def check_lengths(oracle: Oracle, stream: bytes, packet_size: int) -> None:
 
 
 def handed_out(cut: Cut, packet: bytes) -> object:
-    """What a socket gives of a packet."""
+    """The part of a packet that a socket delivers."""
     if cut.packet.parse is not None:
         return cut.packet.parse(packet, cut.in_headers)[0]
     body = packet[cut.packet.header :]
@@ -151,18 +151,18 @@ def handed_out(cut: Cut, packet: bytes) -> object:
     ahead=st.booleans(),
 )
 def test_cuts_do_not_matter(name: str, data: st.DataObject, size: int, cuts: list[int], ahead: bool) -> None:
-    """Packets come out the same however the stream was cut, and however far it is read ahead."""
+    """The packets do not depend on how the stream was cut, nor on read-ahead."""
     stream = data.draw(inputs(name))
     if name == "line":
-        ahead = True  # without reading ahead a line may grow beyond the buffer
+        ahead = True  # without read-ahead a line may be longer than the buffer
     if not ahead:
-        size = 200  # and so may a header
+        size = 200  # the same is true of a header
     whole = packets(Cut(TYPES[name]), stream, size, [len(stream) or 1])
     assert packets(Cut(TYPES[name], read_ahead=ahead), stream, size, cuts) == whole
 
 
 def packets(cut: Cut, stream: bytes, size: int, cuts: list[int]) -> list[bytes | str]:
-    """Feeds `stream` in pieces of the sizes in `cuts`, and takes what comes out."""
+    """The packets of `stream`, which is fed in pieces of the sizes in `cuts`."""
     inbox = InputBuffer()
     out: list[bytes | str] = []
     pos = turn = 0

@@ -1,7 +1,7 @@
-"""Ours beside erlpack and erlang-py, on terms that OTP 25 writes.
+"""inetpy compared with erlpack and erlang-py, on terms that OTP 25 writes.
 
-A term counts as read when the peer reads the emulator's bytes and what it writes
-is, to the emulator, the same term. docs/terms.md has the table.
+A codec can do a term if it reads the emulator's bytes, writes the value again, and the emulator
+reads the result as the same term. docs/terms.md has the table.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import erlpack
 import pytest
 
 from conftest import TOP, Oracle
-from inetpy.etf import decode, encode
+from inetpy.codec.etf import decode, encode
 
 # name, the term in Erlang
 TERMS = [
@@ -63,7 +63,7 @@ def reads(oracle: Oracle, codec: str, data: bytes) -> bool:
 
 
 def test_table_of_peers(oracle: Oracle, written: dict[str, bytes]) -> None:
-    """docs/terms.md says of each codec what it reads."""
+    """The table in docs/terms.md is up to date."""
     lines = ["| term | " + " | ".join(CODECS) + " |", "|---|" + "---|" * len(CODECS)]
     for name, _ in TERMS:
         marks = ["yes" if reads(oracle, codec, written[name]) else "no" for codec in CODECS]
@@ -73,5 +73,5 @@ def test_table_of_peers(oracle: Oracle, written: dict[str, bytes]) -> None:
 
 
 def test_ours_reads_all(oracle: Oracle, written: dict[str, bytes]) -> None:
-    """No term is beyond ours."""
+    """inetpy can do all of the terms."""
     assert [name for name, data in written.items() if not reads(oracle, "inetpy", data)] == []

@@ -1,4 +1,4 @@
-"""The compiled core and the pure code are one: the same terms, the same bytes, the same errors."""
+"""The compiled codec and the pure code agree: the same terms, the same bytes, the same errors."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 import pytest
 from hypothesis import given, strategies as st
 
-from inetpy import core, etf, terms
-from inetpy.etf import EtfError, decode, encode, encode_body
-from inetpy.terms import Atom, BitString, Charlist, Export, Fun, ImproperList, LocalTerm, Pid, Port, Ref
+from inetpy.codec import etf, implementation, terms
+from inetpy.codec.etf import EtfError, decode, encode, encode_body
+from inetpy.codec.terms import Atom, BitString, Charlist, Export, Fun, ImproperList, LocalTerm, Pid, Port, Ref
 
-pytestmark = pytest.mark.skipif(core.compiled is None, reason="there is no compiled core")
+pytestmark = pytest.mark.skipif(implementation.compiled is None, reason="there is no compiled codec")
 
 pure_decode, pure_encode, pure_encode_body = etf.PURE
 
@@ -42,7 +42,7 @@ leaves = st.one_of(
 anything: st.SearchStrategy[object] = st.deferred(lambda: leaves | containers)
 lists = st.lists(anything, max_size=5)
 hashable = leaves.filter(lambda leaf: leaf.__hash__ is not None)
-containers = st.one_of(
+containers: st.SearchStrategy[object] = st.one_of(
     lists,
     lists.map(tuple),
     st.lists(st.integers(0, 256), max_size=300),
@@ -53,7 +53,7 @@ containers = st.one_of(
 
 
 def outcome(call: Callable[..., object], *arguments: object, **options: object) -> tuple[object, ...]:
-    """What a call returns, or how it fails, to be compared."""
+    """The result or the error of a call, in a form that can be compared."""
     try:
         return "returns", call(*arguments, **options)
     except EtfError as error:
@@ -71,7 +71,7 @@ def test_encoding(term: object) -> None:
 
 @given(anything, st.data())
 def test_decoding(term: object, data: st.DataObject) -> None:
-    """Of terms, and of what a few changed bytes make of them."""
+    """Both decode terms, and terms with a few changed bytes, in the same way."""
     written = outcome(pure_encode, term)[1]
     if not isinstance(written, bytes):
         return
@@ -89,14 +89,14 @@ def test_decoding_of_anything(data: bytes) -> None:
 
 
 def same(data: bytes) -> bool:
-    """Whether both decoders say the same of `data`, and of a view of it within other bytes."""
+    """Whether both decoders agree on `data`, and on a view of it inside other bytes."""
     pure = outcome(pure_decode, data)
     view = memoryview(b"\x83a" + data + b"\1j")[2:-2]
     return alike(outcome(decode, data), pure) and alike(outcome(decode, view), pure)
 
 
 def alike(ours: tuple[object, ...], pure: tuple[object, ...]) -> bool:
-    """Terms are compared by their bytes: 1 is no 1.0."""
+    """Whether two outcomes are equal. Terms are compared as bytes, because in Python 1 == 1.0."""
     if ours[0] == pure[0] == "returns":
         return type(ours[1]) is type(pure[1]) and outcome(pure_encode, ours[1]) == outcome(
             pure_encode, pure[1]
@@ -106,7 +106,7 @@ def alike(ours: tuple[object, ...], pure: tuple[object, ...]) -> bool:
 
 @given(st.integers(16_300, 16_500), st.integers(0, 3), st.integers(0, 3))
 def test_views_of_large_binaries(size: int, before: int, behind: int) -> None:
-    """In a view, binaries of 16 KB and more are views too; they are equal, and stand where they stood."""
+    """In a memoryview, binaries of 16 KB and more are decoded as views that equal the binary."""
     term = (*range(before), bytes(range(256)) * (size // 256), [b"small", bytes(size)], *range(behind))
     data = encode(term)
     read = decode(memoryview(b"in front" + data)[8:])
@@ -121,7 +121,7 @@ def test_views_of_large_binaries(size: int, before: int, behind: int) -> None:
 
 
 def test_views_that_are_none() -> None:
-    """Of other things than bytes, with gaps, or released."""
+    """Views of a bytearray, views with gaps, and released views."""
     data = encode((1, bytes(20_000)))
     assert decode(memoryview(bytearray(data))) == decode(memoryview(data)) == (1, bytes(20_000))
     gaps = bytes(byte for pair in zip(data, data, strict=True) for byte in pair)
@@ -133,7 +133,7 @@ def test_views_that_are_none() -> None:
 
 
 def test_other_bytes_and_limits() -> None:
-    """What is not `bytes`, and limits of the caller's own, are the pure decoder's."""
+    """A bytearray and limits given by the caller work as in the pure decoder."""
     assert decode(bytearray(b"\x83a\1")) == decode(memoryview(b"\x83a\1")) == 1
     shallow = etf.Limits(depth=1)
     with pytest.raises(EtfError, match="nested deeper than 1"):
@@ -143,7 +143,7 @@ def test_other_bytes_and_limits() -> None:
 
 @pytest.mark.parametrize("depth", [99, 100, 101, 102, 20_000])
 def test_deep_parts_are_left_by_both(depth: int) -> None:
-    """With the limit of requests, which is the core's own depth, too."""
+    """Parts below the limit are `Unread` in both, also at the depth at which the compiled codec stops."""
     data = b"\x83h\2" + b"l\0\0\0\1" * (depth - 1) + b"a\1" + b"j" * (depth - 1) + b"a\7"
     limits = etf.Limits(depth=100, leave_deep=True)
     ours, pure = decode(data, limits), pure_decode(data, limits)
@@ -153,7 +153,7 @@ def test_deep_parts_are_left_by_both(depth: int) -> None:
 
 @pytest.mark.parametrize("depth", [99, 100, 101, 9_999, 10_000, 10_001])
 def test_depth(depth: int) -> None:
-    """Beyond the core's own depth the pure code goes on, to its limit."""
+    """Below the depth at which the compiled codec stops, the pure code continues up to its limit."""
     data = b"\x83" + b"h\1" * depth + b"j"
     assert same(data)
     nested: object = []
@@ -164,7 +164,7 @@ def test_depth(depth: int) -> None:
 
 @pytest.mark.parametrize("name", sorted(terms.PURE))
 def test_classes(name: str) -> None:
-    """The classes of the core behave as those that they stand in for."""
+    """The compiled classes behave like the pure ones."""
     compiled, pure = getattr(terms, name), terms.PURE[name]
     assert compiled is not pure
     argument = {

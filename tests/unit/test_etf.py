@@ -1,4 +1,4 @@
-"""The codec on what is written down in erl_ext_dist."""
+"""The codec on the forms of erl_ext_dist."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from inetpy.etf import EtfError, Limits, Map, decode, decode_prefix, encode
-from inetpy.terms import (
+from inetpy.codec.etf import EtfError, Limits, Map, decode, decode_prefix, encode
+from inetpy.codec.terms import (
     Atom,
     BitString,
     Charlist,
@@ -27,13 +27,13 @@ NODE = b"w\3a@b"
 LATIN_NODE = b"d\0\3a@b"
 LATIN_1 = "é".encode("latin-1")
 
-# What the older forms of identifiers become.
+# The results for the older forms of identifiers.
 OLD_PID = b"X" + NODE + bytes(11) + b"\3"
 OLD_PORT = b"Y" + NODE + bytes(7) + b"\3"
 NEW_REF = b"Z\0\1" + NODE + b"\0\0\0\3" + bytes(4)
 OLD_REF = b"Z\0\1" + NODE + b"\0\0\0\3\0\0\0\5"
 
-# external form (without the version), term, form that we write (None: the same)
+# external form (without the version), term, form that inetpy writes (None: the same)
 FORMS: list[tuple[str, bytes, object, bytes | None]] = [
     ("SMALL_INTEGER_EXT", b"a\xff", 255, None),
     ("INTEGER_EXT", b"b\xff\xff\xff\xff", -1, None),
@@ -82,7 +82,7 @@ FORMS: list[tuple[str, bytes, object, bytes | None]] = [
     ("REFERENCE_EXT", b"e" + NODE + b"\0\0\0\5\3", Ref(OLD_REF), OLD_REF),
 ]  # fmt: skip
 
-# what is wrong with it, bytes after the version, tag that is named
+# bytes after the version, tag and text of the error
 BAD: list[tuple[str, bytes, int | None]] = [
     ("nothing", b"", None),
     ("a second version byte", b"\x83a\1", 131),
@@ -126,7 +126,7 @@ BAD: list[tuple[str, bytes, int | None]] = [
     ("data", "term", "written"), [form[1:] for form in FORMS], ids=[form[0] for form in FORMS]
 )
 def test_form(data: bytes, term: object, written: bytes | None) -> None:
-    """Reads the form, and writes the one that the emulator writes."""
+    """Each form is read, and written as the emulator writes it."""
     assert decode(b"\x83" + data) == term
     assert type(decode(b"\x83" + data)) is type(term)
     assert encode(term) == b"\x83" + (data if written is None else written)
@@ -134,7 +134,7 @@ def test_form(data: bytes, term: object, written: bytes | None) -> None:
 
 @pytest.mark.parametrize(("data", "tag"), [bad[1:] for bad in BAD], ids=[bad[0] for bad in BAD])
 def test_bad_form(data: bytes, tag: int | None) -> None:
-    """Refuses it, and names the tag and the offset."""
+    """A bad form is refused with its tag and offset."""
     with pytest.raises(EtfError) as raised:
         decode(b"\x83" + data)
     assert raised.value.tag == tag
@@ -143,13 +143,13 @@ def test_bad_form(data: bytes, tag: int | None) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"\x82a\1", b"\x83"], ids=["empty", "wrong version", "version only"])
 def test_bad_start(data: bytes) -> None:
-    """Refuses what does not begin as a term."""
+    """Data with a bad first byte is refused."""
     with pytest.raises(EtfError):
         decode(data)
 
 
 def test_error_says_where() -> None:
-    """The text of an error is for people."""
+    """The text of an error has the name of the tag and the offset."""
     with pytest.raises(EtfError, match=r"truncated in INTEGER_EXT \(98\) at offset 3"):
         decode(b"\x83h\1b\0")
 
@@ -160,7 +160,7 @@ def test_error_says_where() -> None:
     ids=["tuples", "lists", "values", "keys"],
 )
 def test_depth_is_limited(opening: bytes) -> None:
-    """A hundred thousand levels are refused; so many levels as are allowed are read."""
+    """A hundred thousand levels are refused. The number of levels in the limit is read."""
     with pytest.raises(EtfError, match="nested deeper"):
         decode(b"\x83" + opening * 100_000)
     data = b"\x83" + b"h\1" * 50 + b"a\1"
@@ -181,7 +181,7 @@ NESTED: dict[str, Callable[[object], object]] = {
 @pytest.mark.parametrize("levels", [1, 3, 50, 9_000])
 @pytest.mark.parametrize("nest", NESTED)
 def test_deep_parts_are_left(nest: str, levels: int) -> None:
-    """What is nested too deep stays as it came, the rest is read, and all is written back."""
+    """Parts nested too deeply stay as bytes, the rest is read, and the term is written back unchanged."""
     term: object = (Atom("x"), b"data", 2.5, 1 << 100, Charlist(b"text"), Pid(b"Xw\3a@b" + bytes(12)))
     for _ in range(levels if nest != "key" else min(levels, 50)):
         term = NESTED[nest](term)
@@ -195,7 +195,7 @@ def test_deep_parts_are_left(nest: str, levels: int) -> None:
 
 @pytest.mark.parametrize("form", [form[1] for form in FORMS], ids=[form[0] for form in FORMS])
 def test_parts_of_what_is_left_are_skipped(form: bytes) -> None:
-    """Each form takes the bytes that it takes when it is decoded."""
+    """A skipped form has the same size as a decoded one."""
     limits = Limits(depth=1, leave_deep=True)
     data = b"\x83h\2h\1" + form + b"a\7"
     assert decode(data, limits) == (Unread(b"h\1" + form), 7)
@@ -205,7 +205,7 @@ def test_parts_of_what_is_left_are_skipped(form: bytes) -> None:
 
 @pytest.mark.parametrize("form", [b"\0", b"l\xff\xff\xff\xffa\1", b"h\2a\1", b"m\0\0\0\5abc", b"p\0\0\1\0"])
 def test_bad_parts_of_what_is_left(form: bytes) -> None:
-    """An unknown tag, and bytes that are not there, are errors in skipped parts, too."""
+    """Unknown tags and missing bytes are errors in skipped parts too."""
     with pytest.raises(EtfError):
         decode(b"\x83h\1h\1" + form, Limits(depth=1, leave_deep=True))
 
@@ -234,7 +234,7 @@ def test_a_cycle_has_an_end() -> None:
 
 
 def test_zip_bomb_is_bounded() -> None:
-    """What inflates to more than it says is given up there."""
+    """Decompression stops at the announced size."""
     bomb = zlib.compress(b"m\7\0\0\0" + bytes(100_000_000), 9)
     with pytest.raises(EtfError, match="not 1000 bytes"):
         decode(b"\x83P" + (1000).to_bytes(4, "big") + bomb)
@@ -244,14 +244,14 @@ def test_zip_bomb_is_bounded() -> None:
 
 @pytest.mark.parametrize("packed", [b"", b"no zlib", zlib.compress(b"a\1")[:-1], zlib.compress(b"a\1a\1")])
 def test_bad_compressed_term(packed: bytes) -> None:
-    """Wrong data, an early end, and a wrong size are refused."""
+    """Bad data, truncated data and a wrong size are refused."""
     with pytest.raises(EtfError) as raised:
         decode(b"\x83P\0\0\0\2" + packed)
     assert raised.value.tag == 80
 
 
 def test_prefix_tells_what_it_used() -> None:
-    """Bytes behind a term are for the caller of decode_prefix, compressed or not."""
+    """decode_prefix returns the size of the term, also of a compressed one."""
     assert decode_prefix(b"\x83a\1rest") == (1, 3)
     packed = b"\x83P\0\0\0\2" + zlib.compress(b"a\1")
     assert decode_prefix(packed + b"rest") == (1, len(packed))
@@ -288,15 +288,15 @@ def test_keys_that_python_cannot_hash() -> None:
 
 
 def test_charlists_and_binaries_stay_apart() -> None:
-    """A charlist equals the list of its integers, and no binary."""
+    """A charlist equals the list of its integers, and never a binary."""
     term = decode(b"\x83k\0\3abc")
-    assert term == [97, 98, 99]
     assert term != b"abc"
+    assert term == [97, 98, 99]
     assert str(term) == "abc"
 
 
 def test_long_charlist() -> None:
-    """What is too long for STRING_EXT is a list."""
+    """A charlist that is too long for STRING_EXT is written as a list."""
     term = Charlist(bytes(70000))
     assert decode(encode(term)) == [0] * 70000
 
@@ -312,7 +312,7 @@ def test_long_charlist() -> None:
     ],
 )
 def test_python_conveniences(value: object, term: object) -> None:
-    """Python values that have no term of their own are written as the next best."""
+    """Python values without an exact term are written as a similar term."""
     assert decode(encode(value)) == term
 
 
@@ -330,13 +330,13 @@ def test_python_conveniences(value: object, term: object) -> None:
     ],
 )
 def test_what_has_no_form(value: object) -> None:
-    """EtfError, and not something wrong."""
+    """Values without an external form raise EtfError."""
     with pytest.raises(EtfError):
         encode(value)
 
 
 def test_parts_of_identifiers() -> None:
-    """Node, numbers and creation can be read from identifiers."""
+    """Identifiers have properties for node, numbers and creation."""
     pid = Pid(b"X" + NODE + b"\0\0\0\1\0\0\0\2\0\0\0\3")
     assert (pid.node, pid.parts) == ("a@b", (1, 2, 3))
     port = Port(b"Y" + NODE + b"\0\0\0\1\0\0\0\2")
@@ -346,7 +346,7 @@ def test_parts_of_identifiers() -> None:
 
 
 def test_fun_is_kept_whole() -> None:
-    """A closure goes back as it came, whatever is in it."""
+    """A closure is written back unchanged."""
     inside = b"w\1aa\1a\1X" + NODE + bytes(12) + b"k\0\3abc"
     data = b"p" + (29 + len(inside)).to_bytes(4, "big") + b"\2" + bytes(16) + bytes(4) + b"\0\0\0\1" + inside
     fun = decode(b"\x83" + data)

@@ -1,11 +1,11 @@
-"""Frames out of a stream, however it is cut."""
+"""FrameReader cuts a stream into frames."""
 
 from __future__ import annotations
 
 import pytest
 from hypothesis import given, strategies as st
 
-from inetpy.framing import HEADER, FrameReader, FramingError
+from inetpy.wire.framing import HEADER, FrameReader, FramingError
 
 
 def frame_header(size: int) -> bytes:
@@ -18,10 +18,10 @@ def drain(reader: FrameReader) -> list[bytes | memoryview]:
 
 @given(frames=st.lists(st.binary(max_size=50), max_size=10), cuts=st.lists(st.integers(1, 30), min_size=1))
 def test_frames_come_out_as_they_went_in(frames: list[bytes], cuts: list[int]) -> None:
-    """All frames, whole and in order."""
+    """The frames come out complete and in order, however the stream is cut."""
     stream = b"".join(frame_header(len(frame)) + frame for frame in frames)
     reader = FrameReader()
-    out: list[bytes] = []
+    out: list[bytes | memoryview] = []
     turn = 0
     while stream:
         cut = cuts[turn % len(cuts)]
@@ -33,9 +33,9 @@ def test_frames_come_out_as_they_went_in(frames: list[bytes], cuts: list[int]) -
 
 
 def test_byte_by_byte() -> None:
-    """Every byte on its own."""
+    """The stream arrives byte by byte."""
     reader = FrameReader()
-    out: list[bytes] = []
+    out: list[bytes | memoryview] = []
     for byte in b"\0\0\0\2hi\0\0\0\0\0\0\0\1x":
         reader.feed(bytes((byte,)))
         out += drain(reader)
@@ -43,8 +43,8 @@ def test_byte_by_byte() -> None:
 
 
 def test_large_frames_are_views() -> None:
-    """Of what was fed: not copied."""
-    reader = FrameReader()
+    """Large frames are memoryviews of the data that was fed."""
+    reader = FrameReader(large=1000)
     large = bytes(range(256)) * 64
     stream = frame_header(2) + b"hi" + frame_header(len(large)) + large
     reader.feed(stream)
@@ -56,7 +56,7 @@ def test_large_frames_are_views() -> None:
 
 
 def test_limit() -> None:
-    """A frame of the limit is taken, one more is refused before it is there."""
+    """A frame of the limit is accepted; a larger one is refused when its header has been read."""
     reader = FrameReader(limit=4)
     reader.feed(b"\0\0\0\4four")
     assert drain(reader) == [b"four"]
@@ -66,7 +66,7 @@ def test_limit() -> None:
 
 
 def test_work_is_linear() -> None:
-    """A large frame in many pieces is joined once."""
+    """The pieces of a large frame are joined once."""
     reader = FrameReader()
     piece = bytes(1000)
     reader.feed(frame_header(20_000_000))

@@ -1,11 +1,11 @@
-"""Identifiers of a node that changes its name."""
+"""Identifiers of a node whose name changes."""
 
 from __future__ import annotations
 
 import pytest
 
-from inetpy.identity import Identity, identity_of, moved, moved_term
-from inetpy.terms import Atom, Pid, Port, Ref
+from inetpy.codec.terms import Atom, Pid, Port, Ref
+from inetpy.wire.identity import Identity, identity_of, translate, translate_term
 
 HOME = Identity(b"w\x0dnonode@nohost", bytes(4))
 NAMED = Identity(b"w\x03a@b", b"\0\0\0\7")
@@ -31,23 +31,23 @@ KINDS = [pid, port, big_port, ref]
 
 
 @pytest.mark.parametrize("make", KINDS)
-def test_moved_and_back(make: object) -> None:
-    there = moved(make(HOME), HOME, NAMED)  # type: ignore[operator]
+def test_there_and_back(make: object) -> None:
+    there = translate(make(HOME), HOME, NAMED)  # type: ignore[operator]
     assert there == make(NAMED)  # type: ignore[operator]
     assert identity_of(there) == NAMED
-    assert moved(there, NAMED, HOME) == make(HOME)  # type: ignore[operator]
+    assert translate(there, NAMED, HOME) == make(HOME)  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("make", KINDS)
-def test_of_others_are_left(make: object) -> None:
-    """Another node, and this one before it was started again."""
+def test_other_nodes(make: object) -> None:
+    """Identifiers of another node, or of an earlier start of this node, stay unchanged."""
     for other in (Identity(b"w\x03c@d", bytes(4)), Identity(HOME.atom, b"\0\0\0\1")):
-        assert moved(make(other), HOME, NAMED) == make(other)  # type: ignore[operator]
+        assert translate(make(other), HOME, NAMED) == make(other)  # type: ignore[operator]
 
 
 def test_terms() -> None:
     term = (Atom("a"), [1], (Pid(pid(HOME)), b"data"), Ref(ref(NAMED)), Port(port(HOME)))
-    assert moved_term(term, HOME, NAMED) == (
+    assert translate_term(term, HOME, NAMED) == (
         Atom("a"),
         [1],
         (Pid(pid(NAMED)), b"data"),

@@ -1,4 +1,4 @@
-"""Every function of inet that OTP documents is in inetpy_inet, or has a reason not to be."""
+"""Every function of inet that OTP documents is in inetpy_inet, or there is a reason why not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from conftest import TOP
 
-# inet of the documentation of OTP 17, 25 and 28.
+# The functions of inet in the documentation of OTP 17, 25 and 28.
 DOCUMENTED = [
     "cancel_monitor/1",
     "close/1",
@@ -65,5 +65,5 @@ def test_documented_function(function: str) -> None:
 
 
 def test_services() -> None:
-    """These are undocumented, but programs use them."""
+    """The functions for services are undocumented, but programs use them."""
     assert {"getservbyname/2", "getservbyport/2", "getaddrs/3", "gethostbyname/3"} <= EXPORTED

@@ -1,6 +1,6 @@
-"""What a decoder spends on a term is linear in its size, whoever wrote it, and bounded by `Limits`.
+"""The cost of decoding a term is linear in its size, also for hostile input, and bounded by `Limits`.
 
-Each of the terms here is small and took minutes, gigabytes or the stack where that does not hold.
+Each of these terms is small. A naive decoder needs minutes, gigabytes, or too much stack for it.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from collections.abc import Callable
 import pytest
 
 from in_process import REF, sessions
-from inetpy.etf import PURE, EtfError, Limits, Map, decode, encode
-from inetpy.terms import Atom, Charlist, Fun, ImproperList
+from inetpy.codec.etf import PURE, EtfError, Limits, Map, decode, encode
+from inetpy.codec.terms import Atom, Charlist, Fun, ImproperList
 
 pure_decode = PURE[0]
 DECODERS = pytest.mark.parametrize("read", [decode, pure_decode], ids=["decode", "pure"])
 Read = Callable[..., object]
 
 LEVELS = 9_000
-MODULUS = (1 << 61) - 1  # Python's hash of an integer is what this leaves of it
+MODULUS = (1 << 61) - 1  # hash(n) of a positive integer is n % MODULUS
 
 
 def u32(number: int) -> bytes:
@@ -41,7 +41,7 @@ def binary(size: int) -> bytes:
 
 
 def funs(levels: int, inside: bytes) -> bytes:
-    """A fun with a fun as its only free variable, and so on."""
+    """Nested funs: each has the next as its only free variable."""
     parts = [inside]
     size = len(inside)
     fixed = b"w\1aa\1a\1Xw\3a@b" + bytes(12)
@@ -84,10 +84,10 @@ TERMS: dict[str, Callable[[], bytes]] = {
     "a large integer": lambda: b"\x83o" + u32(20_000_000) + b"\0" + b"\xff" * 20_000_000,
 }
 
-# In a process of its own, which gets no more than seconds of a core and a gigabyte.
+# The program of a child process, with limits of seconds of processor time and of a gigabyte.
 PROGRAM = """
 import resource, sys
-from inetpy import etf
+from inetpy.codec import etf
 resource.setrlimit(resource.RLIMIT_CPU, (10, 10))
 resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
 data = sys.stdin.buffer.read()
@@ -99,9 +99,9 @@ except etf.EtfError as error:
 
 
 @pytest.mark.parametrize("name", TERMS)
-@pytest.mark.parametrize("pure", ["", "1"], ids=["core", "pure"])
+@pytest.mark.parametrize("pure", ["", "1"], ids=["compiled", "pure"])
 def test_cost(name: str, pure: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is read, or refused, with little."""
+    """The term is decoded or refused within the limits of the child process."""
     monkeypatch.setenv("INETPY_PURE", pure)
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], input=TERMS[name](), check=False, capture_output=True, timeout=250
@@ -112,7 +112,7 @@ def test_cost(name: str, pure: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @DECODERS
 def test_no_compressed_terms(read: Read) -> None:
-    """`inflated=0`: refused as soon as they are seen, also where little is in them."""
+    """With `inflated=0` every compressed term is refused, also a small or truncated one."""
     strict = Limits(inflated=0)
     for data in (encode(bytes(1000), compressed=9), packed(b""), b"\x83P", b"\x83P\0\0\0\0"):
         with pytest.raises(EtfError, match=r"compressed term is not accepted here in COMPRESSED \(80\)"):
@@ -121,13 +121,13 @@ def test_no_compressed_terms(read: Read) -> None:
 
 
 def test_no_compressed_request() -> None:
-    """The bridge takes none, also one that could be understood; after it, it goes on."""
+    """The bridge refuses a valid compressed request, and accepts the next request."""
     with sessions() as bench:
-        request = (Atom("info"), 0, REF, [1.5] * 1000)
+        request = (Atom("fly"), 0, REF, [1.5] * 1000)
         for frame in (encode(request, compressed=9), memoryview(encode(request, compressed=9))):
             with pytest.raises(EtfError, match="not accepted"):
-                bench.session.handle_frame(frame)
-        assert isinstance(bench.ask("info", 0, []), tuple)
+                bench.dispatcher.handle_frame(frame)
+        assert isinstance(bench.ask("fly", 0, []), tuple)
 
 
 @DECODERS
@@ -136,18 +136,18 @@ def test_no_compressed_request() -> None:
     [
         (b"h\3a\1a\1a\1", 3),
         (b"i\0\0\0\3a\1a\1a\1", 3),
-        (b"l\0\0\0\2a\1a\1j", 3),  # with its end
+        (b"l\0\0\0\2a\1a\1j", 3),  # the end of the list counts
         (b"l\0\0\0\1a\1l\0\0\0\1a\1j", 3),
         (b"l\0\0\0\1a\1k\0\3abc", 5),
         (b"t\0\0\0\2a\1ja\2j", 4),
         (b"h\1h\1h\1j", 3),
-        (b"k\0\3abc", 0),  # kept as bytes
+        (b"k\0\3abc", 0),  # a charlist is stored as bytes
         (b"h\0", 0),
         (b"t\0\0\0\0", 0),
     ],
 )
 def test_elements(read: Read, body: bytes, elements: int) -> None:
-    """So many as the limit says, and not one more; compressed too."""
+    """A term with as many elements as the limit is read; one more element is refused. Also compressed."""
     for data in (b"\x83" + body, packed(body)):
         read(data, Limits(elements=elements))
         if elements:
@@ -157,7 +157,7 @@ def test_elements(read: Read, body: bytes, elements: int) -> None:
 
 @DECODERS
 def test_tails(read: Read) -> None:
-    """A list goes on in its tail, whatever that ends in."""
+    """A list as the tail of a list is read into the same list."""
     one = b"l\0\0\0\1w\1a"
     a = Atom("a")
     assert read(b"\x83" + one * 3 + b"j") == [a] * 3
@@ -166,14 +166,14 @@ def test_tails(read: Read) -> None:
     assert read(b"\x83" + one + b"l\0\0\0\0" + b"w\1a") == ImproperList([a], a)
     assert read(b"\x83l\0\0\0\0" + one + b"j") == [a]
     assert read(b"\x83l\0\0\0\0l\0\0\0\0k\0\1x") == Charlist(b"x")
-    assert read(b"\x83" + one * 50_000 + b"j") == [a] * 50_000  # that is not deep
+    assert read(b"\x83" + one * 50_000 + b"j") == [a] * 50_000  # tails do not count as nesting
     with pytest.raises(EtfError, match="truncated"):
         read(b"\x83" + one * 3)
 
 
 @DECODERS
 def test_funs_in_funs(read: Read) -> None:
-    """The outermost is kept whole; those in it are told apart where they are keys."""
+    """The outer fun is kept as bytes. Funs inside it are different keys of a map."""
     inner = funs(1, b"j")
     data = funs(1, b"t\0\0\0\2" + inner + b"a\1" + funs(1, b"a\1") + b"a\2")
     fun = read(b"\x83h\2" + data + inner)
@@ -183,7 +183,7 @@ def test_funs_in_funs(read: Read) -> None:
 
 @DECODERS
 def test_many_keys(read: Read) -> None:
-    """Chance and -1, which has the hash of -2, make no `Map` of a dict; much of one hash does."""
+    """Few keys with the same hash (-1 has the hash of -2) give a dict; many give a `Map`."""
     for term in (
         {number * MODULUS: 1 for number in range(1, 65)},
         dict.fromkeys(range(-500, 500), 1),
@@ -201,7 +201,7 @@ def test_many_keys(read: Read) -> None:
 
 
 def test_maps_as_keys() -> None:
-    """Maps with equal entries are equal, in whatever order, however deep."""
+    """Maps with equal entries are equal, in any order, at any depth."""
     one = Map([([1], Map([([2], 3), ({}, 4)])), (1, 2), (1.0, 2)])
     same = Map([(1.0, 2), (1, 2), ([1], Map([({}, 4), ([2], 3)]))])
     other = Map([(1.0, 2), (1, 2), ([1], Map([({}, 4), ([2], 3.0)]))])
@@ -216,7 +216,7 @@ def test_maps_as_keys() -> None:
 
 
 def test_sorted_entries_however_deep() -> None:
-    """Writing with sorted entries does not use the stack either."""
+    """Writing sorted entries does not recurse either."""
     term: object = {2: 1, 1: 2}
     for _ in range(LEVELS):
         term = {2: term, 1: b""}

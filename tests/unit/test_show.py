@@ -1,4 +1,4 @@
-"""Terms and errors as text: one line, whatever they are."""
+"""Terms and errors as text: always one line."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import time
 import pytest
 from hypothesis import given, strategies as st
 
-from inetpy.show import LIMIT, shown
-from inetpy.terms import Atom, BitString, Charlist, ImproperList, Pid, Unread
+from inetpy.codec.show import LIMIT, shown
+from inetpy.codec.terms import Atom, BitString, Charlist, ImproperList, Pid, Unread
 
 deep: object = 1
 for _ in range(100_000):
@@ -45,14 +45,14 @@ TERMS = {
 
 @pytest.mark.parametrize("name", TERMS)
 def test_shown(name: str) -> None:
-    """What it is can be seen, and what there is too much of is left out."""
+    """The type and the beginning of a term are shown, and long parts are shortened."""
     value, text = TERMS[name]
     started = time.perf_counter()
-    said = shown(value)
+    line = shown(value)
     assert time.perf_counter() - started < 0.5
-    assert text in said
-    assert len(said) <= LIMIT
-    assert said.isprintable()
+    assert text in line
+    assert len(line) <= LIMIT
+    assert line.isprintable()
 
 
 terms = st.recursive(
@@ -69,23 +69,23 @@ terms = st.recursive(
 
 @given(terms)
 def test_always_one_line(term: object) -> None:
-    """Of any term."""
-    said = shown(term)
-    assert len(said) <= LIMIT
-    assert "\n" not in said
+    """Any term gives one line."""
+    line = shown(term)
+    assert len(line) <= LIMIT
+    assert "\n" not in line
 
 
 def test_log_record_that_cannot_be_formatted(capsys: pytest.CaptureFixture[str]) -> None:
-    """It is told of all the same, and nobody fails for it."""
-    from inetpy.transports.stdio import _LogHandler
+    """A bad log record is still logged, and raises no error."""
+    from inetpy.links.logs import NodeHandler
 
     notes: list[bytes] = []
 
-    class Transport:
-        def note(self, body: bytes) -> None:
-            notes.append(body)
+    class Link:
+        def log(self, _level: str, text: bytes) -> None:
+            notes.append(text)
 
-    handler = _LogHandler(Transport(), None)  # type: ignore[arg-type]
+    handler = NodeHandler(Link(), None)  # type: ignore[arg-type]
     for message, value in [
         ("%d", "no number"),
         ("%r", 1 << 20_000),

@@ -1,4 +1,4 @@
-"""The tables: active mode, errors, addresses, options."""
+"""The tables: active mode, errors, addresses."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import socket
 import pytest
 from hypothesis import given, strategies as st
 
-from inetpy import active, options
-from inetpy.addresses import build_address, parse_address, parse_sockaddr
-from inetpy.errors import posix_name
-from inetpy.terms import Atom
+from inetpy.codec.terms import Atom
+from inetpy.host.errors import posix_name
+from inetpy.names.addresses import build_address, parse_address, parse_sockaddr
+from inetpy.wire import active
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 
@@ -54,13 +54,13 @@ def test_posix_name_without_a_number() -> None:
 
 @given(fields=st.tuples(*[st.integers(0, 255)] * 4), port=st.integers(0, 65535))
 def test_ipv4(fields: tuple[int, ...], port: int) -> None:
-    """An address comes back as it was."""
+    """An address is parsed and built again."""
     assert build_address(parse_address(fields, port, V4)) == (fields, port)
 
 
 @given(fields=st.tuples(*[st.integers(0, 65535)] * 8), port=st.integers(0, 65535))
 def test_ipv6(fields: tuple[int, ...], port: int) -> None:
-    """An address comes back as it was."""
+    """An address is parsed and built again."""
     assert build_address(parse_address(fields, port, V6)) == (fields, port)
 
 
@@ -82,14 +82,14 @@ def test_ipv6(fields: tuple[int, ...], port: int) -> None:
     ],
 )
 def test_bad_address(term: object, port: object, family: int) -> None:
-    """ValueError for what is no address of the family."""
+    """A term that is not an address of the family raises ValueError."""
     with pytest.raises(ValueError, match="bad"):
         parse_address(term, port, family)
 
 
 def test_sockaddr() -> None:
     """A sockaddr map, with the fields of IPv6."""
-    term = {
+    term: dict[object, object] = {
         Atom("family"): Atom("inet6"),
         Atom("addr"): Atom("loopback"),
         Atom("port"): 5,
@@ -100,13 +100,3 @@ def test_sockaddr() -> None:
         parse_sockaddr(term, V4)
     with pytest.raises(ValueError, match="family"):
         parse_sockaddr(term | {Atom("family"): Atom("local")}, V6)
-
-
-@pytest.mark.parametrize("row", options.OPTIONS.values(), ids=lambda row: row.name)
-def test_option_row(row: options.Option) -> None:
-    """Each row lives in one place at most, and its default is a value that it can show."""
-    assert row.constant is None or not row.attribute
-    assert row.constant is not None or row.attribute or row.get or row.set or row.name == "raw"
-    if row.attribute and row.get is None:
-        term = row.kind.build(row.default)
-        assert row.kind.parse(term) == row.default

@@ -1,4 +1,4 @@
-"""What a user of the codec sees: patterns, native values, errors that say where, help."""
+"""The codec as users see it: patterns, native values, paths in errors, help."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ import pytest
 
 import inetpy
 from conftest import TOP
-from inetpy import core, etf, terms
-from inetpy.etf import PURE, EtfError, Map, decode, encode, encode_body
-from inetpy.terms import Atom, BitString, Charlist, Export, Fun, ImproperList, LocalTerm, Pid, Port, Ref
+from inetpy import codec
+from inetpy.codec import etf, implementation, terms
+from inetpy.codec.etf import PURE, EtfError, Map, decode, encode, encode_body
+from inetpy.codec.terms import Atom, BitString, Charlist, Export, Fun, ImproperList, LocalTerm, Pid, Port, Ref
 
 NODE = b"w\x0dnonode@nohost"
 PURE_TERMS = terms.PURE
@@ -32,7 +33,7 @@ def test_atom_of_the_package() -> None:
 
 
 def test_package_imports_nothing() -> None:
-    """What starts with `import inetpy` waits for nothing that it does not need."""
+    """`import inetpy` imports no other module of inetpy."""
     program = "import sys, inetpy; print(sorted(name for name in sys.modules if 'inetpy' in name))"
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert [name for name in eval(done.stdout) if not name.startswith("__editable__")] == ["inetpy"]
@@ -40,9 +41,9 @@ def test_package_imports_nothing() -> None:
 
 @pytest.mark.parametrize("atom", ATOMS, ids=["atom", "pure"])
 def test_atom_in_a_pattern(atom: type[Atom]) -> None:
-    """By position, as in `{ok, Value}`."""
+    """Atoms are matched by position, as in `{ok, Value}`."""
 
-    def told(term: object) -> object:
+    def text(term: object) -> object:
         match term:
             case (atom("ok"), value):
                 return value
@@ -52,10 +53,10 @@ def test_atom_in_a_pattern(atom: type[Atom]) -> None:
                 return None
         return "other"
 
-    assert told((atom("ok"), 1)) == 1
-    assert told((atom("error"), atom("closed"))) == "error closed"
-    assert told(atom("none")) is None
-    assert told(("ok", 1)) == told((b"ok", 1)) == told((atom("okay"), 1)) == "other"
+    assert text((atom("ok"), 1)) == 1
+    assert text((atom("error"), atom("closed"))) == "error closed"
+    assert text(atom("none")) is None
+    assert text(("ok", 1)) == text((b"ok", 1)) == text((atom("okay"), 1)) == "other"
 
 
 def test_other_terms_in_patterns() -> None:
@@ -78,7 +79,7 @@ def test_charlist_is_matched_as_a_sequence(charlist: type[Charlist]) -> None:
 
 @pytest.mark.parametrize("atom", ATOMS, ids=["atom", "pure"])
 def test_atoms_in_conditions(atom: type[Atom]) -> None:
-    """An atom is as true as what it is with native=True: `assert` on Erlang's false fails."""
+    """In a condition an atom counts as its native value: `assert` on Erlang's false fails."""
     assert not atom("false")
     assert not atom("undefined")
     assert not atom("nil")
@@ -95,7 +96,7 @@ NATIVE = [
 @DECODERS
 @pytest.mark.parametrize(("native", "atom"), [*NATIVE, (None, Atom("nil")), (Atom("null"), Atom("null"))])
 def test_native(read: object, native: object, atom: Atom) -> None:
-    """Wherever it stands, keys too; and only where it is asked for."""
+    """native=True works at every place in a term, also for keys. Without it, atoms stay atoms."""
     assert callable(read)
 
     def around(value: object) -> list[object]:
@@ -110,7 +111,7 @@ def test_native(read: object, native: object, atom: Atom) -> None:
 
 @DECODERS
 def test_native_leaves_identifiers_and_funs(read: object) -> None:
-    """An atom that is a part of another term stays what it is."""
+    """Atoms inside identifiers and funs stay atoms."""
     assert callable(read)
     export = Export(Atom("true"), Atom("nil"), 0)
     pid = Pid(b"X" + b"w\5false" + bytes(12))
@@ -159,7 +160,7 @@ ERRORS: list[tuple[object, str]] = [
 
 @pytest.mark.parametrize(("term", "text"), ERRORS, ids=[text[:40] for _, text in ERRORS])
 def test_where_a_term_has_no_form(term: object, text: str) -> None:
-    """The same from all functions, with sorted entries and without."""
+    """All functions have the same path in the error, with and without sorted entries."""
     for write in (encode, encode_body, PURE[1], PURE[2]):
         for deterministic in (False, True):
             with pytest.raises(EtfError) as raised:
@@ -180,7 +181,7 @@ def test_long_ways_are_shortened() -> None:
 
 
 def test_depth_has_no_way() -> None:
-    """Of what contains itself nothing is told but that, also where it does so twice."""
+    """The error for a term that contains itself has no path, also if it contains itself twice."""
     endless: list[object] = [1]
     endless += [endless, endless]
     for deterministic in (False, True):
@@ -205,7 +206,7 @@ VALUES = [
 
 @pytest.mark.parametrize("value", VALUES, ids=[type(value).__name__ for value in VALUES])
 def test_terms_are_values(value: object) -> None:
-    """They cannot be changed, are equal to their copies, and have no room for more."""
+    """Terms are immutable, equal to their copies, and have no other attributes."""
     fields = type(value).__match_args__  # type: ignore[attr-defined]
     before = hash(value)
     for field in (*fields, "other"):
@@ -217,11 +218,11 @@ def test_terms_are_values(value: object) -> None:
     assert hash(value) == before
 
 
-@pytest.mark.skipif(core.compiled is None, reason="there is no compiled core")
+@pytest.mark.skipif(implementation.compiled is None, reason="there is no compiled codec")
 def test_help_is_that_of_the_pure_code() -> None:
-    for name, pure in PURE_TERMS.items():
-        assert getattr(terms, name).__doc__ == pure.__doc__
-        assert getattr(terms, name).__match_args__ == pure.__match_args__
+    for name, kind in PURE_TERMS.items():
+        assert getattr(terms, name).__doc__ == kind.__doc__
+        assert getattr(terms, name).__match_args__ == kind.__match_args__
     for pure in PURE:
         ours = getattr(etf, pure.__name__)
         assert ours is not pure
@@ -237,8 +238,15 @@ def test_everything_has_help() -> None:
                 assert len(inspect.getdoc(thing) or "") > 20, name
 
 
+def test_public_names_are_documented() -> None:
+    page = (TOP / "docs" / "terms.md").read_text()
+    for name in codec.__all__:
+        assert re.search(rf"\b{name}\b", page), name
+        assert getattr(codec, name) is getattr(etf, name, getattr(terms, name, None))
+
+
 def test_page() -> None:
-    """The programs of docs/terms.md run as they stand there, one after the other."""
+    """The programs in docs/terms.md run unchanged, one after the other."""
     programs = re.findall(r"```python\n(.*?)```", (TOP / "docs" / "terms.md").read_text(), re.DOTALL)
     assert len(programs) > 3
     exec("\n".join(programs), {"__name__": "page"})

@@ -1,9 +1,15 @@
 """The packet types of `gen_tcp`, without I/O.
 
-A type is a `PacketType` in `PACKET_TYPES`. Its `length` looks at the bytes
-received so far and answers how long the packet at their start is: a positive
-number (there may be fewer bytes yet), 0 when that cannot be told yet, -1 when
-no packet can start so. The rules are those of `erlang:decode_packet/3`.
+length   a length in front: {packet, 1}, 2 and 4
+line     lines
+records  asn1, cdr, sunrm, fcgi, tpkt, ssl
+http     HTTP messages
+buffer   the receive buffer, which cuts a stream into packets
+
+A type is a `PacketType` in `PACKET_TYPES`. Its `length` looks at the bytes received so far. It
+returns the length of the packet at their start, 0 if more bytes are needed to know the length, or
+-1 if the bytes cannot start a packet. The length may be greater than the number of bytes received.
+The rules are those of `erlang:decode_packet/3`.
 """
 
 from __future__ import annotations
@@ -13,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from ..terms import Atom
+from ..codec.terms import Atom
 from .http import http_length, parse_http
 from .length import build_header, length_prefixed
 from .line import line_length
@@ -32,11 +38,10 @@ __all__ = ["PACKET_TYPES", "RAW", "PacketType", "Settings", "build_header"]
 
 
 class Settings(Protocol):
-    """What cutting a stream depends on; a socket is such settings.
+    """The options of a socket that decide how its stream is cut into packets.
 
-    packet_size: 0 for no limit. line_delimiter: a byte. in_headers: for http,
-    whether a header comes next. read_ahead: whether more may be read than the
-    packet that is wanted.
+    packet_size: 0 for no limit. line_delimiter: a byte. in_headers: for http, true if a header
+    comes next. read_ahead: whether bytes behind the current packet may be read.
     """
 
     packet: PacketType
@@ -50,13 +55,13 @@ class Settings(Protocol):
 class PacketType:
     """One value of the option `packet`.
 
-    value: as `getopts` gives it. length(data, settings, limit): see above; `limit`
-    is the size of the receive buffer. header: how many bytes of a length stand
-    in front, cut off on receive and put on when sending. body: what is handed
-    out of a packet, where that is not all of it. parse(packet, in_headers): for
-    packets that become terms, the term and whether a header comes next.
-    is_record: the term is one of ssl. smallest: the bytes that tell a length, where
-    they are so many.
+    value: the value that `getopts` returns.
+    length(data, settings, limit): see above; `limit` is the size of the receive buffer.
+    header: size of the length header, removed on receive and added on send.
+    body(packet): the part of a packet that the user gets; None: all of it.
+    parse(packet, in_headers): for packets that become terms, (term, whether a header comes next).
+    is_record: the term is a record for ssl.
+    length_known_at: how many bytes are needed to know the length, if the number is fixed.
     """
 
     value: object
@@ -65,7 +70,7 @@ class PacketType:
     body: Callable[[bytes], bytes] | None = None
     parse: Callable[[bytes, bool], tuple[object, bool]] | None = None
     is_record: bool = False
-    smallest: int = 1
+    length_known_at: int = 1
 
 
 def _raw_length(data: bytearray, _settings: Settings, _limit: int) -> int:
@@ -88,21 +93,21 @@ def _httph_length(data: bytearray, settings: Settings, limit: int) -> int:
 def _prefixed(width: int) -> PacketType:
     length = length_prefixed(width)
     return PacketType(
-        width, lambda data, settings, _limit: length(data, settings.packet_size), width, smallest=width
+        width, lambda data, settings, _limit: length(data, settings.packet_size), width, length_known_at=width
     )
 
 
 def _record(
     name: str,
     length: Callable[[bytearray, int], int],
-    smallest: int,
+    length_known_at: int,
     body: Callable[[bytes], bytes] | None = None,
 ) -> PacketType:
     return PacketType(
         Atom(name),
         lambda data, settings, _limit: length(data, settings.packet_size),
         body=body,
-        smallest=smallest,
+        length_known_at=length_known_at,
     )
 
 
@@ -112,10 +117,10 @@ _TLS = PacketType(
     lambda data, settings, _limit: tls_length(data, settings.packet_size),
     parse=lambda packet, in_headers: (parse_record(packet), in_headers),
     is_record=True,
-    smallest=5,
+    length_known_at=5,
 )
 
-# `raw` is a second name of 0, and getopts says 0; `ssl_tls` one of `ssl`.
+# `raw` is another name of 0, and `ssl_tls` of `ssl`. getopts returns 0 and `ssl`.
 PACKET_TYPES: dict[object, PacketType] = {
     Atom("raw"): RAW,
     0: RAW,

@@ -1,8 +1,8 @@
 """The receive buffer of a stream: bytes in, packets out, without I/O.
 
-The rules are those of inet_drv (tcp_remain and its callers). A buffer is made
-when it is first needed, with room for what was asked for, or else of the size
-that the option `buffer` has then; it is dropped when it has been emptied.
+The rules are those of inet_drv (tcp_remain and its callers). A buffer is allocated when it is first
+needed: with the length that the caller requested, otherwise with the size of the option `buffer` at
+that time. It is freed when it is empty.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ __all__ = ["InputBuffer"]
 
 
 class InputBuffer:
-    """Bytes that have been read and not yet handed out.
+    """Bytes that have been read from the socket and not yet delivered.
 
-    data: None when there is no buffer. size: how many bytes it has room for.
-    missing: how many bytes are known to be wanted, 0 when that is not known.
+    data: None without a buffer. size: the capacity of the buffer. missing: how many bytes the
+    current packet still needs; 0 if that is not known.
 
-    The methods that say what comes next answer a pair: the number of bytes to
-    read, or 0 and the length of the packet that is whole, or -1 when there
-    cannot be a packet.
+    `demand`, `fill` and `look` return the next step as a pair: (number of bytes to read, 0), or
+    (0, length of the complete packet), or (-1, 0) if the bytes cannot start a packet.
     """
 
     __slots__ = ("data", "missing", "size")
@@ -31,9 +30,9 @@ class InputBuffer:
         self.missing = 0
 
     def demand(self, request: int, size: int, settings: Settings) -> tuple[int, int]:
-        """What comes next. `request`: the bytes that a caller wants, 0 for a packet.
+        """The next step. `request`: the number of bytes that the caller wants, 0 for a packet.
 
-        `size` is that of a new buffer.
+        `size`: the capacity of a new buffer.
         """
         data = self.data
         if data is None:
@@ -42,7 +41,7 @@ class InputBuffer:
             self.missing = request
             if request or settings.read_ahead:
                 return self.size, 0
-            return self._just_enough(settings), 0
+            return self._without_read_ahead(settings), 0
         if request:
             have = len(data)
             if have >= request:
@@ -55,7 +54,7 @@ class InputBuffer:
         return self.look(settings)
 
     def fill(self, chunk: bytes, settings: Settings) -> tuple[int, int]:
-        """Adds what was read, and says what comes next."""
+        """Adds bytes that were read, and returns the next step."""
         assert self.data is not None
         self.data += chunk
         if self.missing:
@@ -64,7 +63,7 @@ class InputBuffer:
         return self.look(settings)
 
     def look(self, settings: Settings) -> tuple[int, int]:
-        """Looks for a packet at the start, and says what comes next."""
+        """Looks for a packet at the start, and returns the next step."""
         assert self.data is not None
         have = len(self.data)
         length = settings.packet.length(self.data, settings, self.size)
@@ -77,7 +76,7 @@ class InputBuffer:
         if length < 0:
             return -1, 0
         if not settings.read_ahead and settings.packet is not RAW:
-            return self._just_enough(settings), 0
+            return self._without_read_ahead(settings), 0
         if self.size > have:
             return self.size - have, 0
         if settings.packet_size > have:
@@ -85,14 +84,14 @@ class InputBuffer:
             return self.size - have, 0
         return -1, 0
 
-    def _just_enough(self, settings: Settings) -> int:
-        """The bytes to read when none beyond the packet may be (packet_header_length)."""
+    def _without_read_ahead(self, settings: Settings) -> int:
+        """How many bytes to read without read-ahead, while the length is unknown (packet_header_length)."""
         if settings.packet is RAW:
             return self.size
-        return max(1, settings.packet.smallest - len(self.data or b""))
+        return max(1, settings.packet.length_known_at - len(self.data or b""))
 
     def take(self, length: int) -> bytes:
-        """The first `length` bytes."""
+        """Removes and returns the first `length` bytes."""
         assert self.data is not None
         self.missing = 0
         if length == len(self.data):
@@ -104,7 +103,7 @@ class InputBuffer:
         return taken
 
     def put_back(self, data: bytes) -> None:
-        """Puts bytes in front of all others."""
+        """Puts bytes back in front of the others."""
         if self.data is None:
             self.data = bytearray(data)
             self.size = len(data)

@@ -1,20 +1,24 @@
 """HTTP as packets: `{packet, http | httph | http_bin | httph_bin}`.
 
-A packet is a line; a header goes on over lines that begin with white space. The
-terms are those of `erlang:decode_packet/3`.
+A packet is a line. A header continues on lines that begin with white space. The terms are those
+of `erlang:decode_packet/3`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import TypeAlias
 
-from ..terms import Atom, Charlist
+from ..codec.terms import Atom, Charlist
 
 __all__ = ["http_length", "parse_http"]
 
+Make: TypeAlias = Callable[[bytes], object]  # makes the term of a text: a binary or a charlist
+
 METHODS = {name.encode() for name in ("OPTIONS", "GET", "HEAD", "POST", "PUT", "DELETE", "TRACE")}
 
-# The headers that have an atom; the position, from one, is the second element of http_header.
+# The headers with an atom. The position, from 1, is the second element of http_header.
 HEADERS = (
     "Cache-Control", "Connection", "Date", "Pragma", "Transfer-Encoding", "Upgrade", "Via", "Accept",
     "Accept-Charset", "Accept-Encoding", "Accept-Language", "Authorization", "From", "Host",
@@ -27,9 +31,9 @@ HEADERS = (
 )  # fmt: skip
 
 _HEADER_NUMBERS = {name.encode(): number for number, name in enumerate(HEADERS, 1)}
-MAX_NAME = 50  # longer names keep their letters as they are
+MAX_NAME = 50  # longer names are not capitalised
 
-# Printable ASCII that is no separator of RFC 2616.
+# Printable ASCII without the separators of RFC 2616.
 _TOKEN = rb"[!#$%&'*+\-.0-9A-Z^_`a-z|~]"
 _REQUEST = re.compile(rb"(" + _TOKEN + rb"+)[ \t]+([^ \t]+)(?:[ \t]+(?:HTTP/(\d+)\.(\d+).*)?)?\Z", re.DOTALL)
 _RESPONSE = re.compile(rb"HTTP/(\d+)\.(\d+)[ \t]+(\d*)([ \t]*)(.*)\Z", re.DOTALL)
@@ -40,7 +44,7 @@ EOH = Atom("http_eoh")
 
 
 def http_length(data: bytes | bytearray, packet_size: int, limit: int, in_headers: bool) -> int:
-    """How long the line, or the header with its continuations, is. See `packet`."""
+    """The length of the line, or of the header with its continuation lines. See `packet`."""
     have = len(data)
     if data in (b"\n", b"\r\n"):
         return have
@@ -62,7 +66,7 @@ def http_length(data: bytes | bytearray, packet_size: int, limit: int, in_header
 
 
 def parse_http(line: bytes, in_headers: bool, binary: bool) -> tuple[object, bool]:
-    """(the term of a packet, whether a header comes next)."""
+    """(term of the packet, whether a header comes next)."""
     text = line
     if line[-2:-1] == b"\r":
         text = line[:-2]
@@ -84,25 +88,25 @@ def _charlist(text: bytes) -> object:
     return Charlist(text) if text else []
 
 
-def _error(line: bytes, make) -> tuple[object, bool]:  # type: ignore[no-untyped-def]
+def _error(line: bytes, make: Make) -> tuple[object, bool]:
     return (Atom("http_error"), make(line)), True
 
 
-def _parse_header(text: bytes, make) -> object:  # type: ignore[no-untyped-def]
+def _parse_header(text: bytes, make: Make) -> object:
     if not text:
         return EOH
     match = _HEADER.match(text)
     if match is None:
         return None
     name, value = match.groups()
-    # Each part between dashes gets a capital letter.
+    # Each part between dashes is capitalised.
     canonical = b"-".join(part.capitalize() for part in name.split(b"-")) if len(name) <= MAX_NAME else name
     number = _HEADER_NUMBERS.get(canonical, 0)
     field = Atom(canonical.decode()) if number else make(canonical)
     return (Atom("http_header"), number, field, make(name), make(value))
 
 
-def _parse_start(text: bytes, make) -> object:  # type: ignore[no-untyped-def]
+def _parse_start(text: bytes, make: Make) -> object:
     if text.startswith(b"HTTP/"):
         return _parse_response(text, make)
     match = _REQUEST.match(text)
@@ -119,7 +123,7 @@ def _parse_start(text: bytes, make) -> object:  # type: ignore[no-untyped-def]
     return (Atom("http_request"), verb, _parse_uri(uri, make), version)
 
 
-def _parse_response(text: bytes, make) -> object:  # type: ignore[no-untyped-def]
+def _parse_response(text: bytes, make: Make) -> object:
     match = _RESPONSE.match(text)
     if match is None:
         return None
@@ -130,12 +134,12 @@ def _parse_response(text: bytes, make) -> object:  # type: ignore[no-untyped-def
 
 
 def _number(digits: bytes) -> int:
-    """As a C int has it, which keeps the lower 32 bits. 10**32 is a multiple of 2**32."""
+    """The number as a C int: its lower 32 bits. They depend on the last 32 digits only."""
     value = int(digits[-32:] or b"0") & 0xFFFFFFFF
     return value - (1 << 32) if value >> 31 else value
 
 
-def _parse_uri(uri: bytes, make) -> object:  # type: ignore[no-untyped-def]
+def _parse_uri(uri: bytes, make: Make) -> object:
     if uri == b"*":
         return Atom("*")
     if len(uri) <= 1 or uri.startswith(b"/"):
@@ -151,11 +155,11 @@ def _parse_uri(uri: bytes, make) -> object:  # type: ignore[no-untyped-def]
     return make(uri)
 
 
-def _parse_absolute(scheme: Atom, uri: bytes, make) -> object:  # type: ignore[no-untyped-def]
+def _parse_absolute(scheme: Atom, uri: bytes, make: Make) -> object:
     authority, slash, path = uri.partition(b"/")
     match = _AUTHORITY.match(authority)
     assert match is not None
     host, port, rest = match.groups()
-    # A port of zero, or one with other characters behind it, is none.
+    # A port of zero, or with other characters behind it, is ignored.
     number: object = (_number(port) if port and not rest else 0) or Atom("undefined")
     return (Atom("absoluteURI"), scheme, make(host), number, make(slash + path if slash else b"/"))

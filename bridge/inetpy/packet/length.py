@@ -10,7 +10,7 @@ _MAX_INT = 0x7FFFFFFF
 
 
 def length_prefixed(width: int) -> Callable[[bytearray, int], int]:
-    """A function of the data and packet_size, for a header of `width` bytes."""
+    """The function (data, packet_size) -> length for a header of `width` bytes."""
 
     def packet_length(data: bytearray, packet_size: int) -> int:
         if len(data) < width:
@@ -24,5 +24,5 @@ def length_prefixed(width: int) -> Callable[[bytearray, int], int]:
 
 
 def build_header(width: int, size: int) -> bytes:
-    """The header of a packet of `size` bytes; too large a size wraps, as in inet_drv."""
+    """The header of a packet of `size` bytes. A size that is too large wraps, as in inet_drv."""
     return (size & ((1 << 8 * width) - 1)).to_bytes(width, "big")

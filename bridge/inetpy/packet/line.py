@@ -6,10 +6,10 @@ __all__ = ["line_length"]
 
 
 def line_length(data: bytearray, packet_size: int, limit: int, delimiter: int = 10) -> int:
-    """A line goes to its delimiter, which belongs to it.
+    """The length of a line with its delimiter.
 
-    A line that does not fit in `limit`, the size of the receive buffer, is cut
-    there; one over `packet_size` is an error.
+    A line longer than `limit`, the size of the receive buffer, is cut there. A line longer than
+    `packet_size` is an error.
     """
     at = data.find(delimiter)
     if at < 0:

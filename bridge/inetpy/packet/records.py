@@ -1,4 +1,4 @@
-"""Packets with a binary header that tells their length: asn1, cdr, sunrm, fcgi, tpkt, ssl.
+"""Packets with a binary header that contains their length: asn1, cdr, sunrm, fcgi, tpkt, ssl.
 
 References: X.690 (BER), CORBA 3.0 part 2 (GIOP), RFC 5531 (record marking), the FastCGI
 specification, RFC 1006 (TPKT), RFC 8446 (TLS records).
@@ -20,11 +20,11 @@ __all__ = [
 ]
 
 _MAX_INT = 0x7FFFFFFF
-_CONTINUED = re.compile(rb"[\x80-\xff]*")  # the bytes of a long tag but the last
+_CONTINUED = re.compile(rb"[\x80-\xff]*")  # a long tag without its last byte
 
 
 def _whole(header: int, body: int, packet_size: int) -> int:
-    """The length of a packet, or -1 when its body is over the limit."""
+    """The length of a packet; -1 if its body is longer than `packet_size`."""
     return -1 if body > (packet_size or _MAX_INT - header) or body < 0 else header + body
 
 
@@ -51,7 +51,7 @@ def asn1_length(data: bytearray, packet_size: int) -> int:
 
 
 def cdr_length(data: bytearray, packet_size: int) -> int:
-    """A GIOP message: twelve bytes, the last four its length in the order of a flag."""
+    """A GIOP message: a header of twelve bytes. The last four are the length; a flag has their byte order."""
     if len(data) < 12:
         return 0
     if data[:4] != b"GIOP":
@@ -61,14 +61,14 @@ def cdr_length(data: bytearray, packet_size: int) -> int:
 
 
 def sunrm_length(data: bytearray, packet_size: int) -> int:
-    """A record mark: the highest bit says whether it is the last fragment."""
+    """A record mark: its highest bit marks the last fragment, the others are the length."""
     if len(data) < 4:
         return 0
     return _whole(4, int.from_bytes(data[:4], "big") & _MAX_INT, packet_size)
 
 
 def fcgi_length(data: bytearray, packet_size: int) -> int:
-    """Eight bytes: version, type, request, length of the content and of the padding."""
+    """A header of eight bytes: version, type, request, length of the content, length of the padding."""
     if len(data) < 8:
         return 0
     if data[0] != 1:
@@ -77,12 +77,12 @@ def fcgi_length(data: bytearray, packet_size: int) -> int:
 
 
 def fcgi_body(packet: bytes) -> bytes:
-    """A packet without its padding."""
+    """The packet without its padding."""
     return packet[: len(packet) - packet[6]]
 
 
 def tpkt_length(data: bytearray, packet_size: int) -> int:
-    """Version 3, a reserved byte, and a length that counts the header."""
+    """Version 3, a reserved byte, and a length that includes the header."""
     if len(data) < 4:
         return 0
     if data[0] != 3:
@@ -91,14 +91,14 @@ def tpkt_length(data: bytearray, packet_size: int) -> int:
 
 
 def parse_record(packet: bytes) -> tuple[int, tuple[int, int], bytes]:
-    """(type, version, data) of a record; the hello of SSL 2 becomes a handshake message."""
+    """(type, version, data) of a record. An SSL 2 client hello becomes a handshake message."""
     if packet[0] & 0x80 and packet[2] == 1:
         return 22, (packet[3], packet[4]), b"\1" + (len(packet) - 3).to_bytes(3, "big") + packet[3:]
     return packet[0], (packet[1], packet[2]), packet[5:]
 
 
 def tls_length(data: bytearray, packet_size: int) -> int:
-    """A record of TLS, or the hello of an SSL 2 client."""
+    """A TLS record, or an SSL 2 client hello."""
     if len(data) < 5:
         return 0
     if data[0] & 0x80 and data[2] == 1:

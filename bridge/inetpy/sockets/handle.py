@@ -1,44 +1,47 @@
-"""What every socket has, whatever it is connected to.
+"""What all sockets have in common.
 
 A handle stands for what the port of a stock socket stands for. It can outlive
 its descriptor: after a passive socket has reported that its peer is gone, the
 descriptor is closed and the handle still answers, as in inet_drv.
 
-Requests come as `op_...(ref, args)` methods, found through the class table
-`ops`. An answer goes to `session.reply(ref, body)`, now or later.
+Requests come as `op_...(ref, request)` methods, found through the class table
+`ops`. An answer goes to `session.answer(ref, body)`, now or later.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 import struct
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
-from .. import messages, options
-from ..active import MULTI, PASSIVE, add_count
-from ..addresses import FAMILY_NAMES, build_address
-from ..errors import posix_name
-from ..etf import encode_body
-from ..messages import OK, build_error, build_event, build_ok, build_raise
+from .. import options
+from ..codec.etf import encode_body
+from ..codec.terms import Atom, Pid
+from ..host.api import Socket
+from ..names.addresses import FAMILY_NAMES, build_address
 from ..packet import PacketType
-from ..terms import Atom, Pid
-
-if TYPE_CHECKING:
-    from ..session import Session
+from ..session.session import Session
+from ..wire.active import MULTI, PASSIVE, add_count
+from ..wire.messages import OK, build_error, build_event, build_ok, build_raise
+from ..wire.requests import ControllingProcess, Getopts, Getstat, Setopts, TakeOver
+from .counters import NAMES as COUNTERS, Counters
 
 log = logging.getLogger(__name__)
 
-__all__ = ["CLOSED", "CONNECTED", "CONNECTING", "LISTENING", "OPEN", "Handle"]
+__all__ = [
+    "CLOSED", "CONNECTED", "CONNECTING", "LIFE", "LISTEN", "LISTENING", "LOSE", "OPEN", "Handle", "Life",
+]  # fmt: skip
 
-# The states of inet_drv that can be told apart from outside.
+# The states of inet_drv that a user can see.
 CLOSED, OPEN, CONNECTING, CONNECTED, LISTENING = "closed", "open", "connecting", "connected", "listen"
 
-_STATISTICS = (
-    "recv_oct", "recv_cnt", "recv_max", "recv_avg", "recv_dvi",
-    "send_oct", "send_cnt", "send_max", "send_avg", "send_pend",
-)  # fmt: skip
+# The life of a handle: state -> event -> next state. Kinds of sockets add their own.
+LOSE, LISTEN = "lose", "listen"
+Life = dict[str, dict[str, str]]
+LIFE: Life = {OPEN: {LOSE: CLOSED}, CLOSED: {LOSE: CLOSED}}
 
 _STATES = {
     CLOSED: (),
@@ -50,12 +53,11 @@ _STATES = {
 
 _TOS = (socket.IPPROTO_IP, socket.IP_TOS)
 _PRIORITY = (socket.SOL_SOCKET, socket.SO_PRIORITY)
-_LINGER_NOW = struct.pack("ii", 1, 0)
 
 
-def _statistic(name: object) -> str:
-    """The attribute of a counter. Raises OptionError for a name of none."""
-    if not isinstance(name, Atom) or name.name not in _STATISTICS:
+def _counter_name(name: object) -> str:
+    """Raises OptionError for an unknown counter."""
+    if not isinstance(name, Atom) or name.name not in COUNTERS:
         raise options.OptionError("no counter")
     return name.name
 
@@ -64,13 +66,8 @@ class Handle:
     """The common part of sockets. `sock` is None once the descriptor is closed."""
 
     __slots__ = (
-        "__weakref__", "session", "syscalls", "ident", "module", "name", "owner", "sock", "state",
-        "accepted", "interest", "active", "active_count", "as_list", "controls",
-        "read_packets", "buffer", "buffer_set", "exit_on_close",
-        "high_watermark", "low_watermark", "high_msgq_watermark", "low_msgq_watermark", "as_port", "debug",
-        "delay_send", "header", "line_delimiter", "netns", "marked", "read_ahead", "exclusiveaddruse",
-        "packet", "packet_size", "send_timeout", "send_timeout_close", "show_econnreset", "recv_oct",
-        "recv_cnt", "recv_max", "recv_avg", "recv_dvi", "send_oct", "send_cnt", "send_max",
+        "__weakref__", "session", "ident", "module", "name", "owner", "sock", "state", "accepted",
+        "interest", "active", "active_count", "options", "counters",
     )  # fmt: skip
 
     kind: ClassVar[str]
@@ -78,56 +75,29 @@ class Handle:
     protocol: ClassVar[str] = "tcp"  # the first word of messages
     ops: ClassVar[dict[str, Callable[[Any, bytes, Any], None]]] = {}
 
-    active: int
-    as_list: bool
-    buffer: int
-    exit_on_close: bool
-    as_port: bool
-    delay_send: bool
-    header: int
-    line_delimiter: int
-    netns: bytes | None
-    read_ahead: bool
-    high_watermark: int
-    low_watermark: int
-    high_msgq_watermark: int
-    low_msgq_watermark: int
-    packet: PacketType
-    packet_size: int
-    read_packets: int
-    send_timeout: int | None
-    send_timeout_close: bool
-    show_econnreset: bool
+    life: ClassVar[Life] = LIFE
+    table: ClassVar[Mapping[str, options.Option]]  # the options of this kind of socket
 
     def __init__(
-        self, session: Session, module: Atom, owner: Pid, sock: socket.socket, like: Handle | None = None
+        self, session: Session, module: Atom, owner: Pid, sock: Socket, like: Handle | None = None
     ) -> None:
         """`like`: the listener whose options this socket starts with."""
         self.session = session
-        self.syscalls = session.syscalls
         self.module = module
         self.owner = owner
-        self.sock: socket.socket | None = sock
+        self.sock: Socket | None = sock
         self.accepted = like is not None
         self.state = OPEN
         self.interest = 0
         self.ident, self.name = session.new_name(module)
-        if like is None:
-            for attribute, value in options.DEFAULTS.items():
-                setattr(self, attribute, value)
-            self.buffer = session.default_buffer
-        else:
-            for attribute, value in options.DEFAULTS.items():
-                setattr(
-                    self, attribute, getattr(like, attribute) if attribute in options.INHERITED else value
-                )
+        self.active = PASSIVE
         self.active_count = 0
-        self.controls = 0
-        self.buffer_set = False
-        self.marked = False
-        self.recv_oct = self.recv_cnt = self.recv_max = 0
-        self.send_oct = self.send_cnt = self.send_max = 0
-        self.recv_avg = self.recv_dvi = 0.0
+        self.counters = Counters()
+        self.options: options.Settings = (
+            options.Settings.new(session.default_buffer)
+            if like is None
+            else options.Settings.inherited(like.options)
+        )
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.ident}>"
@@ -138,18 +108,17 @@ class Handle:
 
     # --- readiness ---
 
-    def want(self, events: int) -> None:
+    def set_interest(self, events: int) -> None:
         """Sets what `on_ready` is to be called for; 0 for nothing."""
         if events == self.interest or self.sock is None:
             return
         poller = self.session.poller
-        descriptor = self.sock.fileno()
         if not self.interest:
-            poller.add(descriptor, events, self)
+            poller.add(self.sock, events, self)
         elif events:
-            poller.change(descriptor, events)
+            poller.change(self.sock, events)
         else:
-            poller.remove(descriptor)
+            poller.remove(self.sock)
         self.interest = events
 
     def on_ready(self, events: int) -> None:
@@ -158,35 +127,35 @@ class Handle:
     def close_descriptor(self) -> None:
         """Closes the descriptor; the handle goes on answering."""
         if self.sock is not None:
-            self.want(0)
-            self.syscalls.close(self.sock)
+            self.set_interest(0)
+            self.sock.close()
             self.sock = None
-        self.state = CLOSED
+        self.move(LOSE)
+
+    def move(self, event: str) -> None:
+        """The next state of its life. KeyError: an event that cannot be."""
+        self.state = self.life[self.state][event]
 
     # --- options ---
 
     def set_system_option(self, level: int, constant: int, value: int | bytes) -> bool:
-        """setsockopt(2). False when the system refuses; a closed descriptor takes all."""
-        if (level, constant) == _TOS:
-            return self._set_tos(value)
-        if self.sock is not None:
-            try:
-                self.syscalls.setsockopt(self.sock, level, constant, value)
-            except OSError:
-                return False
-        return True
-
-    def _set_tos(self, value: int | bytes) -> bool:
-        """Linux makes a priority of the type of service. It stays what it was, as in inet_drv."""
+        """setsockopt(2). False when the system refuses, as it does for a closed descriptor."""
         if self.sock is None:
-            return True
+            return False
         try:
-            priority = self.syscalls.getsockopt(self.sock, *_PRIORITY)
-            self.syscalls.setsockopt(self.sock, *_TOS, value)
+            if (level, constant) == _TOS:
+                self._set_tos(self.sock, value)
+            else:
+                self.sock.setsockopt(level, constant, value)
         except OSError:
             return False
-        self.set_system_option(*_PRIORITY, priority)
         return True
+
+    def _set_tos(self, sock: Socket, value: int | bytes) -> None:
+        """Linux makes a priority of the type of service. It stays what it was, as in inet_drv."""
+        priority = sock.getsockopt(*_PRIORITY)
+        sock.setsockopt(*_TOS, value)
+        self.set_system_option(*_PRIORITY, priority)
 
     def family(self) -> int:
         """AF_INET, AF_INET6 or AF_UNIX. Raises OSError on a closed descriptor."""
@@ -198,10 +167,10 @@ class Handle:
         """getsockopt(2): an int, or `size` bytes where a size is given. Raises OSError."""
         if self.sock is None:
             raise OSError("closed")
-        return self.syscalls.getsockopt(self.sock, level, constant, size)  # type: ignore[call-arg]
+        return self.sock.getsockopt(level, constant, size)
 
     def set_active(self, mode: int, increment: int) -> None:
-        """Sets the active mode. What follows from it comes in `settle`."""
+        """Sets the active mode. What follows from it comes in `on_options`."""
         if mode != MULTI:
             return self.change_active(mode, 0)
         changed = add_count(self.active_count, increment)
@@ -210,120 +179,103 @@ class Handle:
         mode, count = changed
         self.change_active(mode, count)
         if self.active == PASSIVE:
-            self.tell(f"{self.protocol}_passive")
+            self.tell_owner(f"{self.protocol}_passive")
 
     def change_active(self, mode: int, count: int) -> None:
         if (mode != PASSIVE) != (self.active != PASSIVE):
-            self.session.note(messages.build_active(self.ident, mode != PASSIVE))
+            self.session.link.active(self.ident, mode != PASSIVE)
         self.active = mode
         self.active_count = count
 
-    def settle(self, old_active: int, old_packet: PacketType) -> None:
-        """Does what a change of options brings about: reads, delivers, or stops."""
+    def on_options(self, old_active: int, old_packet: PacketType) -> None:
+        """Options may have changed: reads, delivers, or stops."""
 
-    def op_setopts(self, ref: bytes, args: Any) -> None:
-        old_active, old_packet = self.active, self.packet
+    def op_setopts(self, ref: bytes, request: Setopts) -> None:
+        old_active, old_packet = self.active, self.options.packet
         try:
-            options.apply(self, options.parse_settings(args))
+            options.apply(self, options.parse_settings(self.table, request.options))
         except ValueError:
-            return self.session.reply(ref, build_error("einval"))
-        self.settle(old_active, old_packet)
-        self.reply_settled(ref)
+            return self.session.answer(ref, build_error("einval"))
+        self.on_options(old_active, old_packet)
+        self.answer_behind_messages(ref, OK)
 
-    def reply_settled(self, ref: bytes) -> None:
-        """`ok`, when `settle` has done all that the change brings about."""
-        self.session.reply(ref, OK)
+    def answer_behind_messages(self, ref: bytes, body: bytes) -> None:
+        """An answer that comes behind the messages which are on their way to the owner."""
+        self.session.answer(ref, body)
 
-    def op_getopts(self, ref: bytes, args: Any) -> None:
+    def op_getopts(self, ref: bytes, request: Getopts) -> None:
         try:
-            answer = options.get(self, args)
+            answer = options.get(self, request.names)
         except ValueError as error:
-            return self.session.reply(ref, _refusal(error))
-        self.session.reply(ref, build_ok(encode_body(answer)))
+            return self.session.answer(ref, _refusal(error))
+        self.session.answer(ref, build_ok(encode_body(answer)))
 
     # --- names and counters ---
 
-    def op_sockname(self, ref: bytes, _args: Any) -> None:
-        self.reply_address(ref, self.syscalls.getsockname)
+    def op_sockname(self, ref: bytes, _request: Any) -> None:
+        self.answer_address(ref)
 
-    def op_peername(self, ref: bytes, _args: Any) -> None:
-        self.session.reply(ref, build_error("enotconn"))
+    def op_peername(self, ref: bytes, _request: Any) -> None:
+        self.session.answer(ref, build_error("enotconn"))
 
-    def op_family(self, ref: bytes, _args: Any) -> None:
+    def op_family(self, ref: bytes, _request: Any) -> None:
         try:
             name = FAMILY_NAMES[self.family()]
         except OSError:
-            return self.session.reply(ref, build_error("closed"))
-        self.session.reply(ref, build_ok(encode_body(Atom(name))))
+            return self.session.answer(ref, build_error("closed"))
+        self.session.answer(ref, build_ok(encode_body(Atom(name))))
 
-    def op_socknames(self, ref: bytes, _args: Any) -> None:
-        self._reply_addresses(ref, self.syscalls.getsockname)
+    def op_socknames(self, ref: bytes, _request: Any) -> None:
+        self._answer_addresses(ref)
 
-    def op_peernames(self, ref: bytes, _args: Any) -> None:
-        self._reply_addresses(ref, self.syscalls.getpeername)
+    def op_peernames(self, ref: bytes, _request: Any) -> None:
+        self._answer_addresses(ref, peer=True)
 
-    def _reply_addresses(self, ref: bytes, ask: Callable[[socket.socket], Any]) -> None:
+    def _answer_addresses(self, ref: bytes, peer: bool = False) -> None:
         """Of all addresses there are more than one in SCTP only."""
         if self.sock is None:
-            return self.session.reply(ref, build_error("exbadport"))
+            return self.session.answer(ref, build_error("exbadport"))
         try:
-            address = self._address(ask)
+            address = self._address(peer)
         except OSError as error:
-            return self.session.reply(ref, build_error(posix_name(error)))
-        self.session.reply(ref, build_ok(encode_body([address])))
+            return self.session.answer(ref, build_error(self.session.posix_name(error)))
+        self.session.answer(ref, build_ok(encode_body([address])))
 
-    def reply_address(self, ref: bytes, ask: Callable[[socket.socket], Any]) -> None:
+    def answer_address(self, ref: bytes, peer: bool = False) -> None:
+        """The socket's own address, or its peer's."""
         try:
-            address = self._address(ask)
+            address = self._address(peer)
         except OSError as error:
-            return self.session.reply(ref, build_error(posix_name(error)))
-        self.session.reply(ref, build_ok(encode_body(address)))
+            return self.session.answer(ref, build_error(self.session.posix_name(error)))
+        self.session.answer(ref, build_ok(encode_body(address)))
 
-    def _address(self, ask: Callable[[socket.socket], Any]) -> object:
+    def _address(self, peer: bool) -> object:
         if self.sock is None:
-            raise OSError(9, "closed")
-        return build_address(ask(self.sock))
+            raise OSError(errno.EBADF, "closed")
+        return build_address(self.sock.getpeername() if peer else self.sock.getsockname())
 
-    def op_getstat(self, ref: bytes, args: Any) -> None:
+    def op_getstat(self, ref: bytes, request: Getstat) -> None:
         try:
-            answer = [(name, self._counter(_statistic(name))) for name in options.elements(args)]
+            answer = [(name, self._counter(_counter_name(name))) for name in options.elements(request.names)]
         except ValueError as error:
-            return self.session.reply(ref, _refusal(error))
-        self.session.reply(ref, build_ok(encode_body(answer)))
+            return self.session.answer(ref, _refusal(error))
+        self.session.answer(ref, build_ok(encode_body(answer)))
 
     def _counter(self, name: str) -> int:
-        return abs(int(getattr(self, name)))
+        return abs(int(self.send_pend if name == "send_pend" else getattr(self.counters, name)))
 
     @property
     def send_pend(self) -> int:
         """Bytes that wait to be sent."""
         return 0
 
-    @property
-    def send_avg(self) -> float:
-        return self.send_oct / self.send_cnt if self.send_cnt else 0.0
-
-    def count_received(self, size: int) -> None:
-        count = self.recv_cnt = self.recv_cnt + 1
-        self.recv_oct += size
-        if size > self.recv_max:
-            self.recv_max = size
-        self.recv_avg += (size - self.recv_avg) / count
-        self.recv_dvi += (size - self.recv_avg - self.recv_dvi) / count
-
-    def count_sent(self, size: int) -> None:
-        self.send_cnt += 1
-        self.send_oct += size
-        if size > self.send_max:
-            self.send_max = size
-
-    def op_info(self, ref: bytes, _args: Any) -> None:
+    def op_info(self, ref: bytes, _request: Any) -> None:
         """`{ok, {States, Owner, Watched, Counters}}`; the states are those of prim_inet:getstatus/1."""
         outward = self.session.outward
         states = [Atom(name) for name in self.states()]
         owner, *watched = (Pid(outward(pid.raw)) for pid in (self.owner, *self.watched()))
-        counters = {Atom(name): self._counter(name) for name in _STATISTICS}
-        self.session.reply(ref, build_ok(encode_body((states, owner, watched, counters))))
+        counters = {Atom(name): self._counter(name) for name in COUNTERS}
+        self.session.answer(ref, build_ok(encode_body((states, owner, watched, counters))))
 
     def watched(self) -> list[Pid]:
         """The processes, besides the owner, whose ends this socket wants to know."""
@@ -334,43 +286,42 @@ class Handle:
 
     # --- the owner ---
 
-    def tell(self, name: str, body: bytes | None = None) -> None:
+    def tell_owner(self, name: str, body: bytes | None = None) -> None:
         """Sends the owner `{Name, Socket}` or `{Name, Socket, Body}`."""
-        self.session.send(self.owner.raw, build_event(name, self.name, body))
+        self.session.tell(self.owner.raw, build_event(name, self.name, body))
 
-    def op_controlling_process(self, ref: bytes, args: Any) -> None:
+    def op_controlling_process(self, ref: bytes, request: ControllingProcess) -> None:
         """First step of two: stops delivery, so that the caller can move its messages.
 
         Answers `transfer`, and the caller goes on with `take_over`; see
         `inet:tcp_controlling_process/2` for the rules.
         """
-        caller, owner = args
+        caller, owner = request
         if owner == self.owner:
-            return self.session.reply(ref, OK)
+            return self.session.answer(ref, OK)
         if caller != self.owner:
-            return self.session.reply(ref, build_error("not_owner"))
+            return self.session.answer(ref, build_error("not_owner"))
         mode, count = self.active, self.active_count
         if mode != PASSIVE:
-            packet = self.packet
             self.change_active(PASSIVE, 0)
-            self.settle(mode, packet)
-        self.session.reply(ref, encode_body((Atom("transfer"), mode, count)))
+            self.on_options(mode, self.options.packet)
+        self.session.answer(ref, encode_body((Atom("transfer"), mode, count)))
 
-    def op_take_over(self, ref: bytes, args: Any) -> None:
+    def op_take_over(self, ref: bytes, request: TakeOver) -> None:
         """Second step: the new owner, and the active mode as it was."""
-        owner, mode, count = args
+        owner, mode, count = request
         self.session.unwatch(self.owner, self)
         self.owner = owner
         self.session.watch(owner, self)
-        self.session.note(messages.build_owner(self.ident, self.session.outward(owner.raw)))
+        self.session.link.owned(self.ident, owner.raw)
         if mode != PASSIVE:
             old = self.active
             try:
                 self.set_active(mode, count)
-            except options.Ended:
+            except options.SocketClosed:
                 pass
-            self.settle(old, self.packet)
-        self.reply_settled(ref)
+            self.on_options(old, self.options.packet)
+        self.answer_behind_messages(ref, OK)
 
     def on_down(self, _pid: Pid) -> None:
         """The owner has died."""
@@ -378,13 +329,13 @@ class Handle:
 
     # --- ends ---
 
-    def op_close(self, ref: bytes, _args: Any) -> None:
+    def op_close(self, ref: bytes, _request: Any) -> None:
         self.terminate()
-        self.session.reply(ref, OK)
+        self.session.answer(ref, OK)
 
     def terminate(self) -> None:
         """The end of the handle: nothing answers for it any more."""
-        if self.session.forget(self):
+        if self.session.remove(self):
             self.close_descriptor()
 
     def fail(self, error: Exception) -> None:
@@ -394,40 +345,52 @@ class Handle:
         and the end. Each step is taken, whatever the one before came to.
         """
         self.session.fail_callers(self, error)
-        for step in (self._tell_failure, self.terminate, self._drop_descriptor):
+        for step in (self._tell_failure, self.terminate, self.drop_descriptor):
             try:
                 step()
             except Exception:
                 log.exception("while %r was ended", self)
 
     def _tell_failure(self) -> None:
-        if self.active != PASSIVE and self.kind != "listener" and self.ident in self.session.sockets:
-            self.tell(f"{self.protocol}_error", encode_body(Atom("inetpy_exception")))
-            self.tell(f"{self.protocol}_closed")
+        if self.active != PASSIVE and self.ident in self.session.sockets:
+            self.tell_closed("inetpy_exception")
 
-    def _drop_descriptor(self) -> None:
+    def tell_closed(self, error: str | None) -> None:
+        """Tells the owner of an error, if there is one, and of the end."""
+        if error is not None:
+            self.tell_owner(f"{self.protocol}_error", encode_body(Atom(error)))
+        self.tell_owner(f"{self.protocol}_closed")
+
+    def drop_descriptor(self) -> None:
         """Closes the descriptor past all rules, if `terminate` has not."""
-        self.session.sockets.pop(self.ident, None)
-        sock, self.sock = self.sock, None
-        if sock is not None:
-            self.session.poller.forget(sock.fileno())
-            sock.close()
-
-    def lingers_not(self) -> bool:
-        """Whether the option linger is `{true, 0}`: what is not sent is dropped."""
         try:
-            value = self.get_system_option(socket.SOL_SOCKET, socket.SO_LINGER, 8)
+            self.session.remove(self)
+        finally:
+            sock, self.sock = self.sock, None
+            if sock is not None:
+                self.session.poller.forget(sock)
+                sock.close()
+
+    def discards_on_close(self) -> bool:
+        """Whether the option linger is `{true, 0}`: close drops what is not sent, and resets."""
+        try:
+            return self.linger() == (True, 0)
         except OSError:
             return False
-        return value == _LINGER_NOW
+
+    def linger(self) -> tuple[bool, int]:
+        """The option linger: (on, seconds). Raises OSError."""
+        value = self.get_system_option(socket.SOL_SOCKET, socket.SO_LINGER, 8)
+        on, seconds = struct.unpack("ii", value)  # type: ignore[arg-type]
+        return bool(on), seconds
 
     # --- what a socket that is no connection answers ---
 
-    def op_not_connected(self, ref: bytes, _args: Any) -> None:
-        self.session.reply(ref, build_error("enotconn"))
+    def op_not_connected(self, ref: bytes, _request: Any) -> None:
+        self.session.answer(ref, build_error("enotconn"))
 
-    def op_invalid(self, ref: bytes, _args: Any) -> None:
-        self.session.reply(ref, build_error("einval"))
+    def op_invalid(self, ref: bytes, _request: Any) -> None:
+        self.session.answer(ref, build_error("einval"))
 
 
 def _refusal(error: ValueError) -> bytes:

@@ -1,0 +1,175 @@
+"""Readiness of many sockets, within an asyncio loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+from collections.abc import Callable
+from time import perf_counter
+
+from . import bugs
+from .api import Pipe, Socket, VirtualSocket, Waiter
+from .virtual import VirtualReadiness
+
+__all__ = ["LoopPoller"]
+
+TURN = 0.002  # seconds after which the loop gets its turn: timers, threads
+MAX_EVENTS = 256
+
+
+class LoopPoller:
+    """See `api.Poller`.
+
+    The poller has an epoll set of its own, which stands in the loop as one reader. So a ready
+    descriptor costs a dictionary look-up and a call, and an idle descriptor costs an
+    entry: the loop's own readers cost ten times as much of both.
+
+    After the last ready descriptor the poller looks again for `spin` seconds
+    before it lets the process sleep. To be woken costs more than most answers
+    take, and under load the next request is nearly there.
+
+    A waiter that raises ends (see `bugs`), and is not called again.
+
+    `after_batch` is called when the waiters of one look have all been run.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, after_batch: Callable[[], None], spin: float = 0.0
+    ) -> None:
+        self._epoll = select.epoll()
+        self._waiters: dict[int, Waiter] = {}
+        self._virtual = VirtualReadiness()
+        self._loop = loop
+        self._after_batch = after_batch
+        self._spin = spin
+        self._soon: list[Callable[[], None]] = []
+        self._in_turn: list[Callable[[], None]] = []
+        self._turn_scheduled = False
+        self.in_batch = False
+        loop.add_reader(self._epoll.fileno(), self._on_wakeup)
+
+    # A socket without the method `fileno` has no descriptor. To ask for the method first would cost
+    # all other sockets something.
+
+    def add(self, sock: Socket | Pipe, events: int, waiter: Waiter) -> None:
+        try:
+            descriptor: int = sock.fileno()  # type: ignore[union-attr]
+        except AttributeError:
+            self._virtual.add(sock, events, waiter)
+            return self._look_soon()
+        self._waiters[descriptor] = waiter
+        self._epoll.register(descriptor, events)
+
+    def change(self, sock: Socket | Pipe, events: int) -> None:
+        try:
+            descriptor: int = sock.fileno()  # type: ignore[union-attr]
+        except AttributeError:
+            self._virtual.change(sock, events)
+            return self._look_soon()
+        self._epoll.modify(descriptor, events)
+
+    def remove(self, sock: Socket | Pipe) -> None:
+        try:
+            descriptor: int = sock.fileno()  # type: ignore[union-attr]
+        except AttributeError:
+            return self._virtual.remove(sock)
+        del self._waiters[descriptor]
+        self._epoll.unregister(descriptor)
+
+    def forget(self, sock: Socket | Pipe) -> None:
+        try:
+            descriptor: int = sock.fileno()  # type: ignore[union-attr]
+        except AttributeError:
+            return self._virtual.forget(sock)
+        self._forget(descriptor)
+
+    def _forget(self, descriptor: int) -> None:
+        if self._waiters.pop(descriptor, None) is not None:
+            self._epoll.unregister(descriptor)
+
+    def notify(self, sock: VirtualSocket) -> None:
+        self._virtual.notify(sock)
+        if self._virtual.candidates:
+            self._look_soon()
+
+    def soon(self, callback: Callable[[], None]) -> None:
+        """Calls `callback` when what is being done is done."""
+        if self.in_batch:
+            self._soon.append(callback)
+        else:
+            self._loop.call_soon(bugs.guard, callback)
+
+    def in_turn(self, callback: Callable[[], None]) -> None:
+        """Calls `callback` after the waiters that the next look finds ready."""
+        self._in_turn.append(callback)
+        self._look_soon()
+
+    def _look_soon(self) -> None:
+        """Looks again when the loop has its turn: callbacks and virtual sockets do not wake it."""
+        if not self.in_batch and not self._turn_scheduled:
+            self._turn_scheduled = True
+            self._loop.call_soon(self._on_turn)
+
+    def _on_turn(self) -> None:
+        self._turn_scheduled = False
+        self._on_wakeup()
+
+    def close(self) -> None:
+        self._loop.remove_reader(self._epoll.fileno())
+        self._epoll.close()
+
+    def _on_wakeup(self) -> None:
+        self.in_batch = True
+        now = perf_counter()
+        spin_ends = now
+        turn_ends = now + TURN
+        try:
+            while True:
+                if self._run_ready():
+                    now = perf_counter()
+                    spin_ends = now + self._spin
+                else:
+                    os.sched_yield()  # the emulator's threads may be waiting for this core
+                    now = perf_counter()
+                if now >= spin_ends or now >= turn_ends:
+                    break
+        finally:
+            self.in_batch = False
+        if self._in_turn or self._virtual.candidates:
+            self._look_soon()
+
+    def _run_ready(self) -> bool:
+        """Runs the waiters of all that is ready now. False when nothing was."""
+        ready = self._epoll.poll(0, MAX_EVENTS)
+        virtual = self._virtual
+        if not ready and not self._in_turn and not virtual.candidates:
+            return False
+        waiters = self._waiters
+        turns, self._in_turn = self._in_turn, []
+        try:
+            for descriptor, events in ready:
+                # An earlier waiter of this batch may have ended a later one.
+                waiter = waiters.get(descriptor)
+                if waiter is not None:
+                    try:
+                        waiter.on_ready(events)
+                    except Exception as error:  # noqa: BLE001  as bugs.guard, without its frame
+                        self._on_failure(descriptor, waiter, error)
+            if virtual.candidates:
+                virtual.run_ready()
+            for callback in turns:
+                bugs.guard(callback)
+            while self._soon:
+                callbacks, self._soon = self._soon, []
+                for callback in callbacks:
+                    bugs.guard(callback)
+        finally:
+            self._after_batch()
+        return True
+
+    def _on_failure(self, descriptor: int, waiter: Waiter, error: Exception) -> None:
+        """A waiter that is still there afterwards would be called, and raise, for ever."""
+        bugs.failed(waiter, error)
+        if self._waiters.get(descriptor) is waiter and not waiter.survives:
+            self._forget(descriptor)

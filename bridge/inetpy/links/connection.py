@@ -1,0 +1,93 @@
+"""A node at the other end of two descriptors: its greeting, and then a session of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..codec.etf import EtfError, decode
+from ..fast.paths import LARGE, NEVER
+from ..host import pipes
+from ..host.api import READ
+from ..host.linux import LinuxHost
+from ..operations.dispatch import Dispatcher
+from ..session.session import Session
+from ..wire.framing import FrameReader, FramingError
+from ..wire.messages import LIMITS
+from .encoding import FrameLink
+from .greeting import ProtocolError, parse_greeting
+from .input import Input
+from .output import Output
+
+if TYPE_CHECKING:
+    from .statistics import Statistics
+
+__all__ = ["Connection"]
+
+log = logging.getLogger(__name__)
+
+
+class Connection:
+    """See the module. The frames are the same whatever the descriptors are of.
+
+    on_end, on_error: what is to be done at the end of the input, and when the sides do not fit.
+    fast: whether there are fast paths.
+    spin: see `LoopPoller`.
+    statistics: what counts, or None.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        source: int,
+        sink: int,
+        on_end: Callable[[], None],
+        on_error: Callable[[Exception], None],
+        *,
+        fast: bool = True,
+        spin: float = 0.0,
+        statistics: Statistics | None = None,
+    ) -> None:
+        frames = FrameReader(large=LARGE if fast else NEVER)
+        self.output = Output(sink)
+        self.host = LinuxHost(loop, self.output.flush, spin)
+        self.output.start(self.host.poller)
+        new_link = FrameLink if statistics is None else statistics.new_link
+        self.link = new_link(self.output, frames, fast)
+        self.session: Session | None = None
+        self._new_dispatcher = Dispatcher if statistics is None else statistics.new_dispatcher
+        self._dispatcher: Dispatcher | None = None
+        self._malformed = 0
+        self.host.poller.add(pipes.End(source), READ, Input(source, frames, self._on_frame, on_end, on_error))
+        self.link.hello()
+
+    def close(self) -> None:
+        """Gives back the descriptors that are not sockets of the session, or those of the link itself."""
+        self.link.fast.close()
+        self.host.poller.close()
+
+    def _on_frame(self, frame: bytes | memoryview) -> None:
+        """A frame that fails costs nothing but itself. Raises ProtocolError for a wrong greeting."""
+        try:
+            if self._dispatcher is None:
+                self._greeted(decode(frame, LIMITS))
+            else:
+                self._dispatcher.handle_frame(frame)
+        except (FramingError, ProtocolError):
+            raise
+        except EtfError as error:
+            self._malformed += 1
+            # Ten thousand of them are worth five lines in the log.
+            if str(self._malformed).strip("0") == "1":
+                log.error("malformed frame (%d so far): %s", self._malformed, error)
+        except Exception:
+            log.exception("a frame of %d bytes failed", len(frame))  # those behind it are not lost
+
+    def _greeted(self, term: object) -> None:
+        able, bridge, out = parse_greeting(term)
+        self.output.open_window()
+        self.session = Session(self.link, self.host, bridge, out, able)
+        self.output.on_congestion = self.session.set_congested
+        self._dispatcher = self._new_dispatcher(self.session)

@@ -1,0 +1,147 @@
+"""The port program: a process whose standard input and output lead to a node.
+
+The pipes get private descriptors before anything else happens, and descriptor
+1 becomes a copy of descriptor 2: a `print`, here or in a library, goes to the
+standard error and cannot damage the stream.
+
+The end of input is the end of the process. A thread watches for it too, so
+that it comes also when the loop is stuck in some handler.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import resource
+import select
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..host.pipes import enlarge
+from .connection import Connection
+from .environment import Settings, read_settings
+from .logs import NodeHandler
+
+if TYPE_CHECKING:
+    from .statistics import Statistics
+
+__all__ = ["private_pipes", "run"]
+
+log = logging.getLogger(__name__)
+
+GRACE = 0.5  # seconds that the loop has to see the end of input itself
+EXIT_PROTOCOL = 3
+
+
+def run() -> int:
+    """Serves the Erlang node at the other end of stdin and stdout until it goes.
+
+    The exit status: 0 when the input ended, 3 when the sides do not fit.
+    """
+    settings = read_settings()
+    _allow_many_sockets()
+    source, sink = private_pipes()
+    process = Process(settings, source, sink)
+    threading.Thread(target=_watch_input, args=(source,), daemon=True).start()
+    status = process.serve()
+    # Not sys.exit: what is left has no bearing, and the end must not wait for a thread.
+    sys.stderr.flush()
+    os._exit(status)
+
+
+class Process:
+    """The process of one connection."""
+
+    def __init__(self, settings: Settings, source: int, sink: int) -> None:
+        self._loop = loop = _new_loop(settings.uvloop)
+        self._status = 0
+        self._statistics = _statistics(settings.statistics)
+        self._connection = Connection(
+            loop,
+            source,
+            sink,
+            on_end=loop.stop,
+            on_error=self._refuse,
+            fast=settings.fast,
+            spin=settings.spin,
+            statistics=self._statistics,
+        )
+        logging.basicConfig(
+            handlers=[NodeHandler(self._connection.link, loop)],
+            level=settings.log_level,
+            format="%(message)s",
+        )
+        loop.set_exception_handler(_log_failure)
+
+    def serve(self) -> int:
+        """The exit status, when the node has gone."""
+        self._loop.run_forever()
+        self._connection.output.flush()
+        if self._statistics is not None:
+            self._statistics.write()
+        return self._status
+
+    def _refuse(self, error: Exception) -> None:
+        """The stream of the node cannot be followed."""
+        print(f"inetpy bridge: {error}", file=sys.stderr)
+        self._connection.link.refused(str(error))
+        self._status = EXIT_PROTOCOL
+        self._loop.stop()
+
+
+def _statistics(folder: Path | None) -> Statistics | None:
+    if folder is None:
+        return None
+    from .statistics import Statistics
+
+    return Statistics(folder)
+
+
+def private_pipes() -> tuple[int, int]:
+    """Descriptors of the two pipes; 0 and 1 are made harmless."""
+    source = fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 3)
+    sink = fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, 3)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    os.dup2(2, 1)
+    for descriptor in (source, sink):
+        os.set_blocking(descriptor, False)
+        enlarge(descriptor)
+    return source, sink
+
+
+def _watch_input(source: int) -> None:
+    """Ends the process some time after the input has ended."""
+    poll = select.poll()
+    poll.register(source, 0)  # only what cannot be masked: the other end is gone
+    poll.poll()
+    time.sleep(GRACE)
+    os._exit(0)
+
+
+def _allow_many_sockets() -> None:
+    """As many open files as this user may have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _log_failure(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    log.error("%s", context.get("message"), exc_info=context.get("exception"))  # type: ignore[arg-type]
+
+
+def _new_loop(uvloop_wanted: bool) -> asyncio.AbstractEventLoop:
+    """uvloop's where it is wanted and installed."""
+    if uvloop_wanted:
+        try:
+            import uvloop
+        except ImportError:
+            pass
+        else:
+            return uvloop.new_event_loop()
+    return asyncio.new_event_loop()

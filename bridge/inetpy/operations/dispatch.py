@@ -1,0 +1,200 @@
+"""The door: requests of a node go to the session, or to one of its sockets.
+
+Nothing that comes in may end the session. A request of a wrong shape is refused (`wire.requests`). A
+bug behind the door is logged, answered, and ends its socket only.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from ..codec.etf import decode
+from ..codec.show import shown
+from ..codec.terms import Atom, Pid, Ref
+from ..host import bugs
+from ..host.api import SLACK
+from ..session.session import Session
+from ..session.waiting import failure
+from ..wire import messages
+from ..wire.identity import identity_of, translate, translate_term
+from ..wire.messages import OK, build_error, build_failure
+from ..wire.requests import LATE, SESSION, SOCKET, Inet, Piece
+from . import openers
+
+__all__ = ["OPERATIONS", "Dispatcher"]
+
+log = logging.getLogger(__name__)
+
+# What a socket that is gone answers, where it is not {error, closed}: what the
+# closed port of a stock socket answers.
+_GONE = dict.fromkeys(
+    ("setopts", "getopts", "sockname", "peername", "socknames", "peernames", "getstat", "sendfile"),
+    build_error("einval"),
+) | {"close": OK}
+_CLOSED = build_error("closed")
+_TIMEOUT = build_error("timeout")
+
+# Operations that take a view of the frame for a copy of their bytes.
+_VIEWED = frozenset(
+    name for table in (SESSION, SOCKET) for name, operation in table.items() if operation.takes_views
+)
+
+OLD = 100  # ms: a request that is older was held up, by a process that stood still
+
+
+class Dispatcher:
+    """The requests of one session."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._home = session.home.atom + session.home.creation
+        self._sockets = session.sockets
+        self._fast = session.fast
+        self._clock = session.host.clock.now
+        # How far our clock is ahead of the node's, in ms: as the last pings had it, and the least of them.
+        self._pings: deque[int] = deque(maxlen=4)
+        self._ahead: int | None = None
+
+    # --- frames ---
+
+    def handle_frame(self, frame: bytes | memoryview) -> None:
+        """One frame from the node. Raises EtfError when it holds no term."""
+        term = decode(frame, messages.LIMITS)
+        session = self.session
+        if type(term) is tuple and len(term) == 4 and session.identity is session.home:
+            # The short way of what follows in `handle`, for a node that has kept its name.
+            op, ident, ref, args = term
+            known = type(ref) is Ref and ref.raw.startswith(self._home, 3)
+            named = type(op) is Atom and (type(frame) is bytes or op.name in _VIEWED)
+            if known and named and type(ident) is int:
+                return self.request(op.name, ident, ref.raw, args)
+        self.handle(term if type(frame) is bytes else decode(bytes(frame), messages.LIMITS))
+
+    def handle(self, term: object) -> None:
+        """One term from the node: see `wire.messages`."""
+        session = self.session
+        match term:
+            case (Atom() as op, int() as ident, Ref() as ref, args):
+                # Only the node itself asks: a reference of another is its new name.
+                session.rename(identity_of(ref.raw))
+                here, home = session.identity, session.home
+                self.request(op.name, ident, translate(ref.raw, here, home), translate_term(args, here, home))
+            case (Atom(name="down"), Pid() as pid):
+                session.on_down(Pid(translate(pid.raw, session.identity, session.home)))
+            case (Atom(name="renamed"), Pid() as bridge):
+                session.rename(identity_of(bridge.raw))
+                session.link.renamed()
+            case (Atom(name="ack"), int() as count):
+                session.link.acknowledged(count)
+            case (Atom(name="ping"), int() as sent_at):
+                self._pings.append(int(self._clock() * 1000) - sent_at)
+                self._ahead = min(self._pings)
+                session.link.pong()
+            case _:
+                log.warning("not a request: %s", shown(term))
+
+    # --- requests ---
+
+    def request(self, op: str, ident: int, ref: bytes, args: Any) -> None:
+        """One request, by the name of its operation. It is answered now or later."""
+        fast = self._fast
+        fast.before, fast.latest = fast.latest, ident
+        if ident == 0:
+            return self._ask_session(op, ref, args)
+        target = self._sockets.get(ident)
+        if target is None:
+            return self.session.answer(ref, _GONE.get(op, _CLOSED))
+        operation, method = SOCKET.get(op), target.ops.get(op)
+        if operation is None or method is None:
+            return self.session.answer(ref, build_failure("unknown_op", op))
+        request = operation.parse(args, self._remaining)
+        if request is None or request is LATE:
+            return self._refuse(op, ref, args, request)
+        try:
+            method(target, ref, request)
+        except Exception as error:
+            self._failed(op, ref, error)
+            if not operation.is_query:
+                bugs.end(target, error)
+
+    def _ask_session(self, op: str, ref: bytes, args: Any) -> None:
+        """A request that names no socket: most open one."""
+        session = self.session
+        operation, function = SESSION.get(op), OPERATIONS.get(op)
+        if operation is None or function is None:
+            return session.answer(ref, build_failure("unknown_op", op))
+        request = operation.parse(args, self._remaining)
+        if request is None or request is LATE:
+            return self._refuse(op, ref, args, request)
+        session.newest = None
+        try:
+            function(session, ref, request)
+        except Exception as error:
+            self._failed(op, ref, error)
+            if session.newest is not None:
+                bugs.end(session.newest, error)
+
+    def _refuse(self, op: str, ref: bytes, args: object, late: object) -> None:
+        """The caller has given up, or the arguments are not those that this version's Erlang side sends."""
+        if late:
+            return self.session.answer(ref, _TIMEOUT)
+        log.warning("bad request %s: %s", op, shown(args))
+        self.session.answer(ref, build_failure("bad_request", op))
+
+    def _failed(self, op: str, ref: bytes, error: Exception) -> None:
+        """A bug of ours is an answer, too."""
+        log.error("request %s failed", op, exc_info=error)
+        waiting = self.session.waiting.get(ref)
+        if waiting is not None:
+            waiting.withdraw()
+        self.session.answer(ref, failure(error, op))
+
+    # --- time ---
+
+    def _remaining(self, milliseconds: int, sent_at: int) -> int | None:
+        """What is left of a timeout, in ms; None when its caller has given up by now.
+
+        `sent_at` is when the caller asked, by the node's clock. The request can be old: this process
+        may have been stopped. Data or a connection for such a caller would be lost.
+        """
+        if self._ahead is None:
+            return milliseconds
+        age = int(self._clock() * 1000) - self._ahead - sent_at
+        if age > milliseconds + 1000 * SLACK:
+            return None
+        # Not for the moment that every request takes: no timeout may end early.
+        return milliseconds if age < OLD else max(milliseconds - age, 0)
+
+
+# --- what the session answers itself ------------------------------------------
+
+
+def inet(session: Session, ref: bytes, request: Inet) -> None:
+    """See lookups."""
+    try:
+        from . import lookups  # few programs need it, and none at the start
+
+        lookups.answer(session, ref, request)
+    except OSError as error:  # without a descriptor no module can be loaded
+        session.answer(ref, build_error(session.posix_name(error)))
+
+
+def piece(session: Session, ref: bytes, request: Piece) -> None:
+    """There is no answer."""
+    feeder = session.feeders.get(ref)
+    if feeder is not None:
+        feeder.arrived(request.data)
+
+
+OPERATIONS: dict[str, Callable[[Session, bytes, Any], None]] = {
+    "connect": openers.connect,
+    "connect_name": openers.connect_name,
+    "fdopen": openers.fdopen,
+    "inet": inet,
+    "listen": openers.listen,
+    "open": openers.open_datagram,
+    "piece": piece,
+}

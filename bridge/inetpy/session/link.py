@@ -1,0 +1,64 @@
+"""What a session needs of its peer, a node of Erlang.
+
+`links` has the implementations. Identifiers and bodies are in the External Term Format, without the
+version byte. A link keeps the order of all that it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from ..fast import FastPaths
+
+__all__ = ["Link"]
+
+
+class Link(Protocol):
+    """The way to a node.
+
+    outward: when set, changes the identifiers that go out (see `wire.identity`). All methods take
+    identifiers as the session knows them.
+    """
+
+    outward: Callable[[bytes], bytes] | None
+    fast: FastPaths
+
+    def answer(self, ref: bytes, body: bytes, tail: bytes = b"") -> None:
+        """Sends `{Ref, Body}` to the alias `ref`. `tail` continues `body`."""
+
+    def tell(self, pid: bytes, body: bytes, tail: bytes = b"") -> None:
+        """Sends `body` to the process `pid`."""
+
+    def tell_all(self, pid: bytes, bodies: list[bytes]) -> None:
+        """Sends some messages to a process."""
+
+    def watch(self, pid: bytes) -> None:
+        """From now on the node tells when this process ends."""
+
+    def unwatch(self, pid: bytes) -> None:
+        """The end of a process is not of interest any more, or has been heard of."""
+
+    def opened(self, ident: int, name: bytes, kind: str, owner: bytes) -> None:
+        """There is a socket: the node tells its owner when the link is lost."""
+
+    def owned(self, ident: int, owner: bytes) -> None:
+        """A socket has another owner."""
+
+    def active(self, ident: int, active: bool) -> None:
+        """A socket has become active, or passive.
+
+        Comes before the message or the answer that belongs to the change: one frame can tell both.
+        """
+
+    def closed(self, ident: int) -> None:
+        """A socket is gone."""
+
+    def renamed(self) -> None:
+        """The session uses the new name of the node from here on."""
+
+    def pong(self) -> None:
+        """The answer to a ping."""
+
+    def acknowledged(self, count: int) -> None:
+        """The node has passed on `count` frames more."""

@@ -1,0 +1,101 @@
+"""`inetpy run -- CMD`: runs an Erlang or Elixir program with its whole node on Python sockets.
+
+The program is not changed. The emulator reads ERL_AFLAGS: these flags load our beams and install
+inetpy before the program's own start functions run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..links import statistics
+
+__all__ = ["environment", "run"]
+
+PATIENCE = 5.0  # seconds that bridges have to end after their node
+
+
+def environment(ebin: Path) -> dict[str, str]:
+    """The variables that put a node on Python sockets.
+
+    A distributed node registers with epmd before inetpy is installed. With `inet_backend socket`
+    this connection would be a socket of OTP's `socket` backend, and `install` refuses to run while
+    such sockets are open. So these flags select the stock driver. They are first, because the
+    emulator takes the first of several values.
+    """
+    flags = f"-pa {shlex.quote(str(ebin))} -kernel inet_backend inet -run inetpy_node install"
+    given = os.environ.get("ERL_AFLAGS")
+    return {
+        "ERL_AFLAGS": f"{flags} {given}" if given else flags,
+        "INETPY_PYTHON": os.environ.get("INETPY_PYTHON", sys.executable),
+    }
+
+
+def run(ebin: Path, command: Sequence[str], stats: bool, as_json: bool) -> int:
+    """Runs the command to its end and returns its exit status, or 127 if there is no such program."""
+    variables = os.environ | environment(ebin)
+    try:
+        if not (stats or as_json):
+            os.execvpe(command[0], list(command), variables)  # noqa: S606  replaces this process
+        with tempfile.TemporaryDirectory(prefix="inetpy-stats-") as folder:
+            status = _call(command, variables | {"INETPY_STATS": folder})
+            _await_bridges(Path(folder))
+            _show(statistics.total(Path(folder)), as_json)
+    except FileNotFoundError:
+        print(f"inetpy run: no such program: {command[0]}", file=sys.stderr)
+        return 127
+    return status if status >= 0 else 128 - status
+
+
+def _call(command: Sequence[str], variables: dict[str, str]) -> int:
+    """Runs the program, forwards signals to it, and returns its status."""
+    program = subprocess.Popen(command, env=variables)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: program.send_signal(received))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the program too
+    return program.wait()
+
+
+def _await_bridges(folder: Path) -> None:
+    """Waits for the bridges: they end a moment after their node."""
+    deadline = time.monotonic() + PATIENCE
+    while any(folder.glob("*.running")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def _show(figures: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(figures, indent=2))
+        return
+    try:
+        from rich.console import Console
+        from rich.table import Table
+    except ModuleNotFoundError:
+        print(json.dumps(figures, indent=2), file=sys.stderr)
+        return
+    console = Console(stderr=True)
+    if not figures["bridges"]:
+        console.print("inetpy: no node came up on Python sockets")
+        return
+    table = Table(title="what went through Python", title_justify="left", show_header=False)
+    table.add_column(justify="left")
+    table.add_column(justify="right")
+    for kind in ("listener", "stream", "datagram"):
+        table.add_row(f"{kind}s opened", f"{figures['sockets'].get(kind, 0):,}")
+    table.add_row("bytes received", f"{figures['received']:,}")
+    table.add_row("bytes sent", f"{figures['sent']:,}")
+    table.add_row("calls", f"{sum(figures['calls'].values()):,}", end_section=True)
+    for op, count in sorted(figures["calls"].items(), key=lambda pair: -pair[1]):
+        errors = figures["errors"].get(op, 0)
+        table.add_row(f"  {op}", f"{count:,}" + (f", {errors:,} errors" if errors else ""))
+    console.print(table)

@@ -1,1 +1,0 @@
-"""The ways to a peer. `stdio` is a port program of an Erlang node."""

@@ -1,0 +1,225 @@
+"""The whole vocabulary of the wire between Erlang and Python.
+
+Every frame is one term. From Erlang:
+
+    {hello, Protocol, Capabilities, Bridge, Out}   first; the last two go into sockets' names
+    {Op, SocketId, Ref, Args}                      a request; SocketId 0 is the session
+    {down, Pid}                                    a watched process has ended
+    {renamed, Bridge}                              the node has another name
+    {ack, Count}                                   so many frames more have been passed on
+    {ping, SentAt}                                 are you there? SentAt is the node's time, in ms
+
+The capabilities of the Erlang side include, where they are known, `{otp_release, N}`;
+`{buffer, N}`, the default of the stock driver; and `{os_pid, N}`, the process of a node on
+this host, whose descriptors can be borrowed.
+
+Timeouts are `{Milliseconds, SentAt}`, -1 for infinity: see `Dispatcher._remaining`. The fields of
+each operation are in `requests`.
+
+To Erlang:
+
+    {hello, Protocol, Capabilities}                first, with `{atoms, Names}`: see vocabulary
+    {Ref, Reply}          sent on as it is to the alias Ref, where its caller waits
+    {Pid, Message}        Message sent on to Pid
+    {Id, Active, Ref, Reply}, {Id, Active, Pid, Message}
+                          the same, and socket Id is active (true) or passive (false) now
+    {deliver, Pid, Messages}                       all of them sent on to Pid
+    {watch, Pid}, {unwatch, Pid}                   tell, or stop telling, of its end
+    {open, Id, Socket, Kind, Owner}                a socket is there: stream, listener or datagram
+    {active, Id, Bool}                             its mode, when no other frame could carry that
+    {owner, Id, Pid}                               it has another owner
+    {closed, Id}                                   it is gone
+    renamed                                        Python has the name that it was told
+    pong                                           the answer to a ping
+    {log, Level, Text}                             for the logger
+    {refused, Text}                                why Python ends: the sides do not fit
+
+What is told of sockets lets the node tell their owners when Python has died.
+
+Replies and events are assembled from encoded pieces, because most of each is
+the same every time; everything here gives bodies without the version byte.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from struct import Struct
+from typing import Any
+
+from ..codec.etf import Limits, encode_body
+from ..codec.terms import Atom, Charlist, ImproperList, Pid, Port
+from ..names import addresses
+from ..names.addresses import Sender
+from .vocabulary import ATOMS
+
+__all__ = [
+    "ERROR",
+    "LIMITS",
+    "MORE",
+    "OK",
+    "PASS_ON",
+    "PONG",
+    "PROTOCOL",
+    "RENAMED",
+    "STOP",
+    "build_active",
+    "build_address",
+    "build_binary_head",
+    "build_carrying",
+    "build_closed",
+    "build_data",
+    "build_deliver",
+    "build_error",
+    "build_event",
+    "build_raise",
+    "build_failure",
+    "build_hello",
+    "build_log",
+    "build_ok",
+    "build_open",
+    "build_owner",
+    "build_port_data",
+    "build_record",
+    "build_socket",
+    "build_watch",
+]
+
+PROTOCOL = 1
+# The Erlang side compresses nothing, and nests no request as deep as this: what is deeper in one is
+# refused like any other term that is no option, no address and no name.
+LIMITS = Limits(depth=100, inflated=0, leave_deep=True)
+
+_U32 = Struct(">I").pack
+_TUPLE2 = b"h\2"
+_TUPLE3 = b"h\3"
+_OK_ATOM = encode_body(Atom("ok"))
+_OK_HEAD = _TUPLE2 + _OK_ATOM
+
+_BOOLEANS = (encode_body(False), encode_body(True))
+
+OK = _OK_ATOM
+PASS_ON = _TUPLE2  # what `{Ref, Reply}` and `{Pid, Message}` begin with
+RENAMED = encode_body(Atom("renamed"))
+PONG = encode_body(Atom("pong"))
+MORE = encode_body(Atom("more"))  # to the feeder of a large send: the next piece
+STOP = encode_body(Atom("stop"))  # to the same: no more
+ERROR = _TUPLE2 + encode_body(Atom("error"))  # what every `{error, _}` begins with
+
+
+def build_ok(body: bytes) -> bytes:
+    """`{ok, Body}`."""
+    return _OK_HEAD + body
+
+
+@cache
+def build_error(name: str) -> bytes:
+    """`{error, Name}`, for the posix atoms and their like."""
+    return encode_body((Atom("error"), Atom(name)))
+
+
+@cache
+def build_raise(kind: str, name: str) -> bytes:
+    """`{raise, exit | error, Name}`: how the caller is to fail, as gen_tcp does on bad options."""
+    return encode_body((Atom("raise"), Atom(kind), Atom(name)))
+
+
+def build_failure(kind: str, text: str) -> bytes:
+    """`{error, {inetpy, Kind, Text}}`: a fault of the bridge or of the request, not of the net."""
+    return encode_body((Atom("error"), (Atom("inetpy"), Atom(kind), text)))
+
+
+def build_data(data: bytes, as_list: bool, header: int = 0) -> bytes:
+    """Received data as the options `mode` and `header` have it.
+
+    With a header, its bytes are a list whose tail is the rest as a binary.
+    """
+    if as_list or header > len(data):
+        return encode_body(Charlist(data))
+    if header:
+        return encode_body(ImproperList(data[:header], data[header:]))
+    return build_binary_head(len(data)) + data
+
+
+def build_binary_head(size: int) -> bytes:
+    """A binary of `size` bytes without them."""
+    return b"m" + _U32(size)
+
+
+def build_port_data(socket: bytes) -> bytes:
+    """`{Socket, {data, ...}}` without its last element: the option `deliver` is `port`."""
+    return _TUPLE2 + socket + _TUPLE2 + _tag("data")
+
+
+def build_socket(bridge: Pid, out: Port | Pid, module: Atom, ident: int) -> bytes:
+    """`{'$inet', Module, {Bridge, Out, Id}}`."""
+    return encode_body((Atom("$inet"), module, (bridge, out, ident)))
+
+
+@cache
+def _tag(name: str) -> bytes:
+    return encode_body(Atom(name))
+
+
+def build_event(name: str, socket: bytes, body: bytes | None = None) -> bytes:
+    """`{Name, Socket}` or `{Name, Socket, Body}`."""
+    if body is None:
+        return _TUPLE2 + _tag(name) + socket
+    return _TUPLE3 + _tag(name) + socket + body
+
+
+def build_address(address: Sender) -> bytes:
+    """The address and the port of a datagram's sender: two elements, for a tuple of more."""
+    host: object
+    port: object
+    if not address:
+        host, port = (Atom("unspec"), b""), 0
+    elif isinstance(address, (str, bytes)):
+        host, port = addresses.build_address(address), 0
+    else:
+        host, port = addresses.build_address(address)
+    return encode_body(host) + encode_body(port)
+
+
+def build_deliver(pid: bytes, messages: list[bytes]) -> bytes:
+    """`{deliver, Pid, [Message]}`."""
+    return _TUPLE3 + _tag("deliver") + pid + b"l" + _U32(len(messages)) + b"".join(messages) + b"j"
+
+
+def build_record(socket: bytes, record: Any) -> bytes:
+    """`{ssl_tls, Socket, Type, Version, Data}` of the last three."""
+    kind, version, data = record
+    return b"h\5" + _tag("ssl_tls") + socket + b"".join(map(encode_body, (kind, version, data)))
+
+
+def build_hello() -> bytes:
+    atoms = (Atom("atoms"), sorted(ATOMS))
+    return encode_body((Atom("hello"), PROTOCOL, [atoms]))
+
+
+def build_watch(pid: bytes, on: bool) -> bytes:
+    return _TUPLE2 + _tag("watch" if on else "unwatch") + pid
+
+
+def build_open(ident: int, socket: bytes, kind: str, owner: bytes) -> bytes:
+    return b"h\5" + _tag("open") + encode_body(ident) + socket + _tag(kind) + owner
+
+
+def build_active(ident: int, active: bool) -> bytes:
+    return _TUPLE3 + _tag("active") + encode_body(ident) + _BOOLEANS[active]
+
+
+def build_carrying(ident: int, active: bool) -> bytes:
+    """What `{Id, Active, Ref, Reply}` and `{Id, Active, Pid, Message}` begin with."""
+    return b"h\4" + encode_body(ident) + _BOOLEANS[active]
+
+
+def build_owner(ident: int, owner: bytes) -> bytes:
+    return _TUPLE3 + _tag("owner") + encode_body(ident) + owner
+
+
+def build_closed(ident: int) -> bytes:
+    return _TUPLE2 + _tag("closed") + encode_body(ident)
+
+
+def build_log(level: str, text: bytes) -> bytes:
+    return encode_body((Atom("log"), Atom(level), text))

@@ -1,0 +1,46 @@
+"""All atoms that Python sends of its own, rather than sending back atoms that it received.
+
+The greeting lists them, so that they exist in the node before the first frame. The node decodes
+frames without creating atoms (`binary_to_term` with `safe`). tests/test_vocabulary.py checks that
+each atom in the sources is in this list.
+"""
+
+from __future__ import annotations
+
+from ..host.errors import POSIX_NAMES
+from ..packet.http import HEADERS, METHODS
+
+__all__ = ["ATOMS"]
+
+# answers and their reasons
+_ANSWERS = (
+    "ok error raise exit transfer closed timeout not_owner nxdomain badarg badarith function_clause "
+    "inetpy bad_request exception unknown_op exbadport"
+)
+# messages to owners
+_EVENTS = (
+    "tcp tcp_closed tcp_error tcp_passive udp udp_closed udp_error udp_passive data ssl_tls inetpy_exception "
+    "http https http_eoh http_error http_header http_request http_response abs_path absoluteURI scheme *"
+)
+# notes to the bridge process
+_NOTES = (
+    "hello atoms $inet open owner active closed watch unwatch deliver renamed log refused pong "
+    # to the feeder of a large send
+    "more stop "
+    "critical warning info debug stream listener datagram"
+)
+# values: of options, of addresses, of interfaces, of sockets' states and counters
+_VALUES = (
+    "true false undefined once infinity list binary term port raw line asn1 cdr sunrm fcgi tpkt ssl "
+    "http_bin httph httph_bin tos ttl tclass any local inet inet6 unspec addr family flowinfo scope_id "
+    "hostent flags up broadcast loopback pointtopoint running multicast netmask broadaddr dstaddr hwaddr "
+    "connected connecting listen accepting busy "
+    "recv_oct recv_cnt recv_max recv_avg recv_dvi send_oct send_cnt send_max send_avg send_pend"
+)
+
+ATOMS = (
+    frozenset(" ".join((_ANSWERS, _EVENTS, _NOTES, _VALUES)).split())
+    | POSIX_NAMES
+    | set(HEADERS)
+    | {method.decode() for method in METHODS}
+)

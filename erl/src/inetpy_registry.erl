@@ -1,0 +1,175 @@
+%% What a bridge must know when its Python dies: the open sockets and their owners, the processes that Python
+%% watches, and the monitors of inet:monitor/1.
+%%
+%% The module is pure. A function answers with the new registry, and with actions for the bridge: messages to send,
+%% and monitors to remove. The bridge also makes the monitors of processes, and passes them in.
+-module(inetpy_registry).
+
+-export([new/0, sockets/1]).
+-export([opened/5, set_active/3, set_owner/3, closed/2]).
+-export([watch/3, unwatch/2, ended/4]).
+-export([monitor/6, cancel_monitor/2, down/3]).
+-export([lost/1]).
+
+-export_type([registry/0, action/0, kind/0]).
+
+-type id() :: pos_integer().
+-type kind() :: stream | listener | datagram.
+-type action() :: {send, pid(), term()} | {demonitor, reference()}.
+
+-record(socket, {
+    name :: inetpy_handle:socket(),
+    kind :: kind(),
+    owner :: pid(),
+    active = false :: boolean()
+}).
+
+%% inet:monitor/1: the process that gets the 'DOWN', and the bridge's monitor of that process.
+-record(monitor, {
+    socket :: id(),
+    pid :: pid(),
+    process_monitor :: reference()
+}).
+
+-record(registry, {
+    sockets = #{} :: #{id() => #socket{}},
+    %% The processes that Python watches, each with the bridge's monitor of it. When a process has ended, its
+    %% reason is kept until Python has closed the sockets of that process: the reason is part of the 'DOWN'
+    %% of these sockets.
+    watched = #{} :: #{pid() => reference() | {ended, Reason :: term()}},
+    monitors = #{} :: #{reference() => #monitor{}},
+    %% The monitors of each socket.
+    monitored = #{} :: #{id() => #{reference() => []}}
+}).
+-opaque registry() :: #registry{}.
+
+-spec new() -> registry().
+new() -> #registry{}.
+
+-spec sockets(registry()) -> [inetpy_handle:socket()].
+sockets(#registry{sockets = Sockets}) ->
+    [Socket#socket.name || Socket <- maps:values(Sockets)].
+
+%% --- sockets ---------------------------------------------------------------
+
+-spec opened(id(), inetpy_handle:socket(), kind(), pid(), registry()) -> registry().
+opened(Id, Name, Kind, Owner, #registry{sockets = Sockets} = Registry) ->
+    Registry#registry{sockets = Sockets#{Id => #socket{name = Name, kind = Kind, owner = Owner}}}.
+
+%% Nothing changes when the socket is closed already.
+-spec set_active(id(), boolean(), registry()) -> registry().
+set_active(Id, Active, #registry{sockets = Sockets} = Registry) ->
+    case Sockets of
+        #{Id := #socket{active = Active}} -> Registry;
+        #{Id := Socket} -> Registry#registry{sockets = Sockets#{Id := Socket#socket{active = Active}}};
+        #{} -> Registry
+    end.
+
+-spec set_owner(id(), pid(), registry()) -> registry().
+set_owner(Id, Owner, #registry{sockets = Sockets} = Registry) ->
+    #{Id := Socket} = Sockets,
+    Registry#registry{sockets = Sockets#{Id := Socket#socket{owner = Owner}}}.
+
+%% The reason in the 'DOWN' of the socket is that of its owner's end, or `normal` when the owner lives.
+-spec closed(id(), registry()) -> {[action()], registry()}.
+closed(Id, #registry{sockets = Sockets} = Registry) ->
+    {#socket{name = Name, owner = Owner}, Left} = maps:take(Id, Sockets),
+    tell_monitors(Id, Name, reason_of_end(Owner, Registry), Registry#registry{sockets = Left}).
+
+reason_of_end(Owner, #registry{watched = Watched}) ->
+    case Watched of
+        #{Owner := {ended, Reason}} -> Reason;
+        #{} -> normal
+    end.
+
+%% --- watched processes -----------------------------------------------------
+
+-spec watch(pid(), reference(), registry()) -> registry().
+watch(Pid, ProcessMonitor, #registry{watched = Watched} = Registry) ->
+    Registry#registry{watched = Watched#{Pid => ProcessMonitor}}.
+
+-spec unwatch(pid(), registry()) -> {[action()], registry()}.
+unwatch(Pid, #registry{watched = Watched} = Registry) ->
+    case maps:take(Pid, Watched) of
+        {{ended, _}, Left} -> {[], Registry#registry{watched = Left}};
+        {ProcessMonitor, Left} -> {[{demonitor, ProcessMonitor}], Registry#registry{watched = Left}};
+        error -> {[], Registry}
+    end.
+
+%% A process has ended. False when Python does not watch it.
+-spec ended(pid(), reference(), term(), registry()) -> {true, registry()} | false.
+ended(Pid, ProcessMonitor, Reason, #registry{watched = Watched} = Registry) ->
+    case Watched of
+        #{Pid := ProcessMonitor} -> {true, Registry#registry{watched = Watched#{Pid := {ended, Reason}}}};
+        #{} -> false
+    end.
+
+%% --- inet:monitor/1 --------------------------------------------------------
+
+%% Process Pid monitors a socket. Ref is what inet:monitor/1 answers.
+-spec monitor(id(), inetpy_handle:socket(), reference(), pid(), reference(), registry()) -> {[action()], registry()}.
+monitor(Id, _, Ref, Pid, ProcessMonitor, #registry{sockets = Sockets} = Registry) when is_map_key(Id, Sockets) ->
+    #registry{monitors = Monitors, monitored = Monitored} = Registry,
+    Refs = maps:get(Id, Monitored, #{}),
+    Monitor = #monitor{socket = Id, pid = Pid, process_monitor = ProcessMonitor},
+    {[], Registry#registry{monitors = Monitors#{Ref => Monitor}, monitored = Monitored#{Id => Refs#{Ref => []}}}};
+monitor(_, Name, Ref, Pid, ProcessMonitor, Registry) ->
+    {[{demonitor, ProcessMonitor}, {send, Pid, down(Ref, Name, noproc)}], Registry}.
+
+%% The first element of the answer says whether there was such a monitor.
+-spec cancel_monitor(reference(), registry()) -> {boolean(), [action()], registry()}.
+cancel_monitor(Ref, #registry{monitors = Monitors, monitored = Monitored} = Registry) ->
+    case maps:take(Ref, Monitors) of
+        {#monitor{socket = Id, process_monitor = ProcessMonitor}, Left} ->
+            #{Id := Refs} = Monitored,
+            LeftOfSocket =
+                case maps:remove(Ref, Refs) of
+                    Others when map_size(Others) =:= 0 -> maps:remove(Id, Monitored);
+                    Others -> Monitored#{Id := Others}
+                end,
+            {true, [{demonitor, ProcessMonitor}], Registry#registry{monitors = Left, monitored = LeftOfSocket}};
+        error ->
+            {false, [], Registry}
+    end.
+
+tell_monitors(Id, Name, Reason, #registry{monitors = Monitors, monitored = Monitored} = Registry) ->
+    Refs = maps:keys(maps:get(Id, Monitored, #{})),
+    Actions = [
+        Action
+     || Ref <- Refs,
+        #monitor{pid = Pid, process_monitor = ProcessMonitor} <- [maps:get(Ref, Monitors)],
+        Action <- [{send, Pid, down(Ref, Name, Reason)}, {demonitor, ProcessMonitor}]
+    ],
+    {Actions, Registry#registry{monitors = maps:without(Refs, Monitors), monitored = maps:remove(Id, Monitored)}}.
+
+%% The message that a monitor sends.
+-spec down(reference(), inetpy_handle:socket(), term()) -> term().
+down(Ref, Name, Reason) ->
+    {'DOWN', Ref, down_type(Reason), Name, Reason}.
+
+%% Before OTP 28 the emulator calls a port a process when the reason is not an immediate term.
+down_type(Reason) ->
+    case erts_debug:flat_size(Reason) =:= 0 orelse inetpy_handle:since_28() of
+        true -> port;
+        false -> process
+    end.
+
+%% --- the end of Python -----------------------------------------------------
+
+%% The messages when Python has died. Owners get those of a lost connection; then each monitor gets its 'DOWN'.
+-spec lost(registry()) -> [action()].
+lost(#registry{sockets = Sockets} = Registry) ->
+    ToOwners = [Action || Socket <- maps:values(Sockets), Action <- tell_owner(Socket)],
+    ToMonitors = [
+        Action
+     || {Id, #socket{name = Name}} <- maps:to_list(Sockets),
+        Action <- element(1, tell_monitors(Id, Name, normal, Registry))
+    ],
+    ToOwners ++ ToMonitors.
+
+tell_owner(#socket{kind = stream} = Socket) -> tell_owner(tcp_error, tcp_closed, Socket);
+tell_owner(#socket{kind = datagram} = Socket) -> tell_owner(udp_error, udp_closed, Socket);
+tell_owner(#socket{kind = listener}) -> [].
+
+tell_owner(Error, Closed, #socket{name = Name, owner = Owner, active = Active}) ->
+    [{send, Owner, {Error, Name, inetpy_down}} || Active] ++ [{send, Owner, {Closed, Name}}].

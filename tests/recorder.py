@@ -1,0 +1,136 @@
+"""A link that keeps what it is given, and sees whether it makes sense."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from inetpy.codec.etf import decode
+from inetpy.fast import Duct, FastPaths
+from inetpy.session.session import Session
+from inetpy.wire.messages import build_failure
+
+__all__ = ["Recorder"]
+
+# The answer after a bug. It may come behind another: an alias of the node takes one.
+BUG = build_failure("exception", "")[:-5]
+
+
+class Recorder:
+    """See the module. A `session.link.Link`, and a `fast.Channel`.
+
+    answers: the body of the answer to each reference.
+    messages: (pid, body), in order.
+    opened_sockets, active_sockets, watched: what the node knows at this moment.
+    faults: what must not be. The code under test may catch an exception, and so none is raised here.
+    fast: without fast paths, unless `has_fast_paths`.
+    is_idle, has_pipe: what the fast paths are told.
+    """
+
+    def __init__(self, has_fast_paths: bool = False) -> None:
+        self.outward: Callable[[bytes], bytes] | None = None
+        self.fast = FastPaths(self if has_fast_paths else None)
+        self.is_idle = self.has_pipe = False
+        self.answers: dict[bytes, bytes] = {}
+        self.messages: list[tuple[bytes, bytes]] = []
+        self.opened_sockets: dict[int, bytes] = {}  # the owner of each
+        self.active_sockets: set[int] = set()
+        self.watched: set[bytes] = set()
+        self.ended: set[bytes] = set()
+        self.faults: list[str] = []
+        self.renames = self.pongs = self.frames_acknowledged = 0
+
+    def term(self, ref: bytes) -> object:
+        """The answer to a reference, which must be there."""
+        return decode(b"\x83" + self.answers[ref])
+
+    # --- what the node passes on ---
+
+    def answer(self, ref: bytes, body: bytes, tail: bytes = b"") -> None:
+        if ref not in self.answers:
+            self.answers[ref] = body + tail
+        elif not body.startswith(BUG):
+            self.faults.append(f"{ref!r} is answered twice: {self.answers[ref]!r}, {body!r}")
+
+    def tell(self, pid: bytes, body: bytes, tail: bytes = b"") -> None:
+        self.messages.append((pid, body + tail))
+
+    def tell_all(self, pid: bytes, bodies: list[bytes]) -> None:
+        self.messages.extend((pid, body) for body in bodies)
+
+    # --- what concerns sockets ---
+
+    def opened(self, ident: int, name: bytes, kind: str, owner: bytes) -> None:
+        if ident in self.opened_sockets:
+            self.faults.append(f"{kind} {ident} {name!r} is opened twice")
+        self.opened_sockets[ident] = owner
+
+    def owned(self, ident: int, owner: bytes) -> None:
+        self._expect_open(ident, "owned")
+        self.opened_sockets[ident] = owner
+
+    def active(self, ident: int, active: bool) -> None:
+        """A link drops two changes that follow each other: so each must be one."""
+        self._expect_open(ident, "active")
+        if active is (ident in self.active_sockets):
+            self.faults.append(f"{ident} was active={active} before")
+        if active:
+            self.active_sockets.add(ident)
+        else:
+            self.active_sockets.discard(ident)
+
+    def closed(self, ident: int) -> None:
+        self._expect_open(ident, "closed")
+        self.opened_sockets.pop(ident, None)
+        self.active_sockets.discard(ident)
+
+    def _expect_open(self, ident: int, what: str) -> None:
+        if ident not in self.opened_sockets:
+            self.faults.append(f"{ident} is {what}, but not open")
+
+    # --- what concerns processes ---
+
+    def watch(self, pid: bytes) -> None:
+        if pid in self.watched:
+            self.faults.append(f"{pid!r} is watched twice")
+        self.watched.add(pid)
+
+    def unwatch(self, pid: bytes) -> None:
+        if pid not in self.watched | self.ended:
+            self.faults.append(f"{pid!r} was not watched")
+        self.watched.discard(pid)
+
+    # --- what concerns the node ---
+
+    def renamed(self) -> None:
+        self.renames += 1
+
+    def pong(self) -> None:
+        self.pongs += 1
+
+    def acknowledged(self, count: int) -> None:
+        self.frames_acknowledged += count
+
+    # --- what the fast paths need ---
+
+    def idle(self) -> bool:
+        return self.is_idle
+
+    def flush(self) -> None:
+        """Nothing is held back here."""
+
+    def takes_pipe(self) -> bool:
+        return self.has_pipe
+
+    def forward(self, ref: bytes, body: bytes, duct: Duct, size: int) -> None:
+        self.answer(ref, body, duct.read(size))
+
+    # --- the balance ---
+
+    def assert_balanced(self, session: Session, waiting: frozenset[bytes] = frozenset()) -> None:
+        """All sockets have ended: nothing is left, but the callers `waiting` for a known reason."""
+        assert self.faults == []
+        assert session.sockets == {}
+        assert self.opened_sockets == {}, "opened, and not closed"
+        assert self.watched == set(), "watched, and not unwatched"
+        assert session.waiting.keys() <= waiting, "callers without an answer"
+        assert session.feeders == {}
