@@ -7,11 +7,10 @@ ERLC    := erlc -Werror -Wall +debug_info
 
 ERL_SOURCES  := $(wildcard erl/src/*.erl)
 ERL_HEADERS  := $(wildcard erl/src/*.hrl)
-HOOK_SOURCES := $(wildcard erl/hook/*.erl)
 TOOL_SOURCES := $(wildcard erl/tools/*.erl)
 TEST_SOURCES := $(wildcard erl/test/*.erl)
 
-.PHONY: build demo test test-apps test-otp28 test-python fuzz lint bench bench-codec crosscheck dialyzer xref format clean
+.PHONY: build demo test test-apps test-packaging test-otp28 test-python fuzz lint bench bench-codec crosscheck dialyzer xref format clean
 
 build: $(VENV)/.tools erl/ebin/inetpy.app erl/tools/ebin/.built
 
@@ -39,8 +38,12 @@ test-python: $(VENV)/.test build erl/test/ebin/.built
 	@echo "== tests in pure Python =="
 	@INETPY_PURE=1 $(PY) -m pytest $(addprefix --ignore=tests/,$(NO_CODEC)) -k '$(NOT_PURE)'
 
-NOT_PURE := not test_without_fast_paths and not test_whole_node and not test_two_bridges and not test_family_by_address and not hostile_SUITE
-NO_CODEC := test_bugs.py test_command.py test_crosscheck.py beam/test_ip_text_beam.py beam/test_packet_beam.py
+NOT_PURE := not test_without_fast_paths and not test_whole_node and not test_two_bridges and not test_family_by_address and not hostile_SUITE and not failure_SUITE and not link_SUITE and not install_SUITE and not bridges_SUITE
+NO_CODEC := test_bugs.py test_command.py test_crosscheck.py test_docs.py test_doctor.py unit/test_reference_pages.py unit/test_troubleshooting.py beam/test_ip_text_beam.py beam/test_packet_beam.py
+
+# inetpy in projects of others: rebar3, Mix, releases, wheels. Each test begins in an empty folder.
+test-packaging: $(VENV)/.test build
+	@$(PY) -m pytest tests/packaging
 
 # Sends a million mutated frames to a bridge. SEED=N repeats a run.
 fuzz: build
@@ -110,13 +113,13 @@ $(VENV)/.test: $(VENV)/.tools
 	@touch $@
 
 # The folders are named too: they change when a module goes, whose beam must go with it.
-erl/ebin/inetpy.app: $(ERL_SOURCES) $(ERL_HEADERS) $(HOOK_SOURCES) erl/src erl/hook erl/src/inetpy.app.src | $(VENV)/.base
+erl/ebin/inetpy.app: $(ERL_SOURCES) $(ERL_HEADERS) erl/src erl/src/inetpy.app.src scripts/app.escript scripts/docs.escript | $(VENV)/.base
 	@echo "== Erlang =="
 	@mkdir -p erl/ebin erl/hook/ebin
 	@rm -f erl/ebin/*.beam erl/hook/ebin/*.beam
 	@$(ERLC) +warn_missing_spec -pa erl/ebin -o erl/ebin $(ERL_SOURCES)
-	@$(ERLC) +warn_missing_spec -o erl/hook/ebin $(HOOK_SOURCES)
-	@escript scripts/app.escript erl/src erl/ebin
+	@escript scripts/docs.escript chunks erl/src erl/ebin
+	@escript scripts/app.escript erl/src erl/ebin erl/hook/ebin
 
 # What only the command needs.
 erl/tools/ebin/.built: $(TOOL_SOURCES) erl/ebin/inetpy.app

@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from inetpy.cli import ebin_folder
+from inetpy.tools.beams import NotBuiltError, folder as beams_folder
 from inetpy.tools.report import emulator, follow
 
 SIZE = 64 * 1024 * 1024
@@ -31,9 +31,10 @@ TITLES = {
 
 def main() -> int:
     console = Console()
-    ebin = ebin_folder()
-    if ebin is None:
-        sys.exit("demo: the Erlang side is not compiled; run `make demo`")
+    try:
+        ebin = beams_folder()
+    except NotBuiltError as error:
+        sys.exit(f"demo: {error}")
     with tempfile.TemporaryDirectory(prefix="inetpy-demo-") as folder:
         console.print("An Erlang node whose gen_tcp goes through Python, at work.")
         sha256 = _make_file(Path(folder) / "file.bin")

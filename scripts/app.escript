@@ -1,7 +1,15 @@
-%% Writes ebin/inetpy.app: the .app.src with the list of modules filled in.
-main([Source, Ebin]) ->
+%% Writes ebin/inetpy.app, which is the .app.src with the list of modules filled in, and the Python to start if one is
+%% given; and the modules that stand in for OTP's, for nodes that boot with them.
+main([Source, Ebin, Hooks | Python]) ->
     {ok, [{application, Name, Keys}]} = file:consult(filename:join(Source, "inetpy.app.src")),
     Files = filelib:wildcard("*.erl", Source),
     Modules = [list_to_atom(filename:rootname(File)) || File <- Files],
-    Application = {application, Name, lists:keystore(modules, 1, Keys, {modules, Modules})},
-    ok = file:write_file(filename:join(Ebin, "inetpy.app"), io_lib:format("~tp.~n", [Application])).
+    Env = [{python, File} || File <- Python] ++ proplists:get_value(env, Keys, []),
+    Filled = lists:foldl(fun(Pair, Rest) -> lists:keystore(element(1, Pair), 1, Rest, Pair) end, Keys, [
+        {modules, Modules}, {env, Env}
+    ]),
+    Text = io_lib:format("%% coding: utf-8~n~tp.~n", [{application, Name, Filled}]),
+    ok = file:write_file(filename:join(Ebin, "inetpy.app"), unicode:characters_to_binary(Text)),
+    true = code:add_path(Ebin),
+    {ok, Beams} = inetpy_install:hooks(),
+    [ok = file:write_file(filename:join(Hooks, atom_to_list(Module) ++ ".beam"), Beam) || {Module, Beam} <- Beams].

@@ -11,6 +11,7 @@ import pytest
 
 from conftest import EBIN, TOP
 from inetpy import cli
+from inetpy.tools import beams
 
 CALLS_CRYPTO = "-module(more).\n-export([hash/1]).\nhash(Data) -> crypto:hash(sha256, Data).\n"
 
@@ -58,7 +59,7 @@ def test_bench_without_the_tools(
     ebin: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An application that was copied to another place has no benchmark beside it; one line says so."""
-    monkeypatch.setattr(cli, "_PLACES", (ebin,))
+    monkeypatch.setattr(beams, "_TREE", ebin.parent)
     with pytest.raises(SystemExit) as ended:
         cli.main(["bench"])
     tools = ebin.parent / "tools" / "ebin"

@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-# The folder of the beams: in an installed package, or in the source tree.
-_PLACES = (Path(__file__).parent / "ebin", Path(__file__).parents[2] / "erl" / "ebin")
-_NOT_COMPILED = "the Erlang side is not compiled; run `make build`"
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a verb and returns the exit status."""
@@ -43,6 +39,11 @@ EXAMPLES = {
         ("inetpy run --stats -- rebar3 ct", "a test run, and then what went through"),
         ("inetpy run --json -- mix test > stats.json", "the same for programs"),
     ],
+    "env": [
+        ('eval "$(inetpy env)"', "this shell, and all nodes that it starts"),
+        ("inetpy env --format dotenv >> $GITHUB_ENV", "the later steps of a CI job"),
+        ("inetpy env --format dotenv > inetpy.env", "for docker run --env-file inetpy.env"),
+    ],
     "crosscheck": [
         ("inetpy crosscheck", "the corpus on inet and inetpy"),
         ("inetpy crosscheck --backends socket,inetpy,node", "on all backends"),
@@ -53,6 +54,7 @@ EXAMPLES = {
     "doctor": [
         ("inetpy doctor", "when something does not work"),
         ("inetpy doctor --json", "the same for programs"),
+        ("inetpy doctor --release _build/prod/rel/my_app", "a release, too"),
     ],
     "bench": [
         ("inetpy bench", "a table of ratios; takes some minutes"),
@@ -109,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="inetpy",
         description="A Python backend for the network calls of an Erlang node.",
-        **_examples("ebin", "run", "crosscheck", "doctor"),
+        **_examples("ebin", "run", "env", "crosscheck", "doctor"),
     )
     parser.add_argument("--version", action="version", version=f"inetpy {__version__}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
@@ -130,6 +132,20 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--json", action="store_true", help="the same, as JSON on standard output")
     run.add_argument("command", nargs="+", metavar="CMD", help="the program and its arguments, after --")
     run.set_defaults(run=_run)
+    env = verbs.add_parser(
+        "env",
+        help="print the variables that `run` sets",
+        description="Prints the variables that `inetpy run` sets, for shells and CI files. In a shell, "
+        "`unset ERL_AFLAGS INETPY_PYTHON` undoes them.",
+        **_examples("env"),
+    )
+    env.add_argument(
+        "--format",
+        choices=("sh", "dotenv"),
+        default="sh",
+        help="sh: commands of a shell (the default). dotenv: lines NAME=value, without quotes",
+    )
+    env.set_defaults(run=_env)
     crosscheck = verbs.add_parser(
         "crosscheck",
         help="run the scenarios on several backends and compare them with inet",
@@ -161,6 +177,9 @@ def _parser() -> argparse.ArgumentParser:
         "doctor", help="say what is here, what is missing, and what to do about it", **_examples("doctor")
     )
     doctor.add_argument("--json", action="store_true", help="print JSON in place of lines")
+    doctor.add_argument(
+        "--release", type=Path, metavar="DIR", help="examine a release too: the folder with lib and releases"
+    )
     doctor.set_defaults(run=_doctor)
     bench = verbs.add_parser(
         "bench", help="measure, as ratios to inet_drv and to a bare echo port", **_examples("bench")
@@ -201,16 +220,13 @@ def _has_pipes() -> bool:
     return all(stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) for mode in modes)
 
 
-def ebin_folder() -> Path | None:
-    """The folder of the compiled Erlang application, or None."""
-    return next((place for place in _PLACES if (place / "inetpy.app").is_file()), None)
-
-
 def _required_ebin() -> Path:
-    folder = ebin_folder()
-    if folder is None:
-        sys.exit(f"inetpy: {_NOT_COMPILED}")
-    return folder
+    from .tools import beams
+
+    try:
+        return beams.folder()
+    except beams.NotBuiltError as error:
+        sys.exit(f"inetpy: {error}")
 
 
 def _ebin(_arguments: argparse.Namespace) -> int:
@@ -224,20 +240,29 @@ def _run(arguments: argparse.Namespace) -> int:
     return run.run(_required_ebin(), arguments.command, arguments.stats, arguments.json)
 
 
+def _env(arguments: argparse.Namespace) -> int:
+    from .tools import run
+
+    return run.show_environment(_required_ebin(), arguments.format)
+
+
 def _doctor(arguments: argparse.Namespace) -> int:
     from .tools import doctor
 
-    return doctor.run(ebin_folder(), arguments.json)
+    return doctor.run(arguments.release, arguments.json)
 
 
 def _crosscheck(arguments: argparse.Namespace) -> int:
+    from .tools import beams
+
     try:
         from .tools import crosscheck
+
+        ebin = beams.folder()
     except ModuleNotFoundError as error:
-        return _cannot_run(f"crosscheck needs {error.name}; run `pip install inetpy[tools]`")
-    ebin = ebin_folder()
-    if ebin is None:
-        return _cannot_run(_NOT_COMPILED)
+        return _cannot_run(f"crosscheck needs {error.name}; run `pip install {error.name}`")
+    except beams.NotBuiltError as error:
+        return _cannot_run(str(error))
     return crosscheck.run(
         crosscheck.Options(
             ebin=ebin,
@@ -264,7 +289,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     try:
         from .tools import bench
     except ModuleNotFoundError as error:
-        sys.exit(f"inetpy: bench needs {error.name}; run `pip install inetpy[tools]`")
+        sys.exit(f"inetpy: bench needs {error.name}; run `pip install {error.name}`")
     import importlib.util
 
     if arguments.plot is not None and importlib.util.find_spec("matplotlib") is None:

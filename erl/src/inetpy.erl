@@ -1,4 +1,11 @@
-%% The public functions of inetpy.
+%% Starts and stops inetpy, and says which calls of `gen_tcp` and `gen_udp` go through Python.
+%%
+%% One call, or the whole node:
+%%
+%%     ok = inetpy:start().
+%%     {ok, L} = gen_tcp:listen(0, inetpy:tcp_options([binary])).
+%%     ok = inetpy:install().
+%%     {ok, M} = gen_tcp:listen(0, [binary]).
 -module(inetpy).
 
 -export([install/0, uninstall/0]).
@@ -30,8 +37,8 @@ logged({error, Reason} = Error) ->
     logger:error("inetpy: ~ts", [inetpy_python:text(Reason)], #{application => inetpy}),
     Error.
 
-%% As start/0, with options. `python` is the program to start as Python. `bridges` is how many Python
-%% processes share the sockets; the number cannot be changed while the application runs.
+%% As `start/0`, with options, such as `#{bridges => 2}`. `python` is the program to start as Python. `bridges` is
+%% how many Python processes share the sockets; the number cannot be changed while the application runs.
 -spec start(#{python => file:filename(), bridges => pos_integer()}) -> ok | {error, term()}.
 start(#{bridges := Count} = Options) when not (is_integer(Count) andalso Count > 0) ->
     {error, {bad_option, maps:with([bridges], Options)}};
@@ -64,8 +71,11 @@ stop() ->
             Error
     end.
 
-%% From now on every gen_tcp and gen_udp call of this node goes through Python, until uninstall/0 or stop/0.
-%% Starts the application if it is not running.
+%% From now on every gen_tcp and gen_udp call of this node goes through Python, until `uninstall/0`
+%% or `stop/0`. Starts the application if it is not running.
+%%
+%% Refuses with `{sockets_open, Sockets}` while sockets of OTP's `socket` backend are open, because these would lose
+%% their module.
 -spec install() -> ok | {error, term()}.
 install() ->
     case start() of
@@ -73,7 +83,7 @@ install() ->
         {error, _} = Error -> Error
     end.
 
-%% As install/0, for a caller that prints the error itself.
+%% As `install/0`, for a caller that prints the error itself.
 -spec install_quietly() -> ok | {error, term()}.
 install_quietly() ->
     case start_quietly() of
@@ -102,11 +112,12 @@ info() ->
         [First | _] = All -> First#{sockets := lists:sum([N || #{sockets := N} <- All]), bridges => All}
     end.
 
+%% The open sockets of all bridges.
 -spec which_sockets() -> [inetpy_handle:socket()].
 which_sockets() ->
     lists:append([inetpy_bridge:sockets(Bridge) || Bridge <- inetpy_bridges:all()]).
 
-%% Prints the open sockets, as inet:i/0 does those of the stock driver.
+%% Prints the open sockets, as `inet:i/0` does those of the stock driver.
 -spec i() -> ok.
 i() -> inetpy_inet:i().
 

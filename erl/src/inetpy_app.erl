@@ -1,6 +1,9 @@
 %% The application. Its bridges are not in its own supervision tree, but under the kernel's supervisor. When the
 %% node goes down, applications end in the reverse order of their starts. An application that ends after this one
 %% can still use its sockets, as with the stock driver.
+%%
+%% The application starts without Python too: it is a dependency of applications that may never open a socket
+%% through it. The first call that opens one gets the reason.
 -module(inetpy_app).
 -behaviour(application).
 -behaviour(supervisor).
@@ -11,10 +14,20 @@
 
 -spec start(application:start_type(), term()) -> {ok, pid()} | {error, term()}.
 start(_Type, _Args) ->
-    case inetpy_bridges:start() of
-        ok -> supervisor:start_link(?MODULE, []);
-        {error, _} = Error -> Error
+    case inetpy_bridges:begin_start() of
+        {ok, _} ->
+            case install(application:get_env(inetpy, install, false)) of
+                ok -> supervisor:start_link(?MODULE, []);
+                {error, _} = Error -> ok = inetpy_bridges:stop(), Error
+            end;
+        {error, _} = Error ->
+            Error
     end.
+
+%% The application variable `install` is for releases: inetpy, started first, puts the node on Python sockets before
+%% the other applications open theirs.
+install(true) -> inetpy_install:install();
+install(false) -> ok.
 
 %% An application needs a process, so it has a supervisor without children.
 -spec init([]) -> {ok, {supervisor:sup_flags(), []}}.

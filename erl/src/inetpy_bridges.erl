@@ -2,28 +2,37 @@
 %% process of its own. New sockets are opened on the bridges in turn. A socket stays on its bridge.
 -module(inetpy_bridges).
 
--export([start/0, stop/0, init/0, count/0, next/1, all/0, cancel_monitor/1]).
+-export([start/0, begin_start/0, stop/0, init/0, count/0, next/1, all/0, cancel_monitor/1]).
 
 %% In ms: a restart of Python takes no longer.
 -define(RESTART_TIME, 5000).
 
-%% Starts the bridges, and answers when all are ready.
+%% Starts the bridges, and answers when all are ready. If one cannot be started, they are stopped again, unless the
+%% application runs: then they are started for the next call that needs one.
 -spec start() -> ok | {error, term()}.
 start() ->
+    case begin_start() of
+        {ok, Running} ->
+            Answers = [inetpy_keeper:first_start(Number) || Number <- lists:seq(1, count())],
+            case [Error || {error, _} = Error <- Answers] of
+                [] -> ok;
+                [Error | _] -> _ = [ok = stop() || not Running], Error
+            end;
+        {error, _} = Error ->
+            Error
+    end.
+
+%% Begins to start the bridges, and tells whether that had been done before.
+-spec begin_start() -> {ok, Running :: boolean()} | {error, term()}.
+begin_start() ->
     Supervisor = #{
         id => inetpy_sup, start => {inetpy_sup, start_link, []}, restart => temporary,
         shutdown => infinity, type => supervisor
     },
     case supervisor:start_child(kernel_safe_sup, Supervisor) of
-        {ok, _} -> await_all();
-        {error, {already_started, _}} -> await_all();
+        {ok, _} -> {ok, false};
+        {error, {already_started, _}} -> {ok, true};
         {error, _} = Error -> Error
-    end.
-
-await_all() ->
-    case [Error || Number <- lists:seq(1, count()), {error, _} = Error <- [inetpy_keeper:first_start(Number)]] of
-        [] -> ok;
-        [Error | _] -> ok = stop(), Error
     end.
 
 %% Stops the bridges, which tell the owners of their sockets.

@@ -188,7 +188,7 @@ format_error(Reason) -> inet:format_error(Reason).
 
 -define(FIELDS, [port, module, recv, sent, owner, local_address, foreign_address, state, type]).
 
-%% As inet:i/0, of the sockets of Python.
+%% As `inet:i/0`, of the sockets of Python.
 -spec i() -> ok.
 i() -> i(tcp), i(udp), i(sctp).
 

@@ -1,22 +1,23 @@
 %% The whole node on Python sockets.
 %%
 %% gen_tcp and gen_udp read from a persistent term which backend serves a call without the option
-%% `inet_backend`. install/0 sets the term to `socket`, and loads our modules (erl/hook) in place of the two modules
-%% of that backend. Our modules call gen_tcp and gen_udp again, with the stock backend and with modules of ours as
-%% options. So every call gets here, whatever its options and addresses are.
+%% `inet_backend`. install/0 sets the term to `socket`, and loads our modules (inetpy_hook_tcp, inetpy_hook_udp) in
+%% place of the two modules of that backend, under their names. Our modules call gen_tcp and gen_udp again, with the
+%% stock backend and with modules of ours as options. So every call gets here, whatever its options and addresses are.
 %%
 %% Libraries that ask OTP for a module and call that (inet:tcp_module/1,2, inet_db:tcp_module/0) get the default
 %% module of inet_db. So that is ours too (inetpy_default_tcp). A call with `{inet_backend, inet}` still goes to the
 %% stock driver. Distribution has modules of its own.
 -module(inetpy_install).
 
--export([install/0, uninstall/0, is_installed/0, connect_options/3, tcp_options/2, udp_options/1]).
+-export([install/0, uninstall/0, is_installed/0, hooks/0, connect_options/3, tcp_options/2, udp_options/1]).
 
 -define(BACKEND, {kernel, inet_backend}).
 -define(STATE, {inetpy, installed}).
--define(HOOKS, [gen_tcp_socket, gen_udp_socket]).
+%% OTP's modules, and ours in their place.
+-define(HOOKS, [{gen_tcp_socket, inetpy_hook_tcp}, {gen_udp_socket, inetpy_hook_udp}]).
 
--type reason() :: {sockets_open, [term()]} | {no_hook, file:filename()}.
+-type reason() :: {sockets_open, [term()]} | {no_hook, module()}.
 -export_type([reason/0]).
 
 -spec is_installed() -> boolean().
@@ -35,9 +36,9 @@ install() ->
 
 install_hooks() ->
     Open = gen_tcp_socket:which_sockets() ++ gen_udp_socket:which_sockets(),
-    case [Socket || {'$inet', Module, _} = Socket <- Open, lists:member(Module, ?HOOKS)] of
+    case [Socket || {'$inet', Module, _} = Socket <- Open, lists:keymember(Module, 1, ?HOOKS)] of
         [] ->
-            case read_hooks() of
+            case hooks() of
                 {ok, Hooks} ->
                     lists:foreach(fun replace/1, Hooks),
                     persistent_term:put(?STATE, #{
@@ -53,23 +54,35 @@ install_hooks() ->
             {error, {sockets_open, Sockets}}
     end.
 
-read_hooks() ->
-    Folder = filename:join([filename:dirname(filename:dirname(code:which(?MODULE))), "hook", "ebin"]),
-    read_hooks(?HOOKS, Folder, []).
-
-read_hooks([], _, Hooks) ->
-    {ok, Hooks};
-read_hooks([Module | Modules], Folder, Hooks) ->
-    File = filename:join(Folder, atom_to_list(Module) ++ ".beam"),
-    case erl_prim_loader:get_file(File) of
-        {ok, Beam, _} -> read_hooks(Modules, Folder, [{Module, File, Beam} | Hooks]);
-        error -> {error, {no_hook, File}}
+%% Our modules under OTP's names. A release can have only one module of a name, so the application has ours under
+%% other names, and they are renamed here.
+-spec hooks() -> {ok, [{module(), binary()}]} | {error, reason()}.
+hooks() ->
+    Read = [{Module, Hook, code:get_object_code(Hook)} || {Module, Hook} <- ?HOOKS],
+    case [Hook || {_, Hook, error} <- Read] of
+        [] -> {ok, [{Module, rename(Hook, Module, Beam)} || {Module, Hook, {_, Beam, _}} <- Read]};
+        [Missing | _] -> {error, {no_hook, Missing}}
     end.
 
-replace({Module, File, Beam}) ->
+%% A beam names its module as the first of its atoms.
+rename(From, To, Beam) ->
+    {ok, _, Chunks} = beam_lib:all_chunks(Beam),
+    {_, Atoms} = lists:keyfind("AtU8", 1, Chunks),
+    Renamed = rename_first(atom_to_binary(From), atom_to_binary(To), Atoms),
+    {ok, Result} = beam_lib:build_module(lists:keyreplace("AtU8", 1, Chunks, {"AtU8", Renamed})),
+    Result.
+
+%% The compiler of OTP 28 writes lengths in another encoding, and says so by a negative count of atoms.
+rename_first(From, To, <<Count:32/signed, _Length, Atoms/binary>>) ->
+    Size = byte_size(From),
+    <<From:Size/binary, Others/binary>> = Atoms,
+    Length = if Count < 0 -> byte_size(To) bsl 4; true -> byte_size(To) end,
+    <<Count:32/signed, Length, To/binary, Others/binary>>.
+
+replace({Module, Beam}) ->
     true = code:unstick_mod(Module),
     _ = code:purge(Module),
-    {module, Module} = code:load_binary(Module, File, Beam),
+    {module, Module} = code:load_binary(Module, atom_to_list(Module) ++ ".beam", Beam),
     ok.
 
 replace_default(Kind) ->
@@ -98,7 +111,7 @@ uninstall() ->
             #{backend := Backend, defaults := Defaults} ->
                 persistent_term:put(?BACKEND, Backend),
                 lists:foreach(fun restore_default/1, Defaults),
-                lists:foreach(fun restore/1, ?HOOKS),
+                lists:foreach(fun({Module, _}) -> restore(Module) end, ?HOOKS),
                 _ = persistent_term:erase(?STATE),
                 ok
         end

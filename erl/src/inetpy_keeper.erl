@@ -4,6 +4,9 @@
 %% good. So this process starts the bridge. Its delays grow while Python cannot be started, or ends soon after
 %% its start. When the bridge ends, calls that open a socket wait for the next one. They get an error at once
 %% when Python could not be started.
+%%
+%% A Python that could not be started even once is started again for the next call that needs it, and not before:
+%% a node that never opens a socket has no attempt every two seconds.
 -module(inetpy_keeper).
 -behaviour(gen_server).
 
@@ -28,8 +31,10 @@
     started = false :: boolean(),
     %% Why the last start failed; `none` when it did not.
     failure = none :: none | term(),
+    %% Whether the log has that failure.
+    logged = false :: boolean(),
     delay = 0 :: non_neg_integer(),
-    %% For the next start.
+    %% For the next start, or until a call may cause it.
     timer :: reference() | undefined,
     %% Callers that wait for the bridge, with the function that they called.
     waiting = [] :: [{await | first_start, gen_server:from()}]
@@ -41,7 +46,8 @@ start_link(Number, Spec) ->
 
 name(Number) -> list_to_atom(atom_to_list(?MODULE) ++ integer_to_list(Number)).
 
-%% Waits until there is a bridge, but no longer than Timeout. Answers at once when Python could not be started.
+%% Waits until there is a bridge, but no longer than Timeout. Answers at once when Python could not be started
+%% a moment ago.
 -spec await(pos_integer(), timeout()) -> ok | {error, timeout | {inetpy, not_started | down, string()}}.
 await(Number, Timeout) ->
     try
@@ -51,7 +57,8 @@ await(Number, Timeout) ->
         exit:_ -> {error, {inetpy, not_started, "call inetpy:start() first"}}
     end.
 
-%% The result of the first start, which is that of inetpy:start/0.
+%% The result of the first start that succeeded, or else of another one now. It is that of inetpy:start/0, which logs
+%% an error itself.
 -spec first_start(pos_integer()) -> ok | {error, term()}.
 first_start(Number) ->
     gen_server:call(name(Number), first_start, infinity).
@@ -83,21 +90,24 @@ handle_call(stop, _From, State) ->
     %% a timer that is still running must not start a bridge
     Stopped = State#state{bridge = undefined, ready_at = undefined, failure = stopped, timer = undefined},
     {reply, ok, answer_all(Stopped)};
-handle_call(Function, From, #state{waiting = Waiting} = State) when Function =:= await; Function =:= first_start ->
-    case answer(Function, State) of
-        wait -> {noreply, State#state{waiting = [{Function, From} | Waiting]}};
-        Answer -> {reply, Answer, State}
-    end.
+handle_call(Function, From, Before) when Function =:= await; Function =:= first_start ->
+    #state{waiting = Waiting} = State = wake(Function, Before),
+    {noreply, answer_all(State#state{waiting = [{Function, From} | Waiting]})}.
 
 -spec handle_cast(term(), #state{}) -> {noreply, #state{}}.
 handle_cast({is_ready, Bridge}, #state{bridge = Bridge} = State) ->
-    _ = [log(notice, "Python is back", []) || State#state.failure =/= none],
-    Ready = State#state{ready_at = erlang:monotonic_time(millisecond), started = true, failure = none},
+    _ = [log(notice, "Python is back", []) || State#state.logged],
+    Now = erlang:monotonic_time(millisecond),
+    Ready = State#state{ready_at = Now, started = true, failure = none, logged = false},
     {noreply, answer_all(Ready)};
 handle_cast(_Request, State) ->
     {noreply, State}.
 
 -spec handle_info(term(), #state{}) -> {noreply, #state{}}.
+handle_info({timeout, Timer, start}, #state{timer = Timer, started = false, failure = Failure} = State) when
+    Failure =/= none
+->
+    {noreply, State#state{timer = undefined}};
 handle_info({timeout, Timer, start}, #state{timer = Timer} = State) ->
     {noreply, start(State)};
 handle_info({'EXIT', Bridge, Reason}, #state{bridge = Bridge} = State) ->
@@ -131,14 +141,25 @@ ended(Reason, #state{ready_at = ReadyAt} = State) ->
         false -> start_later(State)
     end.
 
-%% Only the first failure of several is logged. Before a bridge has ever been ready, inetpy:start/0 answers with the
-%% failure, and nothing is logged here.
-failed(Reason, #state{failure = Before, started = Started, delay = Delay} = State) ->
-    _ = [
-        log(error, "~ts. No socket can be opened until it can be started", [inetpy_python:text(Reason)])
-     || Before =:= none, Started
-    ],
-    start_later(State#state{failure = reason(Reason), delay = max(Delay, ?LEAST_DELAY)}).
+failed(Reason, #state{started = Started, delay = Delay} = State) ->
+    Failed = State#state{failure = reason(Reason), delay = max(Delay, ?LEAST_DELAY)},
+    start_later(if Started -> log_failure(Failed); true -> Failed end).
+
+%% Only the first failure of several is logged. Before a bridge has ever been ready, it is logged for the first call
+%% that needs one.
+log_failure(#state{failure = Reason, logged = false} = State) ->
+    log(error, "~ts. No socket can be opened until it can be started", [inetpy_python:text(Reason)]),
+    State#state{logged = true};
+log_failure(State) ->
+    State.
+
+%% Starts the bridge for a call if no start has succeeded yet. inetpy:start/0 does not wait for the delay.
+wake(Function, #state{started = false, bridge = undefined, failure = Failure, timer = Timer} = State) when
+    Failure =/= none, Failure =/= stopped, (Timer =:= undefined orelse Function =:= first_start)
+->
+    start(State#state{failure = none, timer = undefined});
+wake(_, State) ->
+    State.
 
 reason({shutdown, Reason}) -> Reason;
 reason(Reason) -> Reason.
@@ -150,7 +171,11 @@ start_later(#state{delay = Delay} = State) ->
 answer_all(#state{waiting = Waiting} = State) ->
     {Left, Answered} = lists:partition(fun({Function, _}) -> answer(Function, State) =:= wait end, Waiting),
     lists:foreach(fun({Function, From}) -> gen_server:reply(From, answer(Function, State)) end, Answered),
-    State#state{waiting = Left}.
+    Rest = State#state{waiting = Left},
+    case [failed || {await, _} <- Answered, {error, _} <- [answer(await, State)]] of
+        [] -> Rest;
+        _ -> log_failure(Rest)
+    end.
 
 %% A caller can see the end of a bridge before this process gets the exit signal, so `await` looks whether the
 %% bridge is alive. After stop/1 callers wait until this process ends.

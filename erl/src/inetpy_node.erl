@@ -7,6 +7,12 @@
 %% sockets, and look as if it ran on Python's.
 -spec install() -> ok.
 install() ->
+    case whereis(inet_db) of
+        undefined -> ok;  % a kernel without network: erlc starts its node with `-mode minimal`
+        _ -> install_or_halt()
+    end.
+
+install_or_halt() ->
     case inetpy:install_quietly() of
         ok ->
             ok;
@@ -20,7 +26,7 @@ text({sockets_open, Sockets}) ->
         "~b sockets of OTP's socket backend are open, of a distributed node that with epmd: "
         "start the node with -kernel inet_backend inet", [length(Sockets)]
     );
-text({no_hook, File}) ->
-    ["there is no file ", File];
+text({no_hook, Module}) ->
+    io_lib:format("the code path has no module ~s", [Module]);
 text(Reason) ->
     inetpy_python:text(Reason).

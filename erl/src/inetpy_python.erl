@@ -5,22 +5,24 @@
 
 -include_lib("kernel/include/file.hrl").
 
+%% The exit status of inetpy/start.py in a Python that is too old.
+-define(TOO_OLD, 65).
+
 %% The program, its arguments and its environment. Throws a reason that can be read.
 %%
 %% The program is the first that is given of: the environment variable INETPY_PYTHON, the application variable
-%% `python`, the virtual environment of the source tree that these beams belong to, `inetpy` on the path.
+%% `python`, the virtual environment of the source tree that these beams belong to, an installed `inetpy` of this
+%% version, `python3`.
 -spec command() -> {file:filename_all(), [string()], [{string(), string() | false}]}.
 command() ->
-    Environment = environment(),
-    case first_of([fun from_environment/0, fun from_application/0, fun from_tree/0]) of
-        {ok, Python} ->
-            %% -P: nothing is imported from the current folder.
-            {Python, ["-P", "-m", "inetpy", "bridge"], Environment};
+    Sources = [
+        fun from_environment/0, fun from_application/0, fun from_tree/0, fun from_installation/0, fun from_system/0
+    ],
+    case first_of(Sources) of
+        {ok, {Program, Arguments}} ->
+            {Program, Arguments, environment()};
         error ->
-            case os:find_executable("inetpy") of
-                false -> throw({inetpy_python, "no inetpy found: set INETPY_PYTHON to the python that has it"});
-                Inetpy -> {Inetpy, ["bridge"], Environment}
-            end
+            throw({inetpy_python, "no Python was found: install Python 3.11 or later, or set INETPY_PYTHON to one"})
     end.
 
 %% What Python needs of this node's environment: the places of programs and libraries, the language, the resolver
@@ -65,7 +67,15 @@ from_application() ->
 executable(Name, Source) ->
     case os:find_executable(Name) of
         false -> throw({inetpy_python, lists:append([Source, " ", why_not(Name), ": ", Name])});
-        Path -> {ok, Path}
+        Path -> {ok, {Path, bridge()}}
+    end.
+
+%% What a Python is told. It need not have inetpy: the application has the Python files with it. If beams are alone
+%% in their folder, Python must have inetpy. -P: nothing is imported from the current folder.
+bridge() ->
+    case own_files() of
+        {ok, Folder} -> [filename:join([Folder, "inetpy", "start.py"]), version(), "bridge"];
+        error -> ["-P", "-m", "inetpy", "bridge"]
     end.
 
 why_not(Name) ->
@@ -90,22 +100,67 @@ user() ->
     end.
 
 from_tree() ->
+    case beside(["..", ".venv", "bin", "python"]) of
+        {ok, Python} -> executable(Python, "the source tree");
+        error -> error
+    end.
+
+%% Python checks the version of the wire too. But an inetpy of another version must not keep a node from the files
+%% that it has itself.
+from_installation() ->
+    case os:find_executable("inetpy") of
+        false ->
+            error;
+        Inetpy ->
+            Expected = "inetpy " ++ version(),
+            case string:trim(os:cmd(lists:append(["'", Inetpy, "' --version 2> /dev/null"]))) of
+                Expected -> {ok, {Inetpy, ["bridge"]}};
+                _ -> error
+            end
+    end.
+
+from_system() ->
+    case {own_files(), os:find_executable("python3")} of
+        {{ok, _}, Python} when is_list(Python) -> {ok, {Python, bridge()}};
+        _ -> error
+    end.
+
+%% The folder of the Python package, as seen from the application's folder: in an application, in the source tree,
+%% in an installed Python package.
+-define(PLACES, [["priv", "python"], ["..", "bridge"], [".."]]).
+
+own_files() ->
+    first_of([fun() -> package_in(Place) end || Place <- ?PLACES]).
+
+package_in(Place) ->
+    case beside(Place ++ ["inetpy", "start.py"]) of
+        {ok, _} -> beside(Place);
+        error -> error
+    end.
+
+%% A file that exists, by its place in the application's folder.
+beside(Place) ->
     case code:which(?MODULE) of
         Beam when is_list(Beam) ->
-            %% erl/ebin/inetpy_python.beam
-            Top = filename:dirname(filename:dirname(filename:dirname(filename:absname(Beam)))),
-            Python = filename:join([Top, ".venv", "bin", "python"]),
-            case file:read_file_info(Python) of
-                {error, enoent} -> error;
-                {error, enotdir} -> error;
-                _ -> executable(Python, "the source tree")
+            File = filename:join([filename:dirname(filename:dirname(filename:absname(Beam))) | Place]),
+            case file:read_file_info(File) of
+                {ok, _} -> {ok, File};
+                {error, _} -> error
             end;
         _ ->
             error
     end.
 
+version() ->
+    case application:get_key(inetpy, vsn) of
+        {ok, Version} -> Version;
+        undefined -> ""
+    end.
+
 %% Why Python could not be started, or has ended, as a sentence.
 -spec text(term()) -> io_lib:chars().
+text({inetpy_python, {exit_status, ?TOO_OLD}}) ->
+    io_lib:format("Python (~ts) is too old: install Python 3.11 or later, or set INETPY_PYTHON to one", [program()]);
 text({inetpy_python, {exit_status, Status}}) when Status > 128 ->
     io_lib:format("Python was ended by signal ~b", [Status - 128]);
 text({inetpy_python, {exit_status, Status}}) ->

@@ -6,6 +6,7 @@
     python_dies_under_load/1, owners_are_told/1, monitors_are_told/1, bridge_comes_back_often/1,
     calls_after_death/1, gone_and_dead/1, malformed_frames/1, unknown_requests/1, bad_arguments/1,
     unknown_atoms/1, large_terms_are_logged/1, application_stops/1, wrong_python/1, other_protocol/1,
+    starts_without_python/1, installs_itself/1,
     options_order/1, no_leaks/1, killed_without_end/1, python_is_gone/1, told_to_end/1,
     hanging_python/1, hanging_first_python/1, killed_in_its_start/1, made_up_handles/1, frames_with_mode/1
 ]).
@@ -19,7 +20,8 @@ all() ->
     [
         python_dies_under_load, owners_are_told, monitors_are_told, bridge_comes_back_often,
         calls_after_death, gone_and_dead, malformed_frames, unknown_requests, bad_arguments,
-        unknown_atoms, large_terms_are_logged, application_stops, wrong_python, other_protocol, options_order,
+        unknown_atoms, large_terms_are_logged, application_stops, wrong_python, starts_without_python,
+        installs_itself, other_protocol, options_order,
         no_leaks, killed_without_end, python_is_gone, told_to_end,
         hanging_python, hanging_first_python, killed_in_its_start, made_up_handles, frames_with_mode
     ].
@@ -300,6 +302,53 @@ wrong_python(_Config) ->
         _ -> os:putenv("INETPY_PYTHON", Before)
     end,
     ok = inetpy:start(),
+    works().
+
+%% The application starts without Python. The calls that need Python say what is missing, and the log does once.
+starts_without_python(Config) ->
+    ok = inetpy:stop(),
+    Before = os:getenv("INETPY_PYTHON", ""),
+    _ = logger:set_primary_config(level, emergency),
+    true = os:putenv("INETPY_PYTHON", "/no/such/python"),
+    ok = application:start(inetpy),
+    Missing = "INETPY_PYTHON names no program: /no/such/python",
+    {error, {inetpy, down, Missing}} = gen_tcp:listen(0, ?PASSIVE),
+    {error, {inetpy, down, Missing}} = gen_udp:open(0, [{udp_module, inetpy_udp}]),
+    {error, {inetpy_python, Missing}} = inetpy:start(),
+    {error, {inetpy_python, Missing}} = inetpy:install(),
+    false = inetpy_install:is_installed(),
+    not_started = inetpy:info(),
+    true = lists:keymember(inetpy, 1, application:which_applications()),
+    %% A program that fails is started for calls only.
+    Counted = filename:join(proplists:get_value(priv_dir, Config), "starts"),
+    Program = Counted ++ ".sh",
+    ok = file:write_file(Program, ["#!/bin/sh\necho >> ", Counted, "\n"]),
+    ok = file:change_mode(Program, 8#755),
+    true = os:putenv("INETPY_PYTHON", Program),
+    ok = inetpy:stop(),
+    ok = application:start(inetpy),
+    {error, {inetpy, down, _}} = gen_tcp:listen(0, ?PASSIVE),
+    timer:sleep(500),  % several attempts, if it were attempted without a call
+    {ok, <<"\n">>} = file:read_file(Counted),
+    {error, {inetpy, down, _}} = gen_tcp:listen(0, ?PASSIVE),
+    {ok, <<"\n\n">>} = file:read_file(Counted),
+    _ = logger:set_primary_config(level, notice),
+    case Before of
+        "" -> os:unsetenv("INETPY_PYTHON");
+        _ -> os:putenv("INETPY_PYTHON", Before)
+    end,
+    ok = inetpy:start(),
+    works().
+
+%% The application variable `install` puts the node on Python sockets, with Python or without.
+installs_itself(_Config) ->
+    ok = inetpy:stop(),
+    ok = application:set_env(inetpy, install, true),
+    ok = application:start(inetpy),
+    ok = application:unset_env(inetpy, install),
+    true = inetpy_install:is_installed(),
+    {ok, {'$inet', inetpy_tcp, _}} = gen_tcp:listen(0, []),
+    ok = inetpy:uninstall(),
     works().
 
 %% A Python with another version of the protocol gives a readable error.

@@ -18,8 +18,8 @@ import inetpy
 
 PACKAGE = Path(inetpy.__file__).parent
 
-# The command is no part of a bridge, and `host` may do all of it.
-FREE = ("cli.py", "tools", "host")
+# The command and its start are no part of a bridge, and `host` may do all of it.
+FREE = ("cli.py", "start.py", "tools", "host")
 
 # What only `host` may use.
 RESOLVER = (

@@ -16,8 +16,8 @@ PACKAGE = Path(inetpy.__file__).parent
 
 # From top to bottom. A room may import from the rooms below it.
 ROOMS = (
-    "__main__", "cli", "tools", "links", "operations", "sockets", "options", "session", "fast", "wire",
-    "packet", "names", "host", "codec",
+    "__main__", "start", "cli", "tools", "links", "operations", "sockets", "options", "session", "fast",
+    "wire", "packet", "names", "host", "codec",
 )  # fmt: skip
 
 

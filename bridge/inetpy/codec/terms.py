@@ -179,6 +179,7 @@ class Fun(_Raw):
 
     @property
     def arity(self) -> int:
+        """The number of its arguments."""
         return self.raw[5]
 
 

@@ -1,6 +1,7 @@
 """What only the command needs; a bridge imports nothing of it.
 
-run         inetpy run: a program whose node is on Python sockets
+beams       where the beams are; compiles those of an installed package
+run         inetpy run: a program whose node is on Python sockets; inetpy env
 doctor      inetpy doctor: what is installed, and what is missing
 crosscheck  inetpy crosscheck: scenarios on several backends, compared
 documented  which statement of OTP's documentation has which scenario

@@ -29,6 +29,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from . import documented
+from .run import outside
 
 __all__ = ["BACKENDS", "Options", "run"]
 
@@ -133,7 +134,7 @@ def _emulator(options: Options, *arguments: str) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    return {"INETPY_PYTHON": sys.executable, "ERL_CRASH_DUMP": os.devnull} | os.environ
+    return {"INETPY_PYTHON": sys.executable, "ERL_CRASH_DUMP": os.devnull} | outside()
 
 
 def _compiled(options: Options, folder: Path) -> Options:

@@ -10,12 +10,16 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import sysconfig
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from .. import __version__
 from ..codec import implementation
+from . import beams
+from .run import outside
 
 __all__ = ["Finding", "examine", "run"]
 
@@ -58,27 +62,158 @@ def _otp() -> Finding:
     return Finding("Erlang/OTP", OK, found)
 
 
-def _beams(ebin: Path | None) -> Finding:
-    if ebin is None:
-        return Finding("beams", PROBLEM, "not compiled", "run make build in the source tree")
+def _path() -> Finding:
+    """Whether the shell finds this inetpy."""
+    own = Path(sysconfig.get_path("scripts")) / "inetpy"
+    found = shutil.which("inetpy")
+    if found is not None and own.is_file() and Path(found).resolve() == own.resolve():
+        return Finding("PATH", OK, found)
+    advice = f'export PATH="{own.parent}:$PATH"' if own.is_file() else f"call {sys.executable} -m inetpy"
+    if found is None:
+        return Finding("PATH", NOTE, "the shell finds no inetpy", advice)
+    return Finding("PATH", NOTE, f"{found} is of another installation", advice)
+
+
+def _chosen_python() -> list[Finding]:
+    """Whether INETPY_PYTHON, if set, has this version."""
+    python = os.environ.get("INETPY_PYTHON")
+    if python is None:
+        return []
+    version = _output([python, "-P", "-c", "import inetpy; print(inetpy.__version__)"])
+    advice = f"export INETPY_PYTHON={sys.executable}"
+    if version is None:
+        return [Finding("INETPY_PYTHON", PROBLEM, f"{python} is no Python with inetpy", advice)]
+    if version != __version__:
+        return [
+            Finding("INETPY_PYTHON", PROBLEM, f"{python} has inetpy {version}, not {__version__}", advice)
+        ]
+    return [Finding("INETPY_PYTHON", OK, python)]
+
+
+def _beams(ebin: Path) -> Finding:
+    if _version(ebin) != __version__:
+        found = f"{ebin} is of version {_version(ebin)}, the Python side of {__version__}"
+        return Finding("beams", PROBLEM, found, "run make build in the source tree")
     return Finding("beams", OK, str(ebin))
 
 
-def _bridge(ebin: Path | None) -> Finding:
-    if ebin is None or shutil.which("erl") is None:
-        return Finding("bridge", PROBLEM, "not tried", "see above")
-    expression = (
-        "R = inetpy:start(), S = (catch gen_tcp:listen(0, [{tcp_module, inetpy_tcp}])), "
-        'case {R, S} of {ok, {ok, _}} -> io:format("works"); _ -> io:format("~0tp", [{R, S}]) end, halt().'
-    )
-    printed = _output(
-        ["erl", "-noshell", "-pa", str(ebin), "-kernel", "logger_level", "none", "-eval", expression]
-    )
-    if printed == "works":
-        return Finding("bridge", OK, "a node opened a socket through Python")
-    return Finding(
-        "bridge", PROBLEM, printed or "the node failed", "INETPY_PYTHON names the Python that has inetpy"
-    )
+def _version(ebin: Path) -> str:
+    """The version in the application file."""
+    found = re.search(r'\{vsn,\s*"([^"]*)"', (ebin / "inetpy.app").read_text())
+    return found[1] if found else "unknown"
+
+
+def _dependencies() -> Iterator[Finding]:
+    """The beams of the project in the current folder, which rebar3 or Mix has compiled."""
+    for application in sorted(Path.cwd().glob("_build/*/lib/inetpy/ebin/inetpy.app")):
+        ebin = application.parent
+        if _version(ebin) == __version__:
+            yield Finding("dependency", OK, str(ebin))
+        else:
+            found = f"{ebin} is of version {_version(ebin)}, the Python side of {__version__}"
+            advice = "rebar3 upgrade inetpy, or mix deps.update inetpy, or install that version with pip"
+            yield Finding("dependency", NOTE, found, advice)
+
+
+# Prints two lines: whether a socket opens through Python, and whether the whole node can be switched.
+_TRIAL = """
+    R = inetpy:start(), S = (catch gen_tcp:listen(0, [{tcp_module, inetpy_tcp}])),
+    case {R, S} of
+        {ok, {ok, _}} -> io:format("ok~n");
+        {{error, Reason}, _} -> io:format("~ts~n", [inetpy_python:text(Reason)]);
+        {ok, {error, {inetpy, _, Text}}} -> io:format("~ts~n", [Text]);
+        {_, Failure} -> io:format("~0tp~n", [Failure])
+    end,
+    case catch inetpy:install() of
+        ok -> io:format("ok~n");
+        {error, {no_hook, Module}} -> io:format("there is no module ~ts~n", [Module]);
+        Error -> io:format("~0tp~n", [Error])
+    end,
+    halt().
+"""
+_HOOKS_WORK = "inetpy:install() switches a whole node"
+
+
+def _trial(erl: Sequence[str], ebin: Path, python: str, preparation: str = "") -> tuple[str, str]:
+    """What a node says of a socket through Python and of the hooks; `ok` where they work."""
+    code = preparation + " ".join(_TRIAL.split())
+    options = ["-noinput", "-pa", str(ebin), "-kernel", "logger_level", "none"]
+    printed = _output([*erl, *options, "-eval", code], python)
+    lines = printed.splitlines() if printed is not None else []
+    return (lines[0], lines[1]) if len(lines) == 2 else ("the node failed", "the node failed")
+
+
+def _node(ebin: Path) -> Iterator[Finding]:
+    if shutil.which("erl") is None:
+        yield Finding("bridge", PROBLEM, "not tried", "see above")
+        return
+    bridge, hooks = _trial(["erl"], ebin, sys.executable)
+    if bridge == "ok":
+        yield Finding("bridge", OK, "a node opened a socket through Python")
+    else:
+        yield Finding("bridge", PROBLEM, bridge, f"export INETPY_PYTHON={sys.executable}")
+    if hooks == "ok":
+        yield Finding("hooks", OK, _HOOKS_WORK)
+    elif bridge == "ok":
+        advice = f"rm -r {ebin.parent}" if beams.is_installed() else "run make build in the source tree"
+        yield Finding("hooks", PROBLEM, hooks, advice)
+
+
+def _erlang_side() -> Iterator[Finding]:
+    try:
+        ebin = beams.folder()
+    except beams.NotBuiltError as error:
+        yield Finding("beams", PROBLEM, error.reason, error.advice)
+        return
+    yield _beams(ebin)
+    yield from _node(ebin)
+
+
+# Takes the application variables of inetpy from a release's sys.config, so far as it can be read.
+_CONFIGURED = """
+    case file:consult("{}") of
+        {{ok, [Config]}} ->
+            [application:set_env(inetpy, K, V, [{{persistent, true}}]) ||
+                {{inetpy, Pairs}} <- Config, {{K, V}} <- Pairs];
+        _ ->
+            none
+    end,
+"""
+
+
+def _release(release: Path) -> Iterator[Finding]:
+    """What a release needs: the application, its hooks, and a Python. The release itself is not started."""
+    applications = sorted(release.glob("lib/inetpy-*/ebin/inetpy.app"))
+    if not (release / "releases").is_dir():
+        advice = "name the folder that has lib and releases, such as _build/prod/rel/my_app"
+        yield Finding("release", PROBLEM, f"{release} is no release", advice)
+        return
+    if not applications:
+        advice = (
+            "name it there: {release, {my_app, Vsn}, [my_app, inetpy]} in rebar.config, or deps in mix.exs"
+        )
+        yield Finding("release", PROBLEM, f"{release} has no inetpy among its applications in lib", advice)
+        return
+    ebin = applications[-1].parent.absolute()
+    if _version(ebin) == __version__:
+        yield Finding("release", OK, str(ebin.parent))
+    else:
+        found = f"{ebin.parent} is of version {_version(ebin)}, this inetpy of {__version__}"
+        yield Finding("release", NOTE, found, "build the release again with the same version")
+    config = json.dumps(str(_version_folder(release) / "sys.config"), ensure_ascii=False)[1:-1]
+    configured = " ".join(_CONFIGURED.format(config).split()) + " "
+    bridge, hooks = _trial(_emulator(release), ebin, os.environ.get("INETPY_PYTHON", ""), configured)
+    if bridge == "ok":
+        yield Finding("release: Python", OK, "a node opened a socket through Python")
+    else:
+        advice = 'set INETPY_PYTHON=/path/to/python, or {inetpy, [{python, "/path/to/python"}]} in sys.config'
+        yield Finding("release: Python", PROBLEM, bridge, advice)
+    if hooks == "ok":
+        yield Finding("release: hooks", OK, _HOOKS_WORK)
+    elif bridge == "ok":
+        yield Finding(
+            "release: hooks", PROBLEM, hooks, "build it again: the folder of inetpy is not complete"
+        )
 
 
 def _package(name: str, purpose: str) -> Callable[[], Finding]:
@@ -160,9 +295,30 @@ def _descriptors() -> Finding:
     return Finding("descriptors of the node", NOTE, "Python cannot copy them", advice)
 
 
-def _output(command: list[str]) -> str | None:
-    """The output of a command, or None if it fails."""
-    environment = {"INETPY_PYTHON": sys.executable} | os.environ
+def _version_folder(release: Path) -> Path:
+    """The folder of the version that a release starts."""
+    data = release / "releases" / "start_erl.data"
+    version = data.read_text().split()[-1] if data.is_file() else ""
+    return (release / "releases" / version).absolute()
+
+
+def _emulator(release: Path) -> list[str]:
+    """The release's own emulator, with kernel and stdlib alone; or that on the path if it has none."""
+    emulators = sorted(release.glob("erts-*/bin/erl"))
+    if not emulators:
+        return ["erl"]
+    command = [str(emulators[-1].absolute())]
+    boot = _version_folder(release) / "start_clean"
+    if boot.with_suffix(".boot").is_file():
+        command += ["-boot", str(boot)]
+    for name in ("ERTS_LIB_DIR", "RELEASE_LIB"):  # as relx and Mix call the folder in boot files
+        command += ["-boot_var", name, str((release / "lib").absolute())]
+    return command
+
+
+def _output(command: list[str], python: str = "") -> str | None:
+    """The output of a command, or None if it fails. INETPY_PYTHON is `python`, if not empty and not set."""
+    environment = ({"INETPY_PYTHON": python} if python else {}) | outside()
     try:
         done = subprocess.run(
             command, check=False, capture_output=True, text=True, timeout=60, env=environment
@@ -176,13 +332,16 @@ def _output(command: list[str]) -> str | None:
 _NET_BIND_SERVICE, _NET_RAW, _SYS_ADMIN = 10, 13, 21
 
 
-def examine(ebin: Path | None) -> list[Finding]:
+def examine(release: Path | None) -> list[Finding]:
     """All findings, in the order of the output."""
     return [
         _python(),
+        _path(),
+        *_chosen_python(),
         _otp(),
-        _beams(ebin),
-        _bridge(ebin),
+        *_erlang_side(),
+        *_dependencies(),
+        *(_release(release) if release is not None else ()),
         _codec(),
         _package("uvloop", "another event loop")(),
         _package("rich", "tables and progress")(),
@@ -198,9 +357,9 @@ def examine(ebin: Path | None) -> list[Finding]:
     ]
 
 
-def run(ebin: Path | None, as_json: bool) -> int:
+def run(release: Path | None, as_json: bool) -> int:
     """Prints the findings. The exit status is 1 if there is a problem."""
-    findings = examine(ebin)
+    findings = examine(release)
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:

@@ -16,6 +16,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from .run import outside
+
 __all__ = ["Results", "emulator", "follow"]
 
 Results = list[tuple[str, list[float]]]
@@ -45,7 +47,7 @@ def follow(command: Sequence[str], titles: dict[str, str], console: Console) -> 
     )
     with (
         Progress(*columns, console=console) as progress,
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process,
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=outside()) as process,
     ):
         tasks: dict[str, TaskID] = {}
         for words in _reports(process):

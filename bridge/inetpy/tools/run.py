@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -20,8 +21,10 @@ from typing import Any
 
 from ..links import statistics
 
-__all__ = ["environment", "run"]
+__all__ = ["environment", "outside", "run", "show_environment"]
 
+# Flags that put a node on Python sockets, after the folder of the beams.
+INSTALL = "-kernel inet_backend inet -run inetpy_node install"
 PATIENCE = 5.0  # seconds that bridges have to end after their node
 
 
@@ -33,12 +36,30 @@ def environment(ebin: Path) -> dict[str, str]:
     such sockets are open. So these flags select the stock driver. They are first, because the
     emulator takes the first of several values.
     """
-    flags = f"-pa {shlex.quote(str(ebin))} -kernel inet_backend inet -run inetpy_node install"
-    given = os.environ.get("ERL_AFLAGS")
+    flags = f"-pa {shlex.quote(str(ebin))} {INSTALL}"
+    given = outside().get("ERL_AFLAGS")
     return {
         "ERL_AFLAGS": f"{flags} {given}" if given else flags,
         "INETPY_PYTHON": os.environ.get("INETPY_PYTHON", sys.executable),
     }
+
+
+def outside() -> dict[str, str]:
+    """The environment without the flags above, for nodes that need stock sockets.
+
+    They are there inside of `inetpy run -- sh`, and in a shell with `eval "$(inetpy env)"`.
+    """
+    flags = re.compile(rf"-pa ('[^']*'|\S+) {INSTALL} ?")
+    return {
+        name: flags.sub("", value) if name == "ERL_AFLAGS" else value for name, value in os.environ.items()
+    }
+
+
+def show_environment(ebin: Path, form: str) -> int:
+    """Prints the variables: as commands of a shell (`sh`), or as lines NAME=value (`dotenv`)."""
+    for name, value in environment(ebin).items():
+        print(f"export {name}={shlex.quote(value)}" if form == "sh" else f"{name}={value}")
+    return 0
 
 
 def run(ebin: Path, command: Sequence[str], stats: bool, as_json: bool) -> int:

@@ -1,7 +1,7 @@
-%% Stands in for OTP's module of this name while inetpy is installed: see inetpy_install.
+%% Stands in for OTP's module gen_tcp_socket while inetpy is installed: inetpy_install loads it under that name.
 %%
 %% gen_tcp calls these when the node's backend is `socket`.
--module(gen_tcp_socket).
+-module(inetpy_hook_tcp).
 
 -export([connect/3, connect/4, listen/2, fdopen/2, which_sockets/0]).
 

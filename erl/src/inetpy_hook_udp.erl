@@ -1,7 +1,7 @@
-%% Stands in for OTP's module of this name while inetpy is installed: see inetpy_install.
+%% Stands in for OTP's module gen_udp_socket while inetpy is installed: inetpy_install loads it under that name.
 %%
 %% gen_udp calls these when the node's backend is `socket`.
--module(gen_udp_socket).
+-module(inetpy_hook_udp).
 
 -export([open/1, open/2, fdopen/2, which_sockets/0]).
 

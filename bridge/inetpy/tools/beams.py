@@ -1,0 +1,153 @@
+"""Where the beams are. An installed package compiles them once, for the OTP that is there.
+
+There are three places. In the source tree the beams are in `erl/ebin`; `make build` compiles them. An
+installed package has the Erlang sources in `inetpy/_erlang`, and the beams in a cache folder of the user:
+
+    ~/.cache/inetpy/0.1.0-otp25-8c1f0e52d7ab/ebin
+
+The name has the version, the release of OTP, and a hash of the sources and of the path of this Python. So
+another OTP, another version or another virtual environment gets another folder. The folder is laid out as
+`erl` is in the source tree. Its application file names this Python: `erl -pa $(inetpy ebin)` starts it.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from .. import __version__
+
+__all__ = ["NotBuiltError", "folder", "is_installed"]
+
+_PACKAGE = Path(__file__).parents[1]
+_SOURCES = _PACKAGE / "_erlang"  # only in an installed package: setup.py puts it there
+_TREE = _PACKAGE.parents[1] / "erl"
+
+# Folders of sources, and of their beams. `inetpy crosscheck` compiles the scenarios that it runs.
+_FOLDERS = {"src": "ebin", "tools": "tools/ebin"}
+
+# Variables with flags for every node, and options for every compiler.
+_FLAGS = ("ERL_AFLAGS", "ERL_FLAGS", "ERL_ZFLAGS", "ERL_COMPILER_OPTIONS")
+
+
+class NotBuiltError(Exception):
+    """There are no beams: `reason`, and `advice` what to do."""
+
+    def __init__(self, reason: str, advice: str) -> None:
+        super().__init__(f"{reason}; {advice}")
+        self.reason = reason
+        self.advice = advice
+
+
+def is_installed() -> bool:
+    """Whether this is an installed package, and not the source tree."""
+    return _SOURCES.is_dir()
+
+
+def folder() -> Path:
+    """The folder of the beams, for `erl -pa`. Compiles them if necessary. Raises NotBuiltError."""
+    if not is_installed():
+        if not _is_built(_TREE):
+            raise NotBuiltError("the Erlang side is not compiled", "run `make build` in the source tree")
+        return _TREE / "ebin"
+    place = _cache() / _name()
+    if not _is_built(place):
+        _build(place)
+    return place / "ebin"
+
+
+def _cache() -> Path:
+    """The folder with the compiled versions: INETPY_CACHE, or in the user's folder of caches."""
+    if given := os.environ.get("INETPY_CACHE"):
+        return Path(given).absolute()
+    caches = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if caches.is_absolute():
+        return caches / "inetpy"
+    try:
+        return Path.home() / ".cache" / "inetpy"
+    except RuntimeError:
+        raise NotBuiltError("this user has no home folder for compiled code", _elsewhere()) from None
+
+
+def _is_built(place: Path) -> bool:
+    return (place / "ebin" / "inetpy.app").is_file()
+
+
+def _name() -> str:
+    digest = hashlib.sha256(os.fsencode(sys.executable))
+    for file in sorted(path for path in _SOURCES.rglob("*") if path.is_file()):
+        digest.update(b"\0" + os.fsencode(file.relative_to(_SOURCES)) + b"\0" + file.read_bytes())
+    return f"{__version__}-otp{_release()}-{digest.hexdigest()[:12]}"
+
+
+def _release() -> str:
+    """The release of OTP on the path, such as 25."""
+    expression = 'io:format("~s", [erlang:system_info(otp_release)]), halt().'
+    return _output(["erl", "-noinput", "-boot", "start_clean", "-eval", expression]).split()[-1]
+
+
+def _build(place: Path) -> None:
+    """Compiles into a folder beside the place, and renames it. The folder of the first process stays."""
+    for program in ("erlc", "escript"):
+        if shutil.which(program) is None:
+            raise _no_program(program)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="new-", dir=place.parent, ignore_cleanup_errors=True) as new:
+            tree = Path(new) / place.name
+            shutil.copytree(_SOURCES, tree, copy_function=shutil.copyfile)
+            _compile(tree)
+            try:
+                tree.rename(place)
+            except OSError:
+                if not _is_built(place):
+                    raise
+    except OSError as error:
+        raise NotBuiltError(f"{error.filename2 or error.filename}: {error.strerror}", _elsewhere()) from None
+
+
+def _compile(tree: Path) -> None:
+    # No paths of this folder in the beams: it gets another name.
+    options = ["+debug_info", "+deterministic"]
+    for sources, beams in _FOLDERS.items():
+        (tree / beams).mkdir(parents=True)
+        files = sorted(str(file) for file in (tree / sources).glob("*.erl"))
+        _output(["erlc", *options, "-pa", str(tree / "ebin"), "-o", str(tree / beams), *files])
+    sources, ebin, hooks = (str(tree / name) for name in ("src", "ebin", "hook/ebin"))
+    Path(hooks).mkdir(parents=True)
+    _output(["escript", str(tree / "docs.escript"), "chunks", sources, ebin])
+    _output(["escript", str(tree / "app.escript"), sources, ebin, hooks, sys.executable])
+
+
+def _output(command: list[str]) -> str:
+    """The output of a program of OTP, without flags of the user's."""
+    program = command[0]
+    environment = {name: value for name, value in os.environ.items() if name not in _FLAGS}
+    try:
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment
+        )
+    except (FileNotFoundError, PermissionError):
+        raise _no_program(program) from None
+    if done.returncode:
+        said = " ".join((done.stdout + done.stderr).split())
+        raise NotBuiltError(f"{program} fails: {said}", f"run {program} by hand and read what it says")
+    return done.stdout
+
+
+def _no_program(program: str) -> NotBuiltError:
+    return NotBuiltError(f"there is no {program} on the PATH", "install Erlang/OTP: apt install erlang-base")
+
+
+def _elsewhere() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.geteuid())
+    return f"set INETPY_CACHE to a folder that user {user} can write"

@@ -1,0 +1,85 @@
+"""Writes docs/reference-erlang.md from the Erlang sources, and docs/reference-python.md from docstrings."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from inetpy import codec
+from inetpy.codec import terms
+from inetpy.codec.etf import PURE
+
+TOP = Path(__file__).parent.parent
+
+ERLANG_HEAD = """# Erlang functions
+
+This page is written by `scripts/reference_pages.py` from the sources; a test compares the two. In a shell,
+`h(inetpy)` and `h(inetpy, install)` print the same, with the beams of `inetpy ebin`. Beams that rebar3 or Mix
+has compiled have no help.
+
+Users call `inetpy` and `inetpy_inet`. The other modules are values of the options `tcp_module` and
+`udp_module` ([plugging-in.md](plugging-in.md)).
+
+"""
+
+PYTHON_HEAD = """# Python classes and functions
+
+This page is written by `scripts/reference_pages.py` from docstrings; a test compares the two. The public
+names are those of `inetpy.codec`, and `inetpy.Atom`. [terms.md](terms.md) has examples.
+
+"""
+
+
+def erlang_page() -> str:
+    command = ["escript", str(TOP / "scripts" / "docs.escript"), "page", str(TOP / "erl" / "src")]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return ERLANG_HEAD + done.stdout.rstrip() + "\n"
+
+
+def python_page() -> str:
+    """The pure code's classes and functions: the compiled ones have no signatures."""
+    pure = {function.__name__: function for function in PURE} | terms.PURE
+    public = {name: pure.get(name, getattr(codec, name)) for name in codec.__all__}
+    return PYTHON_HEAD + "\n".join(
+        _section(name, thing) for name, thing in sorted(public.items(), key=_order)
+    )
+
+
+def _order(item: tuple[str, object]) -> tuple[bool, str]:
+    """Functions before classes."""
+    return inspect.isclass(item[1]), item[0]
+
+
+def _section(name: str, thing: Any) -> str:
+    parts = [f"## {name}\n", _help(f"{name}{_signature(thing)}", thing)]
+    if inspect.isclass(thing):
+        parts += [_help(f"{name}.{member}", value) for member, value in _members(thing)]
+    return "\n".join(parts)
+
+
+def _signature(thing: Any) -> str:
+    return str(inspect.signature(thing)).replace("'", "").removesuffix(" -> None")
+
+
+def _members(kind: type) -> Iterator[tuple[str, object]]:
+    """The public attributes and methods with a docstring of their own."""
+    for name, value in vars(kind).items():
+        if not name.startswith("_") and isinstance(value, property):
+            yield name, value
+        elif not name.startswith("_") and inspect.isfunction(value) and value.__doc__:
+            yield f"{name}{_signature(value)}", value
+
+
+def _help(shown: str, thing: object) -> str:
+    return f"```\n{shown}\n```\n\n{inspect.getdoc(thing) or ''}".rstrip() + "\n"
+
+
+PAGES = {"reference-erlang.md": erlang_page, "reference-python.md": python_page}
+
+
+if __name__ == "__main__":
+    for name, page in PAGES.items():
+        (TOP / "docs" / name).write_text(page())
