@@ -211,7 +211,7 @@ cdef enum:
     SLOTS = 2048  # of the cache of atoms
     LARGE = 1 << 16  # bytes of a term that is decoded with the garbage collector off
     MAX_COLLISIONS = 64  # as in etf: `_build_map` checks the keys of larger maps
-    SHARED = 1 << 14  # from so many bytes on, a binary in a view is a view too: LARGE of framing
+    SHARED = 1 << 14  # from so many bytes on, a binary in a view is a view too: LARGE of fast
     FIRST = 2048  # bytes of the buffer on the stack; longer forms allocate
 
 
