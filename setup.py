@@ -23,6 +23,7 @@ ERLANG = {
     "erl/test/xc*.erl": "test",
     "erl/test/inetpy_xc*.erl": "test",
     "erl/test/documented.toml": "test",
+    "erl/test/not_in_memory.toml": "test",
     "scripts/app.escript": "",
     "scripts/docs.escript": "",
 }

@@ -6,7 +6,7 @@ set -euo pipefail
 
 # program=package
 build=(erl=erlang-base erlc=erlang-base escript=erlang-base gcc=gcc)
-test=(dialyzer=erlang-dialyzer ct_run=erlang-common-test elixir=elixir rebar3=rebar3 git=git ip=iproute2)
+test=(dialyzer=erlang-dialyzer ct_run=erlang-common-test elixir=elixir rebar3=rebar3 git=git ip=iproute2 openssl=openssl)
 apps=(
     /usr/lib/rabbitmq/bin/rabbitmq-server=rabbitmq-server yaws=yaws curl=curl wrk=wrk
     ejabberdctl=ejabberd

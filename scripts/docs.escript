@@ -14,6 +14,7 @@ modules() ->
         {inetpy_tcp, fun(_) -> false end},
         {inetpy_udp, fun(_) -> false end},
         {inetpy_happy_tcp, fun(_) -> false end},
+        {inetpy_fault, fun(_) -> true end},
         {inetpy_inet, fun(Name) -> not lists:member(Name, [getaddrs_tm, getaddr_tm]) end}
     ].
 
@@ -42,7 +43,7 @@ read(Source, {Module, IsPublic}) ->
         functions => [function(Spec, IsPublic, Lines) || Spec <- Specs]
     }.
 
-has_functions(Module) -> lists:member(Module, [inetpy, inetpy_inet]).
+has_functions(Module) -> lists:member(Module, [inetpy, inetpy_fault, inetpy_inet]).
 
 function({Line, {Name, Arity}, Form}, IsPublic, Lines) ->
     Text =

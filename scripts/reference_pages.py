@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from inetpy import codec
+from inetpy import Network, codec, network
 from inetpy.codec import terms
 from inetpy.codec.etf import PURE
+from inetpy.network.clock import ClockControl
+from inetpy.network.each_call import Run
+from inetpy.network.faults import Fault, When
+from inetpy.network.rules import Event, Rule
+from inetpy.network.servers import Conn, Servers
 
 TOP = Path(__file__).parent.parent
 
@@ -20,17 +26,32 @@ This page is written by `scripts/reference_pages.py` from the sources; a test co
 `h(inetpy)` and `h(inetpy, install)` print the same, with the beams of `inetpy ebin`. Beams that rebar3 or Mix
 has compiled have no help.
 
-Users call `inetpy` and `inetpy_inet`. The other modules are values of the options `tcp_module` and
-`udp_module` ([plugging-in.md](plugging-in.md)).
+Users call `inetpy`, `inetpy_fault` and `inetpy_inet`. The other modules are values of the options
+`tcp_module` and `udp_module` ([plugging-in.md](plugging-in.md)).
 
 """
 
 PYTHON_HEAD = """# Python classes and functions
 
 This page is written by `scripts/reference_pages.py` from docstrings; a test compares the two. The public
-names are those of `inetpy.codec`, and `inetpy.Atom`. [terms.md](terms.md) has examples.
+names are those of `inetpy.codec` and of `inetpy.network`, and `inetpy.Atom` and `inetpy.Network`.
+
+# Terms
+
+The names of `inetpy.codec`. [terms.md](terms.md) has examples.
 
 """
+
+NETWORK_HEAD = """
+# The network
+
+The words of `inetpy.network`, and the classes of what a network gives. [faults.md](faults.md) and
+[network.md](network.md) have examples.
+
+"""
+
+# What a network gives to its user, who makes none of them.
+NETWORK_CLASSES = (Network, Fault, When, Rule, Event, Run, ClockControl, Servers, Conn)
 
 
 def erlang_page() -> str:
@@ -43,9 +64,16 @@ def python_page() -> str:
     """The pure code's classes and functions: the compiled ones have no signatures."""
     pure = {function.__name__: function for function in PURE} | terms.PURE
     public = {name: pure.get(name, getattr(codec, name)) for name in codec.__all__}
-    return PYTHON_HEAD + "\n".join(
-        _section(name, thing) for name, thing in sorted(public.items(), key=_order)
-    )
+    words = {name: getattr(network, name) for name in network.__all__}
+    return PYTHON_HEAD + _sections(public) + NETWORK_HEAD + _sections(words | _named(NETWORK_CLASSES))
+
+
+def _named(things: tuple[type, ...]) -> dict[str, Any]:
+    return {thing.__name__: thing for thing in things}
+
+
+def _sections(public: dict[str, Any]) -> str:
+    return "\n".join(_section(name, thing) for name, thing in sorted(public.items(), key=_order))
 
 
 def _order(item: tuple[str, object]) -> tuple[bool, str]:
@@ -61,13 +89,17 @@ def _section(name: str, thing: Any) -> str:
 
 
 def _signature(thing: Any) -> str:
-    return str(inspect.signature(thing)).replace("'", "").removesuffix(" -> None")
+    """Without the quotes of annotations."""
+    if thing in NETWORK_CLASSES:
+        return ""
+    shown = str(inspect.signature(thing))
+    return re.sub(r"(: |-> )'([^']*)'", r"\1\2", shown).removesuffix(" -> None")
 
 
 def _members(kind: type) -> Iterator[tuple[str, object]]:
     """The public attributes and methods with a docstring of their own."""
     for name, value in vars(kind).items():
-        if not name.startswith("_") and isinstance(value, property):
+        if not name.startswith("_") and isinstance(value, property) and value.__doc__:
             yield name, value
         elif not name.startswith("_") and inspect.isfunction(value) and value.__doc__:
             yield f"{name}{_signature(value)}", value

@@ -45,6 +45,7 @@ class FakeNode:
         self.heard: list[Any] = []
         self._unread: list[Any] = []
         self.connection = Connection(self.loop, source, sink, lambda: None, self.failures.append, fast=fast)
+        self.connection.begin()
         capabilities = [(Atom("otp_release"), 25), (Atom("buffer"), 1460)]
         self.say((Atom("hello"), 1, capabilities, BRIDGE, OUT))
         self.hear(lambda term: term[0] == Atom("hello"))

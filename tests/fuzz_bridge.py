@@ -107,6 +107,7 @@ class Node:
             return {
                 "connect": (TCP, INET, owner, LOOPBACK, dice.choice(self.ports[-9:]), passive, [], 200),
                 "connect_name": (TCP, owner, b"localhost", dice.choice(self.ports[-9:]), passive, [], 200),
+                "fault": (Atom(dice.choice(("add", "remove", "fired", "events"))), self.rule()),
                 "fdopen": (TCP, Atom("tcp"), INET, owner, 999, passive),
                 "inet": (Atom(dice.choice(("ntoa", "parse_address", "gethostname"))), [LOOPBACK], 100),
                 "listen": (TCP, INET, owner, 0, passive, []),
@@ -130,14 +131,31 @@ class Node:
             "unrecv": b"back",
         }.get(op, [])
 
+    def rule(self) -> object:
+        """A rule that holds for no socket here, or the key of one."""
+        dice = self.dice
+        when: dict[object, object] = {Atom("when"): (Atom("nth"), 2)} if dice.random() < 0.3 else {}
+        what = (Atom("latency"), {Atom("ms"): 5})  # a change may make it one for all sockets
+        whom = {Atom("port"): 1, Atom("owner"): dice.choice(OWNERS)}
+        key = dice.randrange(50)
+        return (key, whom, what, when) if dice.random() < 0.6 else key
+
     def request(self) -> tuple[object, ...]:
         opening = self.dice.random() < (0.3 if len(self.idents) < 60 else 0.03)
         op = self.dice.choice(sorted(SESSION if opening else SOCKET))
-        return (Atom(op), 0 if opening else self.ident(), self.new_ref(), self.arguments(op, opening))
+        arguments = self.arguments(op, opening)
+        if self.dice.random() < 0.05:
+            arguments = (Atom("context"), (Atom("undefined"), [self.dice.choice(OWNERS)]), arguments)
+        return (Atom(op), 0 if opening else self.ident(), self.new_ref(), arguments)
 
     def other(self) -> tuple[object, ...]:
         return self.dice.choice(
-            [(Atom("down"), self.dice.choice(OWNERS)), (Atom("ack"), 1), (Atom("ping"), 5)]
+            [
+                (Atom("down"), self.dice.choice(OWNERS)),
+                (Atom("ack"), 1),
+                (Atom("ping"), 5),
+                (Atom("lineage"), 1, [(OWNERS[0], [OWNERS[0]])]),
+            ]
         )
 
     def mutated(self, term: Any) -> Any:
@@ -197,7 +215,7 @@ class Node:
         """A process that has ended gets no answer to its accept."""
         for ref, term in list(self.pending.items()):
             match term:
-                case (Atom(name="accept"), _, _, (owner, _)) if owner == pid:
+                case (Atom(name="accept"), _, _, (owner, _) | (_, _, (owner, _))) if owner == pid:
                     self.pending.pop(ref, None)
 
     def say(self, *terms: object) -> None:
@@ -346,6 +364,7 @@ def _fuzz(node: Node, frames: int, show: bool) -> str:
     node.wait(lambda: _list(node.pending), lambda: not node.pending)
     node.tell_missed()
     node.living.extend(OWNERS)
+    node.say((Atom("fault"), 0, node.new_ref(), (Atom("reset"), [])))
     works(node)
     node.wait(
         lambda: f"{Size.of(pid).descriptors} descriptors, {before.descriptors} before: {_links(pid)}",

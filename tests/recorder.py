@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from inetpy.codec.etf import decode
+from inetpy.codec.terms import Pid
 from inetpy.fast import Duct, FastPaths
+from inetpy.host.api import Host, Socket
+from inetpy.session.interference import Context
 from inetpy.session.session import Session
-from inetpy.wire.messages import build_failure
+from inetpy.wire.messages import OK, build_failure
 
-__all__ = ["Recorder"]
+__all__ = ["NetworkRecorder", "Recorder"]
 
 # The answer after a bug. It may come behind another: an alias of the node takes one.
 BUG = build_failure("exception", "")[:-5]
@@ -21,6 +25,8 @@ class Recorder:
     answers: the body of the answer to each reference.
     messages: (pid, body), in order.
     opened_sockets, active_sockets, watched: what the node knows at this moment.
+    is_in_play, known_names, lineages, kept, forgotten: what the node was told, or asked for, of a network
+        in play.
     faults: what must not be. The code under test may catch an exception, and so none is raised here.
     fast: without fast paths, unless `has_fast_paths`.
     is_idle, has_pipe: what the fast paths are told.
@@ -36,6 +42,11 @@ class Recorder:
         self.active_sockets: set[int] = set()
         self.watched: set[bytes] = set()
         self.ended: set[bytes] = set()
+        self.is_in_play = False
+        self.known_names: dict[str, list[str]] = {}
+        self.lineages: dict[int, list[bytes]] = {}
+        self.kept: dict[int, bytes] = {}
+        self.forgotten: list[int] = []
         self.faults: list[str] = []
         self.renames = self.pongs = self.frames_acknowledged = 0
 
@@ -99,6 +110,24 @@ class Recorder:
             self.faults.append(f"{pid!r} was not watched")
         self.watched.discard(pid)
 
+    # --- what concerns the network in play ---
+
+    def in_play(self, on: bool) -> None:
+        self.is_in_play = on
+
+    def names(self, known: Mapping[str, list[str]]) -> None:
+        self.known_names = dict(known)
+
+    def lineage(self, number: int, pids: list[bytes]) -> None:
+        self.lineages[number] = pids
+
+    def keep(self, key: int, rule: bytes) -> None:
+        self.kept[key] = rule
+
+    def forget(self, key: int) -> None:
+        self.forgotten.append(key)
+        self.kept.pop(key, None)
+
     # --- what concerns the node ---
 
     def renamed(self) -> None:
@@ -134,3 +163,48 @@ class Recorder:
         assert self.watched == set(), "watched, and not unwatched"
         assert session.waiting.keys() <= waiting, "callers without an answer"
         assert session.feeders == {}
+
+
+class NetworkRecorder:
+    """An `Interference` that keeps what it is told, and answers ok. Its sockets are those of the host."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.contexts: list[Context] = []
+        self.requests: list[tuple[str, Any]] = []
+        self.lineages: dict[int, list[tuple[Pid, tuple[Any, ...]]]] = {}
+
+    def heard(self, context: Context) -> None:
+        self.contexts.append(context)
+
+    def open_socket(
+        self, role: str | None, family: int, kind: int, netns: bytes | None, owner: Pid, remote: Any
+    ) -> Socket:
+        assert owner is not None, (role, remote)
+        return self.host.open_socket(family, kind, netns)
+
+    def opened(self, handle: Any) -> None:
+        pass
+
+    def adopted(self, handle: Any) -> None:
+        pass
+
+    def accepted(self, owner: Pid, sock: Socket) -> Socket:
+        assert owner is not None
+        return sock
+
+    def owner_changed(self, handle: Any) -> None:
+        pass
+
+    def lookup_host(self) -> Host:
+        return self.host
+
+    def aged(self, milliseconds: int) -> float:
+        return milliseconds
+
+    def request(self, verb: str, argument: Any) -> bytes:
+        self.requests.append((verb, argument))
+        return OK
+
+    def on_lineage(self, number: int, answers: list[tuple[Pid, tuple[Any, ...]]]) -> None:
+        self.lineages[number] = answers

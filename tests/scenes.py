@@ -26,7 +26,7 @@ from inetpy.host.linux import LinuxHost
 from inetpy.host.memory_sockets import MemorySocket
 from inetpy.operations.dispatch import Dispatcher
 from inetpy.session.session import Session
-from recorder import Recorder
+from recorder import NetworkRecorder, Recorder
 
 __all__ = ["SCENES", "Linked", "Memory", "Real", "Scene"]
 
@@ -800,6 +800,8 @@ def fast_paths(real: Real) -> None:
 def link(linked: Linked) -> None:
     ident, peer = linked.connected()
     peer.send(b"hello")
+    linked.session.network = NetworkRecorder(linked.connection.host)
+    linked.ask("fault", 0, (Atom("rules"), []))
     linked.ask("setopts", ident, [term(("active", "once"))])
     linked.settle()
     linked.ask("setopts", ident, [term(("active", True))])
@@ -812,11 +814,30 @@ def link(linked: Linked) -> None:
         linked.request("sendto", datagram, ((LOCALHOST, port), [], b"hello"))
     linked.settle()
     linked.ask("close", ident, [])
+    to_node = linked.connection.link
+    to_node.in_play(True)
+    to_node.names({"db.test": ["10.0.0.1", "fd00::1"]})
+    to_node.lineage(1, [OWNER.raw])
+    to_node.keep(1, b"j")
+    to_node.forget(1)
     linked.say((Atom("ping"), 0), (Atom("ack"), 3))
-    linked.connection.link.log("error", b"text")
+    to_node.log("error", b"text")
     linked.settle()
     linked.say((Atom("renamed"), BRIDGE))
     linked.settle()
+
+
+@scene(Linked)
+def rules(linked: Linked) -> None:
+    ident, peer = linked.connected()
+    rule: object = (1, {}, (Atom("latency"), {Atom("ms"): 1}), {})
+    linked.ask("fault", 0, (Atom("add"), rule))
+    peer.send(b"hello")
+    linked.ask("recv", ident, (5, -1))
+    linked.ask("send", ident, b"hello")
+    linked.ask("fault", 0, (Atom("remove"), 1))
+    linked.settle()
+    linked.ask("close", ident, [])
 
 
 @scene(Linked)

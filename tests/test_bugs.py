@@ -75,6 +75,8 @@ NOT_RAISING = {
 LOSES_THE_FRAME = {
     (Session, "on_down"), (Session, "rename"), (Session, "set_congested"),
     (Waiting, "withdraw"), (FrameLink, "log"),
+    # those that only a network in play calls
+    *((FrameLink, name) for name in ("in_play", "names", "lineage", "keep", "forget")),
 }  # fmt: skip
 # callers may wait for ever: there is no other way to their answers
 ANSWERS_NOBODY = LOSES_THE_FRAME | {

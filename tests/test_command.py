@@ -131,6 +131,27 @@ def test_no_such_program() -> None:
         assert "no such program" in done.stderr
 
 
+def test_reader_has_gone() -> None:
+    """As with `inetpy ... | head -0`."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as output:
+        done = subprocess.run(
+            [sys.executable, "-m", "inetpy", "ebin"], check=False, stdout=output, stderr=subprocess.PIPE
+        )
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_program_that_cannot_run(tmp_path: Path) -> None:
+    """The status is that of a shell."""
+    program = tmp_path / "program"
+    program.write_text("no program")
+    for options in ([], ["--stats"]):
+        done = inetpy("run", *options, "--", str(program))
+        assert (done.returncode, done.stdout) == (126, "")
+        assert done.stderr == f"inetpy run: {program}: Permission denied\n"
+
+
 def test_no_python() -> None:
     """If inetpy cannot be installed, the node ends with an error."""
     done = inetpy(

@@ -89,6 +89,42 @@ def test_scenarios_of_a_user(mine: str, tmp_path: Path) -> None:
     assert "http" not in text  # the page loads nothing
 
 
+def test_a_difference_by_chance(tmp_path: Path) -> None:
+    """A scenario that differs is run again. When it is equal then, it is reported, and counts as equal."""
+    source = tmp_path / "moody.erl"
+    source.write_text("""
+        -module(moody).
+        -export([scenarios/0]).
+        scenarios() -> [{mood, "Differs once.", fun(#{name := Backend}) -> mood(Backend, get_mood()) end}].
+        get_mood() -> persistent_term:get(moody, fresh).
+        mood(inetpy, fresh) -> persistent_term:put(moody, settled), fresh;
+        mood(_, _) -> settled.
+    """)
+    done = crosscheck("--scenario", str(source))
+    assert done.returncode == 0, done.stdout
+    assert "unsteady: moody: mood" in done.stdout
+    assert "{returned,fresh}" in done.stdout
+
+
+def test_exceptions_in_memory(tmp_path: Path, mine: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A scenario that is listed may differ in memory. One that is listed and equal is reported."""
+    for source in ("xc.erl", "inetpy_xc.erl", "inetpy_xc_random.erl"):
+        shutil.copy(TOP / "erl" / "test" / source, tmp_path)
+    ours = Options(ebin=EBIN, tests=tmp_path, backends=["memory"], groups=[], scenario=Path(mine))
+    port, echo = (
+        f'[[scenario]]\ngroup = "mine"\nname = "{name}"\nreason = "{name}"\n' for name in ("port", "echo")
+    )
+    listed = tmp_path / "not_in_memory.toml"
+    listed.write_text(port + echo)
+    assert run(ours) == 1
+    printed = capsys.readouterr().out
+    assert "mine: port" not in printed
+    assert printed.partition("mine: echo")[2].count("listed in not_in_memory.toml, but equal") == 1
+    assert "1 not in memory: port" in printed
+    listed.write_text(port + echo + "depends = true\n")
+    assert run(ours) == 0
+
+
 def test_skipped_on_one_backend(tmp_path: Path) -> None:
     """A scenario that is skipped on one backend is still compared on the others."""
     source = tmp_path / "half.erl"
@@ -252,6 +288,12 @@ def test_random() -> None:
     done = crosscheck("--random", "12", "--seed", "90000")
     assert done.returncode == 0, done.stdout
     assert "12 sequences from seed 90000, 0 different" in done.stdout
+
+
+def test_random_in_memory() -> None:
+    done = crosscheck("--backends", "memory", "--random", "24", "--seed", "90100")
+    assert done.returncode == 0, done.stdout
+    assert "24 sequences from seed 90100, 0 different" in done.stdout
 
 
 def test_random_on_chosen_backends() -> None:

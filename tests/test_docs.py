@@ -1,8 +1,9 @@
 """The programs and commands in README.md and docs run unchanged.
 
 A block of Erlang is typed into a shell, all blocks of a page into one. A module is compiled instead. A block
-of Elixir is a program, and so are all blocks of Python of a page together. A block `sh` is run. The commands
-`inetpy` and `make` in an indented block, which may need the network, have to exist.
+of Elixir is a program, and so are all blocks of Python of a page together. A block of Python that begins with
+the name of a file, `# net.py`, is that file. A block `sh` is run. The commands `inetpy` and `make` in an
+indented block, which may need the network, have to exist.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import html
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -55,18 +57,35 @@ def test_languages(page: str) -> None:
     assert set(re.findall(r"^```([^\n]*)\n.*?^```$", PAGES[page], re.DOTALL | re.MULTILINE)) <= LANGUAGES
 
 
+FILE = re.compile(r"# (\w+\.py)\n")
+OTHERS = {"faults.md"}  # whose Python is tested in test_faults_page.py
+
+
+def programs(page: str) -> list[str]:
+    """The blocks of Python that are no files."""
+    return [text for text in blocks(page, "python") if not FILE.match(text)]
+
+
+def files(page: str, folder: Path) -> None:
+    """Writes the files on a page."""
+    for text in blocks(page, "python"):
+        if found := FILE.match(text):
+            (folder / found[1]).write_text(text)
+
+
 def modules(page: str, folder: Path) -> list[Path]:
     """The modules on a page, as files."""
-    files = []
+    found = []
     for text in blocks(page, "erlang"):
-        if found := re.match(r"-module\((\w+)\)\.", text):
-            files.append(folder / f"{found[1]}.erl")
-            files[-1].write_text(text)
-    return files
+        if named := re.match(r"-module\((\w+)\)\.", text):
+            found.append(folder / f"{named[1]}.erl")
+            found[-1].write_text(text)
+    return found
 
 
 @pytest.mark.parametrize("page", pages_with("erlang"))
 def test_erlang(page: str, tmp_path: Path) -> None:
+    files(page, tmp_path)
     for file in modules(page, tmp_path):
         done = run("erlc", "-Werror", "-pa", str(TEST_EBIN), file.name, folder=tmp_path)
         assert done.returncode == 0, done.stdout
@@ -92,16 +111,17 @@ def test_elixir(page: str, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("page", pages_with("python"))
+@pytest.mark.parametrize("page", [page for page in PAGES if programs(page) and page not in OTHERS])
 def test_python(page: str, tmp_path: Path) -> None:
-    done = run(sys.executable, "-W", "error", "-", folder=tmp_path, text="\n".join(blocks(page, "python")))
+    done = run(sys.executable, "-W", "error", "-", folder=tmp_path, text="\n".join(programs(page)))
     assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize("page", pages_with("sh"))
 def test_shell(page: str, tmp_path: Path) -> None:
-    """Commands that need no network. The modules of the page are there as files."""
+    """Commands that need no network. The modules and files of the page are there."""
     modules(page, tmp_path)
+    files(page, tmp_path)
     for text in blocks(page, "sh"):
         done = run("bash", "-euo", "pipefail", "-c", text, folder=tmp_path)
         assert done.returncode == 0, done.stdout
@@ -111,7 +131,7 @@ def indented_commands(page: str) -> list[list[str]]:
     """The words of the lines in indented blocks: `    make test    # a comment` is [make, test]."""
     prose = re.sub(r"^```.*?^```$", "", PAGES[page], flags=re.DOTALL | re.MULTILINE)
     found = re.findall(r"^    (?:\$ )?((?:inetpy|make) .*)$", prose, re.MULTILINE)
-    return [re.split(r"\s+#|\s*[|>]", line)[0].split() for line in found]
+    return [shlex.split(re.split(r"\s+#|\s*[|>]", line)[0]) for line in found]
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if indented_commands(page)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
@@ -67,6 +68,43 @@ def test_beams_of_another_version(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     )
 
 
+def test_older_than_the_sources(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As after a `git pull` without `make build`."""
+    tree = application(tmp_path / "erl")
+    (tree / "src").mkdir()
+    source = tree / "src" / "inetpy.erl"
+    source.touch()
+    os.utime(source, (2**32, 2**32))
+    monkeypatch.setattr(beams, "_TREE", tree)
+    assert findings()["beams"] == Finding(
+        "beams", "problem", f"{tree}/ebin is older than inetpy.erl", "run make build in the source tree"
+    )
+    os.utime(source, (0, 0))
+    assert beams.newer_source() is None
+
+
+def test_damaged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    tree = application(tmp_path / "erl")
+    (tree / "ebin" / "inetpy_bridge.beam").write_bytes(b"FOR1")
+    monkeypatch.setattr(beams, "_TREE", tree)
+    assert findings()["bridge"] == Finding("bridge", "problem", "the node failed", "run make clean build")
+
+
+def test_file_that_erl_reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A user's file .erlang may print something."""
+    (tmp_path / ".erlang").write_text('io:format("hello~n").\n')
+    monkeypatch.setenv("HOME", str(tmp_path))
+    found = findings()
+    assert {found[subject].state for subject in ("Erlang/OTP", "bridge", "hooks")} == {"ok"}
+
+
+@pytest.mark.parametrize("printed", ["", "what is this", "exit 1"])
+def test_strange_erl(printed: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    script(tmp_path / "erl", f"echo '{printed}'")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert findings()["Erlang/OTP"].found == "erl does not run"
+
+
 def test_without_hooks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     tree = application(tmp_path / "erl")
     (tree / "ebin" / "inetpy_hook_tcp.beam").unlink()
@@ -89,6 +127,7 @@ def test_chosen_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for python, why in (
         (script(tmp_path / "older", "echo 0.0.1"), f"has inetpy 0.0.1, not {__version__}"),
         (script(tmp_path / "none", "exit 1"), "is no Python with inetpy"),
+        (script(tmp_path / "silent", "exit 0"), "is no Python with inetpy"),
         (tmp_path / "nowhere", "is no Python with inetpy"),
     ):
         monkeypatch.setenv("INETPY_PYTHON", str(python))
@@ -101,7 +140,7 @@ def test_dependency(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What rebar3 or Mix has compiled in the current folder."""
     monkeypatch.chdir(tmp_path)
     assert not list(doctor._dependencies())
-    application(tmp_path / "_build" / "default" / "lib" / "inetpy")
+    application(tmp_path / "_build" / "default" / "checkouts" / "inetpy")
     application(tmp_path / "_build" / "test" / "lib" / "inetpy", "9.8.7")
     same, other = doctor._dependencies()
     assert (same.state, other.state) == ("ok", "note")
@@ -123,6 +162,13 @@ def test_release(release: Path) -> None:
     found = findings(release)
     for subject in ("release", "release: Python", "release: hooks"):
         assert found[subject].state == "ok", found[subject]
+
+
+def test_release_without_a_version(release: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is missing in a damaged release does not end the command."""
+    (release / "releases" / "start_erl.data").write_text("")
+    monkeypatch.setenv("INETPY_PYTHON", sys.executable)
+    assert findings(release)["release: Python"].state == "ok"
 
 
 def test_release_without_python(release: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ SUITES = {
     "inetpy_failure_SUITE": "Python dies, frames are malformed, nothing leaks",
     "inetpy_install_SUITE": "the whole node on Python sockets, and back",
     "inetpy_bridges_SUITE": "several Python processes share the sockets",
+    "inetpy_fault_SUITE": "rules of the network: how long they hold, and whom they concern",
     "inetpy_link_SUITE": "another link than the port program",
     "inetpy_otp_SUITE": "ssl, httpc, httpd, ssh and ftp on inetpy sockets",
     "inetpy_inet_SUITE": "names, slow and fast, interfaces, and connecting to the first that answers",

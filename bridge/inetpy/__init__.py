@@ -4,14 +4,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .codec.terms import Atom
+    from .network.network import Network
 
-__all__ = ["Atom"]
+__all__ = ["Atom", "Network"]
 
 __version__ = "0.1.0"
 
 # Where the public names are. They are imported when they are asked for, so that no command starts
 # with more than it needs.
-_PLACES = {"Atom": "codec.terms"}
+_PLACES = {"Atom": "codec.terms", "Network": "network.network"}
 
 
 def __getattr__(name: str) -> object:

@@ -24,25 +24,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words == ["bridge"]:  # a node waits for it: start without importing argparse
         return _bridge()
     arguments = _parser().parse_args(words)
-    return int(arguments.run(arguments))
+    try:
+        status = int(arguments.run(arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:  # `inetpy ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes again at its end
+        return 1
+    return status
 
 
 # The examples in `--help` of each verb: (command, what it is for).
 EXAMPLES = {
-    "bridge": [("erl -pa $(inetpy ebin) -eval 'inetpy:start()'", "a node starts the bridge itself")],
+    "bridge": [('erl -pa "$(inetpy ebin)" -eval "inetpy:start()"', "a node starts the bridge itself")],
     "ebin": [
-        ("erl -pa $(inetpy ebin)", "a node that can start inetpy"),
-        ("iex -pa $(inetpy ebin)", "the same with Elixir"),
+        ('erl -pa "$(inetpy ebin)"', "a node that can start inetpy"),
+        ('iex -pa "$(inetpy ebin)"', "the same with Elixir"),
     ],
     "run": [
         ("inetpy run -- erl", "a shell whose sockets are Python's"),
         ("inetpy run --stats -- rebar3 ct", "a test run, and then what went through"),
         ("inetpy run --json -- mix test > stats.json", "the same for programs"),
+        ("inetpy run --network net.py --seed 7 -- rebar3 ct", "on the network that a file describes"),
     ],
     "env": [
         ('eval "$(inetpy env)"', "this shell, and all nodes that it starts"),
         ("inetpy env --format dotenv >> $GITHUB_ENV", "the later steps of a CI job"),
         ("inetpy env --format dotenv > inetpy.env", "for docker run --env-file inetpy.env"),
+    ],
+    "faults": [
+        ("inetpy faults list", "the rules of the nodes that run"),
+        ("inetpy faults add 'latency(200, jitter=50)' --host 'db.*' --port 5432", "a slow database"),
+        ("inetpy faults add 'error(\"connect\", \"ehostunreach\")' --when 'nth(2)' --for-ms 1000", "once"),
+        ("inetpy faults remove -1", "the rule with this key in the list"),
+        ("inetpy faults reset", "all rules"),
     ],
     "crosscheck": [
         ("inetpy crosscheck", "the corpus on inet and inetpy"),
@@ -111,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="inetpy",
         description="A Python backend for the network calls of an Erlang node.",
-        **_examples("ebin", "run", "env", "crosscheck", "doctor"),
+        **_examples("ebin", "run", "faults", "env", "crosscheck", "doctor"),
     )
     parser.add_argument("--version", action="version", version=f"inetpy {__version__}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
@@ -130,8 +144,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--stats", action="store_true", help="at the end, print what went through")
     run.add_argument("--json", action="store_true", help="the same, as JSON on standard output")
+    run.add_argument(
+        "--network", type=Path, metavar="FILE.py", help="a file of Python that describes the network"
+    )
+    run.add_argument(
+        "--seed", type=_at_least(0), metavar="N", help="where the random numbers of faults begin"
+    )
     run.add_argument("command", nargs="+", metavar="CMD", help="the program and its arguments, after --")
     run.set_defaults(run=_run)
+    _add_faults(verbs)
     env = verbs.add_parser(
         "env",
         help="print the variables that `run` sets",
@@ -156,8 +177,9 @@ def _parser() -> argparse.ArgumentParser:
     crosscheck.add_argument(
         "--backends",
         default="inetpy",
-        help="names of socket, inetpy, node (the whole node on Python) and node_by_address (the same without "
-        "inet, inet6 and local among the options), with commas; default inetpy",
+        help="names of socket, inetpy, node (the whole node on Python), node_by_address (the same without "
+        "inet, inet6 and local among the options) and memory (the whole node, and no socket in the kernel), "
+        "with commas; default inetpy",
     )
     crosscheck.add_argument(
         "--scenario", type=Path, metavar="FILE.erl", help="a module of your own scenarios"
@@ -199,6 +221,54 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+# The words of a socket, as options of `inetpy faults add`.
+WHOM = {
+    "host": ("PATTERN", "the name or the address that the program asked for, with * and ?"),
+    "peer": ("ADDRESS", "the IP address of the peer, or a network: 10.0.0.0/8"),
+    "port": ("N", "the port of the peer"),
+    "local_port": ("N", "the port of the socket itself"),
+    "proto": ("WORD", "tcp, udp or unix"),
+    "role": ("WORD", "client, listener or accepted"),
+    "direction": ("WORD", "recv, send or both"),
+    "label": ("PATTERN", "the label of the socket"),
+    "owner": ("NAME", "a registered process or an application, and what they have started"),
+}
+
+
+def _add_faults(verbs: Any) -> None:
+    faults = verbs.add_parser(
+        "faults",
+        help="list, add and remove the rules of a node that runs",
+        description="Speaks to the nodes of this user that `inetpy run` has started, or that have "
+        "INETPY_CONTROL=1 in their environment. Rules that are added here stay until they are removed, "
+        "also when Python dies. "
+        "Exit status: 0, or 2 and a sentence on standard error.",
+        **_examples("faults"),
+    )
+    actions = faults.add_subparsers(required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="print the rules, and how often each has acted")
+    listing.add_argument("--json", action="store_true", help="print JSON in place of tables")
+    adding = actions.add_parser("add", help="add a rule; prints its key")
+    adding.add_argument(
+        "fault", metavar="FAULT", help="such as 'latency(200, jitter=50)': see docs/faults.md"
+    )
+    for word, (what, meaning) in WHOM.items():
+        kind = _at_least(0) if what == "N" else str
+        adding.add_argument(f"--{word.replace('_', '-')}", type=kind, metavar=what, help=meaning)
+    adding.add_argument(
+        "--when", metavar="WHEN", help="such as 'nth(2)' or 'probability(0.1)'; default always"
+    )
+    adding.add_argument("--for-ms", type=_at_least(1), metavar="MS", help="remove the rule after this time")
+    removing = actions.add_parser("remove", help="remove a rule, whoever has added it")
+    removing.add_argument("key", type=int, metavar="KEY", help="the key of the rule in the list")
+    resetting = actions.add_parser("reset", help="remove all rules of a node")
+    for action, verb in ((listing, "list"), (adding, "add"), (removing, "remove"), (resetting, "reset")):
+        action.add_argument(
+            "--node", metavar="PID", help="the process of the node, or its name, where several run"
+        )
+        action.set_defaults(run=_faults, action=verb)
+
+
 def _bridge(_arguments: argparse.Namespace | None = None) -> int:
     import signal
 
@@ -224,9 +294,19 @@ def _required_ebin() -> Path:
     from .tools import beams
 
     try:
-        return beams.folder()
+        return _folder_of_beams()
     except beams.NotBuiltError as error:
         sys.exit(f"inetpy: {error}")
+
+
+def _folder_of_beams() -> Path:
+    """The folder; raises NotBuiltError. In the source tree, warns if `make build` has been forgotten."""
+    from .tools import beams
+
+    ebin = beams.folder()
+    if (source := beams.newer_source()) is not None:
+        print(f"inetpy: the beams are older than {source.name}; run `make build`", file=sys.stderr)
+    return ebin
 
 
 def _ebin(_arguments: argparse.Namespace) -> int:
@@ -235,9 +315,31 @@ def _ebin(_arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from .tools import run
+    from .tools import network_file, run
 
-    return run.run(_required_ebin(), arguments.command, arguments.stats, arguments.json)
+    try:
+        network = network_file.variables(arguments.network, arguments.seed)
+    except network_file.NetworkError as error:
+        return _cannot_run(str(error))
+    return run.run(_required_ebin(), arguments.command, arguments.stats, arguments.json, network)
+
+
+def _faults(arguments: argparse.Namespace) -> int:
+    from .tools import faults
+
+    node = arguments.node
+
+    def add() -> None:
+        whom = {word: getattr(arguments, word) for word in WHOM if getattr(arguments, word) is not None}
+        print(faults.add(arguments.fault, arguments.when, arguments.for_ms, whom, node))
+
+    actions: dict[str, Callable[[], object]] = {
+        "list": lambda: faults.show(node, arguments.json),
+        "add": add,
+        "remove": lambda: faults.remove(arguments.key, node),
+        "reset": lambda: faults.reset(node),
+    }
+    return faults.run(actions[arguments.action])
 
 
 def _env(arguments: argparse.Namespace) -> int:
@@ -258,7 +360,7 @@ def _crosscheck(arguments: argparse.Namespace) -> int:
     try:
         from .tools import crosscheck
 
-        ebin = beams.folder()
+        ebin = _folder_of_beams()
     except ModuleNotFoundError as error:
         return _cannot_run(f"crosscheck needs {error.name}; run `pip install {error.name}`")
     except beams.NotBuiltError as error:

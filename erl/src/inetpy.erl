@@ -39,7 +39,7 @@ logged({error, Reason} = Error) ->
 
 %% As `start/0`, with options, such as `#{bridges => 2}`. `python` is the program to start as Python. `bridges` is
 %% how many Python processes share the sockets; the number cannot be changed while the application runs.
--spec start(#{python => file:filename(), bridges => pos_integer()}) -> ok | {error, term()}.
+-spec start(#{python => file:filename_all(), bridges => pos_integer()}) -> ok | {error, term()}.
 start(#{bridges := Count} = Options) when not (is_integer(Count) andalso Count > 0) ->
     {error, {bad_option, maps:with([bridges], Options)}};
 start(Options) ->

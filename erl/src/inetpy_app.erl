@@ -14,6 +14,7 @@
 
 -spec start(application:start_type(), term()) -> {ok, pid()} | {error, term()}.
 start(_Type, _Args) ->
+    load_modules(),
     case inetpy_bridges:begin_start() of
         {ok, _} ->
             case install(application:get_env(inetpy, install, false)) of
@@ -24,10 +25,18 @@ start(_Type, _Args) ->
             Error
     end.
 
+%% A node loads a module when it is called first. Until then the folder of the beams may have been removed, as a
+%% cache is, or replaced by another version. A module that is missing is missed when it is called.
+load_modules() ->
+    {ok, Modules} = application:get_key(inetpy, modules),
+    _ = code:ensure_modules_loaded(Modules),
+    ok.
+
 %% The application variable `install` is for releases: inetpy, started first, puts the node on Python sockets before
 %% the other applications open theirs.
 install(true) -> inetpy_install:install();
-install(false) -> ok.
+install(false) -> ok;
+install(Other) -> {error, {bad_option, #{install => Other}}}.
 
 %% An application needs a process, so it has a supervisor without children.
 -spec init([]) -> {ok, {supervisor:sup_flags(), []}}.

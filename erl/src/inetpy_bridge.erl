@@ -18,6 +18,8 @@
 
 %% In ms.
 -define(GREETING_TIMEOUT, 15000).
+%% The same while Python reads the file of its network.
+-define(FILE_TIMEOUT, 60000).
 
 %% Python stops reading active sockets when too much of what it has sent is not acknowledged. So the mailbox of
 %% this process stays short. Acknowledgements count units: a frame is one unit, and one more for each so
@@ -31,8 +33,12 @@
 -record(state, {
     number :: pos_integer(),
     link :: inetpy_link:link(),
-    %% The timer that ends the waiting for Python's greeting.
+    %% The timer that ends the waiting for Python's greeting, and for its answers to the rules that it gets then.
     greeting :: reference() | done,
+    %% The alias for these answers, and how many are not there yet.
+    rules = none :: none | {reference(), non_neg_integer()},
+    %% Whether Python has still to tell the names of a network that a file describes.
+    awaits_names = false :: boolean(),
     registry = inetpy_registry:new() :: inetpy_registry:registry(),
     heartbeat :: inetpy_heartbeat:heartbeat(),
     %% Units that have been forwarded since the last acknowledgement.
@@ -169,10 +175,18 @@ other({'DOWN', Ref, process, Pid, Reason}, #state{registry = Registry} = State) 
 other({{monitor, Ref}, _, process, _, _}, #state{registry = Registry} = State) ->
     {_, Actions, After} = inetpy_registry:cancel_monitor(Ref, Registry),
     {noreply, act({Actions, After}, State)};
+other({Ref, Answer}, #state{rules = {Ref, Count}} = State) ->
+    _ = [
+        logger:error("Python has not taken a rule again: ~0tP", [Answer, 20], #{application => inetpy})
+     || Answer =/= ok
+    ],
+    {noreply, await_rules(State#state{rules = {Ref, Count - 1}})};
 other({heartbeat, Event}, #state{heartbeat = Heartbeat} = State) ->
     {noreply, beat(inetpy_heartbeat:handle(Event, Heartbeat), State)};
 other({timeout, Timer, greeting}, #state{greeting = Timer} = State) ->
     {stop, {shutdown, {inetpy_python, "no greeting from Python"}}, State};
+other({timeout, Timer, file}, #state{greeting = Timer} = State) ->
+    {stop, {shutdown, {inetpy_python, "the network file has not ended within a minute"}}, State};
 other(_, State) ->
     {noreply, State}.
 
@@ -214,15 +228,40 @@ frames([Frame | Frames], State) ->
 frames([], State) ->
     {noreply, State}.
 
-frame(Frame, #state{greeting = done} = State) ->
-    {noreply, acknowledge(Frame, pass_on(Frame, State))};
-frame(Frame, #state{greeting = Timer} = State) ->
-    _ = erlang:cancel_timer(Timer),
-    Greeted = State#state{greeting = done},
+frame(Frame, #state{greeting = Timer, rules = none} = State) when is_reference(Timer) ->
     case inetpy_greeting:read(Frame) of
-        ok -> {noreply, ready(Greeted)};
-        {error, Reason} -> {stop, {shutdown, Reason}, Greeted}
-    end.
+        {ok, InPlay} ->
+            ok = inetpy_context:set(State#state.number, InPlay),
+            {noreply, tell_rules(await_names(InPlay, State))};
+        {error, Reason} ->
+            _ = erlang:cancel_timer(Timer),
+            {stop, {shutdown, Reason}, State#state{greeting = done}}
+    end;
+frame(Frame, State) ->
+    {noreply, acknowledge(Frame, pass_on(Frame, State))}.
+
+%% No name is looked up before the node has those of a network that is described already. Its Python tells them after
+%% the file. Another Python has none yet, also where its predecessor had some.
+await_names(false, #state{number = Number} = State) ->
+    ok = inetpy_names:set(Number, []),
+    State;
+await_names(true, #state{greeting = Timer} = State) ->
+    _ = erlang:cancel_timer(Timer),
+    State#state{awaits_names = true, greeting = erlang:start_timer(?FILE_TIMEOUT, self(), file)}.
+
+%% A Python that starts gets the rules that its predecessor had. No socket is opened before it has all of them.
+tell_rules(#state{number = Number} = State) ->
+    Ref = erlang:alias(),
+    Rules = inetpy_faults:kept(Number),
+    Told = lists:foldl(fun(Rule, S) -> tell_python({fault, 0, Ref, Rule}, S) end, State, Rules),
+    await_rules(Told#state{rules = {Ref, length(Rules)}}).
+
+await_rules(#state{rules = {Ref, 0}, awaits_names = false, greeting = Timer} = State) ->
+    true = erlang:unalias(Ref),
+    _ = erlang:cancel_timer(Timer),
+    ready(State#state{greeting = done, rules = none});
+await_rules(State) ->
+    State.
 
 ready(#state{number = Number, link = Link, heartbeat = Heartbeat} = State) ->
     persistent_term:put({?MODULE, Number}, {self(), inetpy_link:out(Link)}),
@@ -269,9 +308,24 @@ note({owner, Id, Owner}, #state{registry = Registry} = State) ->
 note({closed, Id}, #state{registry = Registry} = State) ->
     act(inetpy_registry:closed(Id, Registry), State);
 note({watch, Pid}, #state{registry = Registry} = State) ->
-    State#state{registry = inetpy_registry:watch(Pid, erlang:monitor(process, Pid), Registry)};
+    State#state{registry = inetpy_registry:watch(Pid, monitor_at_once(Pid), Registry)};
 note({unwatch, Pid}, #state{registry = Registry} = State) ->
     act(inetpy_registry:unwatch(Pid, Registry), State);
+note({context, InPlay}, #state{number = Number} = State) ->
+    ok = inetpy_context:set(Number, InPlay),
+    State;
+note({names, Names}, #state{number = Number, awaits_names = Awaited} = State) ->
+    ok = inetpy_names:set(Number, Names),
+    if Awaited -> await_rules(State#state{awaits_names = false}); true -> State end;
+note({lineage, Number, Pids}, #state{link = Link} = State) ->
+    ok = inetpy_faults:lineage(inetpy_link:out(Link), Number, Pids),
+    State;
+note({keep, Key, Rule}, #state{number = Number} = State) ->
+    ok = inetpy_faults:keep(Number, Key, Rule),
+    State;
+note({forget, Key}, #state{number = Number} = State) ->
+    ok = inetpy_faults:forget(Number, Key),
+    State;
 note(pong, #state{heartbeat = Heartbeat} = State) ->
     State#state{heartbeat = inetpy_heartbeat:pong(Heartbeat)};
 note(renamed, #state{former = Former} = State) ->
@@ -282,6 +336,13 @@ note({log, Level, Text}, State) ->
 note({refused, Text}, State) ->
     logger:error("Python refused the connection: ~ts", [Text], #{application => inetpy}),
     State.
+
+%% The emulator holds a monitor back until the caller makes another one or is scheduled out. A process that
+%% hears from the bridge before that could end with a reason that nobody monitors.
+monitor_at_once(Pid) ->
+    Ref = erlang:monitor(process, Pid),
+    true = erlang:demonitor(erlang:monitor(process, inetpy_keeper), [flush]),
+    Ref.
 
 %% A frame with an atom that this node does not have. Decoding with `safe` creates no atoms. If the frame is an
 %% answer, its caller gets an error. If it says whether a socket is active, the registry is told. Nothing

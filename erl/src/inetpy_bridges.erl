@@ -25,6 +25,12 @@ start() ->
 %% Begins to start the bridges, and tells whether that had been done before.
 -spec begin_start() -> {ok, Running :: boolean()} | {error, term()}.
 begin_start() ->
+    case application:get_env(inetpy, bridges, 1) of
+        Count when is_integer(Count), Count > 0 -> start_supervisor();
+        Other -> {error, {bad_option, #{bridges => Other}}}
+    end.
+
+start_supervisor() ->
     Supervisor = #{
         id => inetpy_sup, start => {inetpy_sup, start_link, []}, restart => temporary,
         shutdown => infinity, type => supervisor
@@ -44,7 +50,7 @@ stop() ->
         _ ->
             lists:foreach(fun inetpy_keeper:stop/1, lists:seq(1, count())),
             _ = supervisor:terminate_child(kernel_safe_sup, inetpy_sup),
-            ok
+            inetpy_context:init(count())
     end.
 
 %% Called by the supervisor, before the first bridge is started: the links of the bridges.

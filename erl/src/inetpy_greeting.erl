@@ -28,12 +28,14 @@ stock_driver() ->
             [{otp_release, Release}]
     end.
 
-%% Reads the greeting of Python, and creates the atoms that Python may use.
--spec read(binary()) -> ok | {error, {inetpy_protocol, string()}}.
+%% Reads the greeting of Python, and creates the atoms that Python may use. Answers whether a network is in play: then
+%% already the first socket needs its context.
+-spec read(binary()) -> {ok, InPlay :: boolean()} | {error, {inetpy_protocol, string()}}.
 read(Frame) ->
     case catch binary_to_term(Frame, [safe]) of
         {hello, ?PROTOCOL, Capabilities} ->
-            learn(proplists:get_value(atoms, Capabilities, []));
+            ok = learn(proplists:get_value(atoms, Capabilities, [])),
+            {ok, proplists:get_value(context, Capabilities, false)};
         {hello, Other, _} ->
             Text = io_lib:format(
                 "Python speaks protocol ~p, this inetpy ~p: install the same version of both", [Other, ?PROTOCOL]

@@ -110,7 +110,7 @@ transfer(Socket, NewOwner, Move) ->
 take_over(Socket, NewOwner, Mode, Count) ->
     %% a port cannot be given to a process of another node
     case node(NewOwner) =:= node() andalso is_process_alive(NewOwner) of
-        true -> inetpy_request:call(Socket, take_over, {NewOwner, Mode, Count});
+        true -> inetpy_request:call(Socket, take_over, inetpy_context:around({NewOwner, Mode, Count}, NewOwner));
         false -> {error, badarg}
     end.
 
@@ -125,7 +125,8 @@ fdopen(Protocol, Family, Fd, Opts) when is_integer(Fd), 0 =< Fd ->
             tcp -> inetpy_tcp;
             udp -> inetpy_udp
         end,
-    Result = inetpy_request:open(fdopen, {Module, Protocol, Family, self(), Fd, Opts}),
+    Args = {Module, Protocol, Family, self(), Fd, Opts},
+    Result = inetpy_request:open(fdopen, inetpy_context:around(Args, self())),
     disown(Result, Protocol, Family, Fd).
 
 %% Python has got a copy of the descriptor. The node's own is closed, because a descriptor that is given to

@@ -30,7 +30,7 @@ confirmed(#former{unconfirmed = 1}) -> #former{};
 confirmed(#former{unconfirmed = Unconfirmed} = Former) -> Former#former{unconfirmed = Unconfirmed - 1}.
 
 %% A term from Python, with the present name in its identifiers. Lists are searched only while their elements
-%% are tuples: so data in a list costs nothing.
+%% are tuples or pids: so data in a list costs nothing.
 -spec local(term(), former()) -> term().
 local(Term, #former{names = []}) -> Term;
 local(Term, #former{names = Names}) -> rewrite(Term, Names).
@@ -42,7 +42,7 @@ rewrite(Id, Names) when is_pid(Id); is_reference(Id); is_port(Id) ->
     end;
 rewrite(Tuple, Names) when is_tuple(Tuple) ->
     list_to_tuple([rewrite(Element, Names) || Element <- tuple_to_list(Tuple)]);
-rewrite([Head | Tail], Names) when is_tuple(Head) ->
+rewrite([Head | Tail], Names) when is_tuple(Head); is_pid(Head) ->
     [rewrite(Head, Names) | rewrite(Tail, Names)];
 rewrite(Other, _) ->
     Other.

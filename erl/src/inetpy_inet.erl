@@ -42,7 +42,7 @@ getaddrs(Host, Family, Timeout) ->
 getaddrs_within(Host, Family, Timeout) when is_tuple(Host); Host =:= ""; Host =:= '' ->
     inet:getaddrs(Host, Family, Timeout);
 getaddrs_within(Host, Family, Timeout) ->
-    case is_native() of
+    case inetpy_names:is_native() of
         true -> ask(getaddrs, [Host, Family], Timeout);
         false -> inet:getaddrs(Host, Family, Timeout)
     end.
@@ -79,7 +79,7 @@ gethostbyname(Name, Family) -> gethostbyname(Name, Family, infinity).
 -spec gethostbyname(inet:hostname(), inet:address_family(), timeout()) -> result(inet:hostent()).
 gethostbyname(Name, Family, Timeout) ->
     ok = check_timeout(Timeout),
-    case is_native() of
+    case inetpy_names:is_native() of
         true -> ask(gethostbyname, [Name, Family], Timeout);
         false -> inet:gethostbyname(Name, Family, Timeout)
     end.
@@ -90,12 +90,10 @@ gethostbyaddr(Address) -> gethostbyaddr(Address, infinity).
 -spec gethostbyaddr(string() | inet:ip_address(), timeout()) -> result(inet:hostent()).
 gethostbyaddr(Address, Timeout) ->
     ok = check_timeout(Timeout),
-    case is_native() of
+    case inetpy_names:is_native() of
         true -> ask(gethostbyaddr, [Address], Timeout);
         false -> inet:gethostbyaddr(Address, Timeout)
     end.
-
-is_native() -> inet_db:res_option(lookup) =:= [native].
 
 -spec gethostname() -> {ok, string()}.
 gethostname() -> ask(gethostname, []).
@@ -337,4 +335,5 @@ ask(Function, Arguments) ->
 ask(Function, Arguments, Timeout) ->
     %% An atom is larger than any number. So infinity becomes the largest timeout, which means infinity too.
     Patience = inetpy_request:patience(min(Timeout, 16#FFFFFFFF)),
-    inetpy_request:open(inet, {Function, Arguments, Patience}, Patience).
+    Args = {Function, Arguments, Patience},
+    inetpy_request:open(inet, inetpy_context:around(Args, self()), Patience).

@@ -46,7 +46,8 @@ install_hooks() ->
                         defaults => [replace_default(Kind) || Kind <- [tcp_module, udp_module]],
                         epmd => epmd_port()
                     }),
-                    persistent_term:put(?BACKEND, socket);
+                    persistent_term:put(?BACKEND, socket),
+                    inetpy_names:install(true);
                 {error, _} = Error ->
                     Error
             end;
@@ -113,7 +114,7 @@ uninstall() ->
                 lists:foreach(fun restore_default/1, Defaults),
                 lists:foreach(fun({Module, _}) -> restore(Module) end, ?HOOKS),
                 _ = persistent_term:erase(?STATE),
-                ok
+                inetpy_names:install(false)
         end
     end).
 

@@ -13,7 +13,8 @@ translate_ip(IP) -> inet:translate_ip(IP, ?FAMILY).
 getserv(Port) -> ?HANDLER:getserv(Port).
 
 -spec getaddr(term()) -> {ok, inet:ip_address()} | {error, inet:posix()}.
-getaddr(Address) -> inetpy_inet:getaddr(Address, ?FAMILY).
+getaddr(Address) -> inetpy_context:asked(?HANDLER, Address, inetpy_inet:getaddr(Address, ?FAMILY)).
 
 -spec getaddr(term(), term()) -> {ok, inet:ip_address()} | {error, inet:posix()}.
-getaddr(Address, Timer) -> inetpy_inet:getaddr_tm(Address, ?FAMILY, Timer).
+getaddr(Address, Timer) ->
+    inetpy_context:asked(?HANDLER, Address, inetpy_inet:getaddr_tm(Address, ?FAMILY, Timer)).

@@ -6,10 +6,11 @@
 -include("inetpy_ip.hrl").
 
 -spec getaddrs(term()) -> {ok, [inet:ip_address()]} | {error, inet:posix()}.
-getaddrs(Address) -> inetpy_inet:getaddrs(Address, ?FAMILY).
+getaddrs(Address) -> inetpy_context:asked(?HANDLER, Address, inetpy_inet:getaddrs(Address, ?FAMILY)).
 
 -spec getaddrs(term(), term()) -> {ok, [inet:ip_address()]} | {error, inet:posix()}.
-getaddrs(Address, Timer) -> inetpy_inet:getaddrs_tm(Address, ?FAMILY, Timer).
+getaddrs(Address, Timer) ->
+    inetpy_context:asked(?HANDLER, Address, inetpy_inet:getaddrs_tm(Address, ?FAMILY, Timer)).
 
 -spec listen(inet:port_number(), list()) -> {ok, inetpy_tcp:socket()} | {error, term()}.
 listen(Port, Opts) -> inetpy_tcp:open_listen(?FAMILY, Port, Opts).

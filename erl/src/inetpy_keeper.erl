@@ -87,6 +87,7 @@ handle_continue(start, State) ->
 -spec handle_call(term(), gen_server:from(), #state{}) -> {reply, term(), #state{}} | {noreply, #state{}}.
 handle_call(stop, _From, State) ->
     end_bridge(State#state.bridge, {shutdown, stopped}),
+    ok = inetpy_names:set(State#state.number, []),
     %% a timer that is still running must not start a bridge
     Stopped = State#state{bridge = undefined, ready_at = undefined, failure = stopped, timer = undefined},
     {reply, ok, answer_all(Stopped)};
@@ -141,7 +142,9 @@ ended(Reason, #state{ready_at = ReadyAt} = State) ->
         false -> start_later(State)
     end.
 
-failed(Reason, #state{started = Started, delay = Delay} = State) ->
+%% The names that Python had are still known while another Python is being started, which may have them too.
+failed(Reason, #state{number = Number, started = Started, delay = Delay} = State) ->
+    ok = inetpy_names:set(Number, []),
     Failed = State#state{failure = reason(Reason), delay = max(Delay, ?LEAST_DELAY)},
     start_later(if Started -> log_failure(Failed); true -> Failed end).
 
@@ -184,7 +187,7 @@ answer(first_start, #state{started = true}) ->
 answer(first_start, #state{failure = none}) ->
     wait;
 answer(first_start, #state{failure = Reason}) ->
-    {error, Reason};
+    {error, readable(Reason)};
 answer(await, #state{failure = none, ready_at = ReadyAt, bridge = Bridge}) ->
     case is_integer(ReadyAt) andalso is_pid(Bridge) andalso is_process_alive(Bridge) of
         true -> ok;
@@ -194,6 +197,12 @@ answer(await, #state{failure = stopped}) ->
     wait;
 answer(await, #state{failure = Reason}) ->
     {error, {inetpy, down, lists:flatten(inetpy_python:text(Reason))}}.
+
+%% A user gets a sentence, and not the status of a port.
+readable({Kind, _} = Reason) when Kind =:= inetpy_python; Kind =:= inetpy_protocol ->
+    {Kind, lists:flatten(inetpy_python:text(Reason))};
+readable(Reason) ->
+    Reason.
 
 end_bridge(undefined, _) ->
     ok;

@@ -22,14 +22,15 @@ command() ->
         {ok, {Program, Arguments}} ->
             {Program, Arguments, environment()};
         error ->
-            throw({inetpy_python, "no Python was found: install Python 3.11 or later, or set INETPY_PYTHON to one"})
+            throw({inetpy_python, missing()})
     end.
 
 %% What Python needs of this node's environment: the places of programs and libraries, the language, the resolver
-%% of the C library, and settings of Python and of inetpy. Python does not get the rest, which may be secret.
+%% of the C library, the folder for sockets of this user, and settings of Python and of inetpy. Python does not get the
+%% rest, which may be secret.
 -define(NAMES, [
     "HOME", "HOSTALIASES", "LANG", "LANGUAGE", "LOCALDOMAIN", "PATH", "RES_OPTIONS", "SSLKEYLOGFILE", "TMPDIR",
-    "TZ", "USER", "VIRTUAL_ENV"
+    "TZ", "USER", "VIRTUAL_ENV", "XDG_RUNTIME_DIR"
 ]).
 -define(PREFIXES, ["INETPY_", "LC_", "LD_", "NSS_", "PYENV_", "PYTHON"]).
 
@@ -44,6 +45,15 @@ environment() ->
 is_needed(Name, Names) ->
     lists:member(Name, Names) orelse lists:any(fun(Prefix) -> lists:prefix(Prefix, Name) end, ?PREFIXES).
 
+missing() ->
+    case own_files() of
+        {ok, _} ->
+            "no Python was found: install Python 3.11 or later, or set INETPY_PYTHON to one";
+        error ->  % in an escript, for example
+            "there are no Python files beside the beams: install inetpy with pip, "
+            "or set INETPY_PYTHON to a Python that has it"
+    end.
+
 first_of([Source | Sources]) ->
     case Source() of
         {ok, _} = Found -> Found;
@@ -54,21 +64,27 @@ first_of([]) ->
 
 from_environment() ->
     case os:getenv("INETPY_PYTHON") of
-        false -> error;
+        Unset when Unset =:= false; Unset =:= "" -> error;
         Name -> executable(Name, "INETPY_PYTHON")
     end.
 
 from_application() ->
     case application:get_env(inetpy, python) of
-        undefined -> error;
-        {ok, Name} -> executable(Name, "the application variable python of inetpy")
+        {ok, Name} when Name =/= nil -> executable(Name, "the application variable python of inetpy");
+        _ -> error
     end.
 
+%% A string of Elixir is a binary.
+executable(Name, Source) when is_binary(Name) ->
+    executable(unicode:characters_to_list(Name), Source);
 executable(Name, Source) ->
-    case os:find_executable(Name) of
-        false -> throw({inetpy_python, lists:append([Source, " ", why_not(Name), ": ", Name])});
+    case is_list(Name) andalso os:find_executable(Name) of
+        false -> throw({inetpy_python, lists:append([Source, " ", why_not(Name), ": ", shown(Name)])});
         Path -> {ok, {Path, bridge()}}
     end.
+
+shown(Name) when is_list(Name) -> Name;
+shown(Name) -> lists:flatten(io_lib:format("~0tp", [Name])).
 
 %% What a Python is told. It need not have inetpy: the application has the Python files with it. If beams are alone
 %% in their folder, Python must have inetpy. -P: nothing is imported from the current folder.
@@ -172,6 +188,9 @@ text({Kind, Text}) when Kind =:= inetpy_python, is_list(Text); Kind =:= inetpy_p
     Text;
 text({inetpy_python, Reason}) ->
     io_lib:format("Python (~ts) cannot be run: ~0P", [program(), Reason, 20]);
+text({bad_option, Option}) ->
+    [{Name, Value}] = maps:to_list(Option),
+    io_lib:format("the option ~ts cannot be ~0tp", [Name, Value]);
 text({shutdown, Reason}) ->
     text(Reason);
 text(Reason) ->

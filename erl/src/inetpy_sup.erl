@@ -1,4 +1,5 @@
-%% The supervisor of the keepers: each keeps one bridge running.
+%% The supervisor of the keepers, each of which keeps one bridge running, and of the processes that keep the rules
+%% and the names.
 -module(inetpy_sup).
 -behaviour(supervisor).
 
@@ -11,8 +12,14 @@ start_link() ->
 
 -spec init([]) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
 init([]) ->
+    Links = inetpy_bridges:init(),
+    ok = inetpy_context:init(length(Links)),
+    ok = inetpy_faults:new_table(),
+    ok = inetpy_names:new_table(),
+    Names = #{id => inetpy_names, start => {inetpy_names, start_link, []}},
+    Faults = #{id => inetpy_faults, start => {inetpy_faults, start_link, []}},
     Keepers = [
         #{id => {inetpy_keeper, Number}, start => {inetpy_keeper, start_link, [Number, Spec]}}
-     || {Number, Spec} <- lists:enumerate(inetpy_bridges:init())
+     || {Number, Spec} <- lists:enumerate(Links)
     ],
-    {ok, {#{strategy => one_for_one, intensity => 10, period => 10}, Keepers}}.
+    {ok, {#{strategy => one_for_one, intensity => 10, period => 10}, [Names, Faults | Keepers]}}.

@@ -79,7 +79,7 @@ open_connect(Family, Address, Port, Opts0, Timeout) ->
     Preset = preset(inet_default_connect_options),
     Patience = inetpy_request:patience(Timeout),
     Args = {?MODULE, Family, self(), Address, Port, Opts, Preset, Patience},
-    Result = inetpy_request:open(connect, Args, Patience),
+    Result = inetpy_request:open(connect, inetpy_context:connecting(Args, Address), Patience),
     inetpy_handle:disown(Result, tcp, Family, inetpy_handle:descriptor(Opts)).
 
 %% Connects to the first address of a name that answers.
@@ -88,13 +88,15 @@ open_connect(Family, Address, Port, Opts0, Timeout) ->
 open_connect_name(Name, Port, Opts, Timeout) ->
     Preset = preset(inet_default_connect_options),
     Patience = inetpy_request:patience(Timeout),
-    inetpy_request:open(connect_name, {?MODULE, self(), Name, Port, Opts, Preset, Patience}, Patience).
+    Args = {?MODULE, self(), Name, Port, Opts, Preset, Patience},
+    inetpy_request:open(connect_name, inetpy_context:naming(Args, Name), Patience).
 
 -spec open_listen(inet | inet6 | local, term(), list()) -> {ok, socket()} | {error, term()}.
 open_listen(Family, Port, Opts0) ->
     Opts = inetpy_handle:complete_sockaddrs(Opts0),
     Preset = preset(inet_default_listen_options),
-    Result = inetpy_request:open(listen, {?MODULE, Family, self(), Port, Opts, Preset}),
+    Args = {?MODULE, Family, self(), Port, Opts, Preset},
+    Result = inetpy_request:open(listen, inetpy_context:around(Args, self())),
     inetpy_handle:disown(Result, tcp, Family, inetpy_handle:descriptor(Opts)).
 
 %% Options that the application environment of kernel puts before the caller's.
@@ -113,7 +115,7 @@ accept(Socket) -> accept(Socket, infinity).
 -spec accept(socket(), timeout()) -> {ok, socket()} | {error, term()}.
 accept(Socket, Timeout) when Timeout =:= infinity; is_integer(Timeout) ->
     Patience = inetpy_request:patience(Timeout),
-    inetpy_request:call(Socket, accept, {self(), Patience}, Patience);
+    inetpy_request:call(Socket, accept, inetpy_context:around({self(), Patience}, self()), Patience);
 accept(Socket, _) ->
     refuse(Socket).
 

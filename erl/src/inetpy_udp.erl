@@ -51,7 +51,8 @@ fdopen(Fd, Opts) -> (inetpy_family:of_options(udp_module, Opts)):fdopen(Fd, Opts
 -spec open_socket(inet | inet6 | local, term(), list()) -> {ok, socket()} | {error, term()}.
 open_socket(Family, Port, Opts0) ->
     Opts = inetpy_handle:complete_sockaddrs(Opts0),
-    Result = inetpy_request:open(open, {?MODULE, Family, self(), any_port(Port), Opts}),
+    Args = {?MODULE, Family, self(), any_port(Port), Opts},
+    Result = inetpy_request:open(open, inetpy_context:around(Args, self())),
     inetpy_handle:disown(Result, udp, Family, inetpy_handle:descriptor(Opts)).
 
 %% Since OTP 28 the port -1 means that none was given.
@@ -65,17 +66,17 @@ any_port(Port) ->
 
 -spec connect(socket(), map()) -> ok | {error, term()}.
 connect(Socket, SockAddr) when is_map(SockAddr) ->
-    connect_to(Socket, inet:ensure_sockaddr(SockAddr)).
+    connect_to(Socket, inet:ensure_sockaddr(SockAddr), SockAddr).
 
 -spec connect(socket(), term(), inet:port_number()) -> ok | {error, term()}.
 connect(Socket, Address, Port) ->
     case resolve(Socket, Address) of
-        {ok, IP} -> connect_to(Socket, destination(IP, Port));
+        {ok, IP} -> connect_to(Socket, destination(IP, Port), Address);
         Error -> Error
     end.
 
-connect_to(Socket, Destination) ->
-    inetpy_handle:raise(inetpy_request:call(Socket, connect, Destination)).
+connect_to(Socket, Destination, Name) ->
+    inetpy_handle:raise(inetpy_request:call(Socket, connect, inetpy_context:naming(Destination, Name))).
 
 %% --- sending ---------------------------------------------------------------
 

@@ -138,14 +138,24 @@ happy_eyeballs_fails(_Config) ->
 %% An address that does not answer at all is overtaken by the next. It is the address of a listener with a full
 %% backlog.
 happy_eyeballs_waits(_Config) ->
-    {ok, Full} = gen_tcp:listen(0, [inet6, {ip, ?LOOPBACK6}, {backlog, 0}]),
-    {ok, Port} = inet:port(Full),
+    {Port, L} = listen_twice(20),
     Fillers = [gen_tcp:connect(?LOOPBACK6, Port, [inet6], 300) || _ <- lists:seq(1, 4)],
     {error, timeout} = lists:last(Fillers),
-    {ok, L} = gen_tcp:listen(Port, [{ip, ?LOOPBACK}]),
     {ok, S} = gen_tcp:connect("both.test", Port, ?HAPPY, 10000),
     {ok, {?LOOPBACK, Port}} = inet:peername(S),
     {ok, _} = gen_tcp:accept(L, 5000).
+
+%% A listener of IPv6 with no backlog, and one of IPv4 on the same port, which somebody else may have.
+listen_twice(Tries) ->
+    {ok, Full} = gen_tcp:listen(0, [inet6, {ip, ?LOOPBACK6}, {backlog, 0}]),
+    {ok, Port} = inet:port(Full),
+    case gen_tcp:listen(Port, [{ip, ?LOOPBACK}]) of
+        {ok, L} ->
+            {Port, L};
+        {error, eaddrinuse} when Tries > 1 ->
+            ok = gen_tcp:close(Full),
+            listen_twice(Tries - 1)
+    end.
 
 %% The address that a socket is bound to decides on its family.
 happy_eyeballs_bound(_Config) ->

@@ -143,8 +143,11 @@ made_up_writers_over(_Writer) ->
 
 %% --- tools -------------------------------------------------------------------
 
-%% The application is not running: its first bridge is the one that is started here.
+%% The application is not running: its first bridge is the one that is started here, with what the bridge needs of
+%% inetpy_sup.
 over_both(Case) ->
+    ok = inetpy_context:init(1),
+    ok = inetpy_faults:new_table(),
     [
         begin
             {ok, Keeper} = inetpy_keeper:start_link(1, {inetpy_bytes, Writer}),

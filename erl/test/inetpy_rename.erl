@@ -7,6 +7,8 @@
 -export([main/0]).
 
 -define(LOOPBACK, {127, 0, 0, 1}).
+%% A port where nobody listens.
+-define(NOBODY, 9).
 -define(INETPY, [{tcp_module, inetpy_tcp}, binary, {active, false}]).
 
 -spec main() -> no_return().
@@ -14,11 +16,14 @@ main() ->
     false = is_alive(),
     ok = inetpy:start(),
     Old = open(),
+    {ok, _} = inetpy_fault:add(#{owner => self(), port => ?NOBODY}, {error, #{call => connect, errno => ehostunreach}}),
+    rules_hold(Old),
     Waiting = start_waiting(Old),
     Name = list_to_atom("inetpy_rename_" ++ os:getpid() ++ "@localhost"),
     {ok, _} = net_kernel:start(Name, #{name_domain => longnames}),
     Name = node(),
     told(Waiting),
+    rules_hold(Old),
     works(Old),
     New = open(),
     works(New),
@@ -29,6 +34,8 @@ main() ->
     works(New),
     works(Old),
     works(open()),
+    rules_hold(Old),
+    rules_hold(New),
     owner_ends(Old),
     bridge_ends(New),
     io:format("all went on~n"),
@@ -92,6 +99,16 @@ works({L, C, P, A, Q, U, Port}) ->
     Ref = inet:monitor(C),
     true = inet:cancel_monitor(Ref),
     true = lists:member(A, inetpy:which_sockets()).
+
+%% One that was added under another name, and a new one for a socket that is open: owners are known by all names.
+rules_hold({_, _, _, A, Q, _, _}) ->
+    {error, ehostunreach} = xc:await(xc:spawn_call(fun() -> gen_tcp:connect(?LOOPBACK, ?NOBODY, ?INETPY) end)),
+    {ok, {_, Port}} = inet:peername(A),
+    {ok, Rule} = inetpy_fault:add(#{owner => self(), port => Port}, {latency, #{ms => 1}}),
+    ok = gen_tcp:send(Q, "late"),
+    {ok, <<"late">>} = gen_tcp:recv(A, 4, 5000),
+    1 = inetpy_fault:fired(Rule),
+    ok = inetpy_fault:remove(Rule).
 
 %% A socket with a new owner ends with the new owner.
 owner_ends({_, C, P, _, _, _, _}) ->

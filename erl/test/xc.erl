@@ -16,7 +16,7 @@
 %% functions of inet.
 -type backend() :: #{
     name := atom(), options := fun((list()) -> list()), udp := fun((list()) -> list()), inet := module(),
-    patience => timeout(), installed => boolean()
+    peer => fun((list()) -> list()), patience => timeout(), installed => boolean()
 }.
 -type socket() :: gen_tcp:socket().
 -export_type([backend/0]).
@@ -66,10 +66,14 @@ accept(Listener) ->
     {ok, Socket} = gen_tcp:accept(Listener, ?LONG),
     Socket.
 
+%% On a node with inetpy installed the peer of a stock socket must ask for the stock driver, too.
+peer_options(#{peer := Fun}, Options) -> Fun(Options);
+peer_options(_, Options) -> Options.
+
 %% {Socket of the backend that has connected, its peer on inet}.
 -spec pair(backend(), list()) -> {socket(), socket()}.
 pair(Backend, Options) ->
-    {ok, Listener} = gen_tcp:listen(0, [binary, {active, false}]),
+    {ok, Listener} = gen_tcp:listen(0, peer_options(Backend, [binary, {active, false}])),
     {ok, Socket} = connect(Backend, {127, 0, 0, 1}, listener_port(Listener), Options),
     Peer = accept(Listener),
     ok = gen_tcp:close(Listener),
@@ -79,7 +83,7 @@ pair(Backend, Options) ->
 -spec served(backend(), list()) -> {socket(), socket()}.
 served(Backend, Options) ->
     Listener = listen(Backend, Options),
-    {ok, Peer} = gen_tcp:connect({127, 0, 0, 1}, listener_port(Listener), [binary, {active, false}]),
+    {ok, Peer} = gen_tcp:connect({127, 0, 0, 1}, listener_port(Listener), peer_options(Backend, [binary, {active, false}])),
     Socket = accept(Listener),
     ok = gen_tcp:close(Listener),
     {Socket, Peer}.

@@ -245,7 +245,7 @@ alphabet(_) ->
 
 %% The results of recv when the last of Size bytes was sent with MSG_OOB, and more bytes follow.
 out_of_band(B, Size, Ask) ->
-    Path = "/tmp/inetpy_hostile_" ++ integer_to_list(erlang:unique_integer([positive])),
+    Path = "/tmp/inetpy_hostile_" ++ os:getpid() ++ "_" ++ integer_to_list(erlang:unique_integer([positive])),
     {ok, L} = gen_tcp:listen(0, xc:options(B, [local, {ip, {local, Path}}, binary, {active, false}])),
     {ok, P} = socket:open(local, stream),
     ok = socket:connect(P, #{family => local, path => Path}),

@@ -19,6 +19,16 @@ scenarios() ->
                 inet:sockname(S) =:= {ok, Own}, inet:peername(S), inet:port(L) =:= {ok, element(2, Own)}
             ]
         end},
+        {full_queue, "A listener whose queue is full: a connection that is none.", fun(B) ->
+            Path = path(),
+            {ok, L} = gen_tcp:listen(0, [{ifaddr, {local, Path}}, {backlog, 0}]),
+            {ok, _} = gen_tcp:connect({local, Path}, 0, [local]),
+            {ok, S} = dial(B, Path),
+            Seen = {inet:peername(S), gen_tcp:send(S, "x"), gen_tcp:recv(S, 0, 100), gen_tcp:close(S)},
+            ok = gen_tcp:close(L),
+            ok = file:delete(Path),
+            Seen
+        end},
         {bound_client, "A client with a name.", fun(B) ->
             {L, Path} = listen(B),
             Mine = Path ++ ".client",

@@ -4,7 +4,7 @@
 
 -export([backend/1, download/4, echo_clients/4]).
 -export([calls/2, ping_pong/3, ping_pong/4, echo_client/4, together/4, packets/3, flooded/3]).
--export([bulk/4, sends/3, connections/2, idle/2, scale/3]).
+-export([bulk/4, sends/3, connections/2, idle/2, scale/3, open/4]).
 -export([udp_backend/1, datagrams_in/3, datagrams_read/3, datagrams_out/4]).
 
 -type backend() :: fun((list()) -> list()).
@@ -470,6 +470,17 @@ scale(Backend, Count, Measure) ->
     lists:foreach(fun gen_tcp:close/1, Sockets),
     Acceptor ! stop,
     ok = gen_tcp:close(Listener),
+    {1.0e6 * Count / Time, Measured}.
+
+%% Count connections to a server at Port: a second, and what Measure gives while they are open.
+-spec open(backend(), inet:port_number(), pos_integer(), fun(() -> Result)) -> {float(), Result}.
+open(Backend, Port, Count, Measure) ->
+    Options = Backend([{active, true}]),
+    {Time, Sockets} = timer:tc(fun() ->
+        [element(2, {ok, _} = gen_tcp:connect(?LOOPBACK, Port, Options)) || _ <- lists:seq(1, Count)]
+    end),
+    Measured = Measure(),
+    lists:foreach(fun gen_tcp:close/1, Sockets),
     {1.0e6 * Count / Time, Measured}.
 
 pair(Backend, Options) -> pair(Backend, Backend, Options).

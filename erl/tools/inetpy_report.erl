@@ -117,6 +117,10 @@ jobs(Python, EchoProgram) ->
         both("out1400", Udp, Out(8, 1400, 20000)),
         both("alone100", Udp, Out(1, 100, 10000)),
         both("connections", Tcp, fun(Backend) -> inetpy_jobs:connections(Backend, 500) end),
+        one("rules.none", fun() -> half(Inet, Ours) end),
+        one("rules.one", fun() -> with_rules([#{}], fun() -> half(Inet, Ours) end) end),
+        one("rules.others", fun() -> with_rules(others(), fun() -> half(Inet, Ours) end) end),
+        one("rules.connections", fun() -> with_rules(others(), fun() -> inetpy_jobs:connections(Ours, 500) end) end),
         one("idle", fun() -> idle(1000) end),
         one("start", fun start_up/0),
         one("bridges.1", fun() -> inetpy_jobs:together(Ours, 8, 64, 500) end),
@@ -124,13 +128,31 @@ jobs(Python, EchoProgram) ->
         [{["bridges.2", "packets.2"], fun() -> two_bridges(Ours) end}],
         %% Of these both ends are this node's, which may not have twice as many descriptors.
         one("open.inet", fun() -> element(1, inetpy_jobs:scale(Inet, ?MANY div 2, fun() -> ok end)) end),
-        [{["open.inetpy", "many.memory", "many.busy", "many.alone", "many.among"], fun() -> scale(Ours) end}]
+        [{["open.inetpy", "many.memory", "many.busy", "many.alone", "many.among"], fun() -> scale(Ours) end}],
+        [{["memory.echo", "memory.open", "memory.one", "memory.among"], fun() -> in_memory(Ours, EchoProgram) end}]
     ]).
 
 one(Name, Fun) -> [{[Name], fun() -> [Fun()] end}].
 
 both(Name, {Inet, Ours}, Fun) ->
     one(Name ++ ".inet", fun() -> Fun(Inet) end) ++ one(Name ++ ".inetpy", fun() -> Fun(Ours) end).
+
+%% A round trip of which one end is Python's: one send and one recv.
+half(Inet, Ours) -> inetpy_jobs:ping_pong({Inet, passive}, {Ours, passive}, 64, 3000).
+
+%% With rules that hold and do nothing.
+with_rules(Whoms, Fun) ->
+    _ = [{ok, _} = inetpy_fault:add(Whom, {latency, #{ms => 0}}) || Whom <- Whoms],
+    try
+        Fun()
+    after
+        inetpy_fault:reset()
+    end.
+
+%% A thousand sockets that are not there: half of them as ports, half of them as networks.
+others() ->
+    [#{port => N} || N <- lists:seq(1, 500)] ++
+        [#{peer => <<"10.", (integer_to_binary(N))/binary, ".0.0/16">>} || _ <- [1, 2], N <- lists:seq(1, 250)].
 
 %% Milliseconds from inetpy:start/0 to the first socket.
 start_up() ->
@@ -168,6 +190,25 @@ scale(Backend) ->
         {Memory, Busy, inetpy_jobs:ping_pong(Backend, 64, 1000)}
     end),
     [Rate, Memory, Busy, Alone, Among].
+
+%% A server in memory, in Python: a round trip, how fast many connections are opened, the kilobytes that both ends of
+%% each take, and a round trip among them.
+in_memory(Backend, EchoProgram) ->
+    Network = filename:join(filename:dirname(EchoProgram), "bench_network.py"),
+    ok = inetpy:stop(),
+    true = os:putenv("INETPY_NETWORK", Network),
+    started(),
+    true = os:unsetenv("INETPY_NETWORK"),
+    #{os_pid := OsPid} = inetpy:info(),
+    Echo = fun() -> inetpy_jobs:echo_client(Backend, 1, 64, 3000) end,
+    Alone = Echo(),
+    Before = resident(OsPid),
+    {Rate, {Memory, Among}} = inetpy_jobs:open(Backend, 1, ?MANY, fun() ->
+        {(resident(OsPid) - Before) / ?MANY, Echo()}
+    end),
+    ok = inetpy:stop(),
+    started(),
+    [Alone, Rate, Memory, Among].
 
 %% Hundredths of a second that a process has had of the processor.
 ticks(OsPid) ->

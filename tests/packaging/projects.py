@@ -41,7 +41,7 @@ talk() ->
 
 
 def snippet(pattern: str) -> str:
-    """A line of docs/in-your-project.md, by a regular expression with a group."""
+    """What docs/in-your-project.md says, by a regular expression with a group."""
     found = re.search(pattern, (TOP / "docs" / "in-your-project.md").read_text(), re.MULTILINE)
     assert found is not None
     return found[1]
@@ -99,10 +99,11 @@ def plain_python() -> str:
     raise AssertionError("no Python without inetpy")
 
 
-def run(command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> str:
-    """What a program prints; it must succeed. Its input has no end: a shell would leave then."""
+def run(command: Sequence[str], cwd: Path, env: Mapping[str, str], typed: str = "") -> str:
+    """What a program prints; it must succeed. Its input, what is typed, has no end: a shell would leave."""
     reading, writing = os.pipe()
     try:
+        os.write(writing, typed.encode())
         done = subprocess.run(
             command,
             check=False,

@@ -61,8 +61,34 @@ def test_mix_test(mine: Path, tmp_path: Path) -> None:
     assert "1 test, 0 failures" in output
 
 
+def test_iex(tmp_path: Path) -> None:
+    """What a user types in `iex -S mix`; IEx prints the answers. inetpy is started with the project."""
+    source(tmp_path / "inetpy")
+    mine = project(tmp_path / "mine", 'path: "../inetpy"')
+    variables = environment(tmp_path)
+    run(["mix", "compile"], mine, variables)
+    documentation = snippet(r"^    (escript deps/.*)$").replace("deps/inetpy", "../inetpy")
+    run(["sh", "-c", documentation], mine, variables)
+    install = snippet(r"^(:ok = :inetpy\.install\(\))$")
+    lines = [
+        "List.keymember?(Application.started_applications(), :inetpy, 0)",
+        install,
+        ":talk.talk()",
+        '{:ok, {:"$inet", :inetpy_tcp, _}} = :gen_tcp.listen(0, [])',
+        "h :inetpy.start",
+        "System.halt(0)",
+    ]
+    output = run(["iex", "-S", "mix"], mine, variables, "\n".join(lines) + "\n")
+    assert "iex(1)> true\n" in output
+    assert "iex(2)> :ok\n" in output
+    own = mine / "_build" / "dev" / "lib" / "inetpy" / "priv" / "python" / "inetpy" / "start.py"
+    assert f"iex(3)> Python: {tmp_path}/bin/python3 {own}" in output
+    assert 'iex(4)> {:ok, {:"$inet", :inetpy_tcp, ' in output
+    assert "Starts the application" in output
+
+
 def test_mix_run(mine: Path, tmp_path: Path) -> None:
-    """As with `iex -S mix`: inetpy is started with the project."""
+    """inetpy is started with the project."""
     talk = (
         "[_] = for {:inetpy, _, _} <- Application.started_applications(), do: :inetpy.install(); :talk.talk()"
     )

@@ -42,8 +42,10 @@ def command_named_inetpy(home: Path, version: str) -> Path:
     return program
 
 
-def test_python3(application: Path, tmp_path: Path) -> None:
-    output = python_of(application, tmp_path)
+@pytest.mark.parametrize("variables", [{}, {"INETPY_PYTHON": ""}])
+def test_python3(variables: dict[str, str], application: Path, tmp_path: Path) -> None:
+    """A variable that is empty, as CI systems set it, counts as not set."""
+    output = python_of(application, tmp_path, **variables)
     assert f"Python: {tmp_path}/bin/python3 {application}/priv/python/inetpy/start.py" in output
 
 
@@ -62,6 +64,50 @@ def test_variable(application: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").symlink_to(sys.executable)
     output = python_of(application, tmp_path, INETPY_PYTHON=str(tmp_path / "mine"))
     assert f"Python: {tmp_path}/mine {application}/priv/python/inetpy/start.py" in output
+
+
+@pytest.mark.parametrize(
+    ("configured", "result"),
+    [
+        ('<<"{python}">>', "ok"),  # as in config/config.exs
+        ("nil", "ok"),  # System.get_env of a variable that is not set
+        ('<<"/nowhere">>', "the application variable python of inetpy names no program: /nowhere"),
+        ("17", "the application variable python of inetpy names no program: 17"),
+    ],
+)
+def test_application_variable(configured: str, result: str, application: Path, tmp_path: Path) -> None:
+    """The variable `python` may be a string of Erlang or of Elixir."""
+    flag = configured.format(python=sys.executable)
+    assert result_of_start(application, tmp_path, "-inetpy", "python", flag) == result
+
+
+@pytest.mark.parametrize(("name", "value"), [("install", "yes"), ("bridges", "0")])
+def test_bad_variable(name: str, value: str, application: Path, tmp_path: Path) -> None:
+    result = result_of_start(application, tmp_path, "-inetpy", name, value)
+    assert "bad_option" in result
+    assert f"{name} => {value}" in result
+
+
+def test_without_python_files(application: Path, tmp_path: Path) -> None:
+    """Beams alone in a folder, or in an escript. Python is there."""
+    shutil.rmtree(application / "priv")
+    assert result_of_start(application, tmp_path) == (
+        "there are no Python files beside the beams: install inetpy with pip, "
+        "or set INETPY_PYTHON to a Python that has it"
+    )
+
+
+def result_of_start(application: Path, home: Path, *flags: str) -> str:
+    """What inetpy:start() returns: `ok`, or the text or term of the error."""
+    show = """
+        case inetpy:start() of
+            {error, {inetpy_python, Text}} -> io:format("~ts", [Text]);
+            {error, Reason} -> io:format("~0p", [Reason]);
+            ok -> io:format("ok")
+        end, halt().
+    """
+    options = ["-noinput", "-kernel", "logger_level", "none", "-pa", str(application / "ebin")]
+    return run(["erl", *options, *flags, "-eval", show], home, environment(home))
 
 
 def test_versions_agree() -> None:

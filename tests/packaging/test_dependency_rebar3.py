@@ -70,13 +70,25 @@ def test_shell(with_git: Path, tmp_path: Path) -> None:
     assert f"Python: {tmp_path}/bin/python3 {own}" in output
 
 
+def test_documentation(with_git: Path, tmp_path: Path) -> None:
+    """After the command of the page, h(inetpy) in a shell has more than the specs."""
+    variables = environment(tmp_path)
+    run(["rebar3", "compile"], with_git, variables)
+    run(["sh", "-ec", snippet(r"^    (D=.*\n.*)$")], with_git, variables)
+    ebin = with_git / "_build" / "default" / "lib" / "inetpy" / "ebin"
+    shown = run(
+        ["erl", "-noinput", "-pa", str(ebin), "-eval", "c:h(inetpy, start), halt()."], with_git, variables
+    )
+    assert "Starts the application" in shown
+
+
 def test_common_test(with_git: Path, tmp_path: Path) -> None:
     assert "All 1 tests passed" in run(["rebar3", "ct"], with_git, environment(tmp_path))
 
 
 def test_checkout(tmp_path: Path) -> None:
-    """A source tree in _checkouts replaces a dependency that cannot be fetched."""
-    folder = project(tmp_path / "mine", "file:///no/such/repository")
+    """A source tree in _checkouts replaces a dependency that cannot be fetched, in a folder of any name."""
+    folder = project(tmp_path / "my pröject", "file:///no/such/repository")
     source(folder / "_checkouts" / "inetpy")
     output = shell(folder, environment(tmp_path))
     assert f"{folder}/_build/default/checkouts/inetpy/priv/python/inetpy/start.py" in output

@@ -22,7 +22,8 @@ APPLICATION = """
 -export([start/2, stop/1]).
 
 start(_Type, _Args) ->
-    embedded = code:get_mode(),
+    Mode = list_to_atom(os:getenv("RELEASE_MODE", "embedded")),
+    Mode = code:get_mode(),
     todo(os:getenv("TODO")),
     halt(0).
 
@@ -82,8 +83,8 @@ def by_rebar3(folder: Path, variables: dict[str, str], installs: str) -> Path:
         },
     )
     source(folder / "_checkouts" / "inetpy")
-    run(["rebar3", "release"], folder, variables)
-    return folder / "_build" / "default" / "rel" / "mine"
+    run(["rebar3", "as", "prod", "release"], folder, variables)
+    return folder / "_build" / "prod" / "rel" / "mine"
 
 
 def by_mix(folder: Path, variables: dict[str, str], installs: str) -> Path:
@@ -149,6 +150,12 @@ def installing(request: pytest.FixtureRequest) -> Iterator[Release]:
 def test_elsewhere(release: Release) -> None:
     """install/0 from the start of an application, in embedded mode, with the Python files of the release."""
     assert release.own_python() in release.start("install")
+
+
+@pytest.mark.parametrize("release", ["mix"], indirect=True)
+def test_interactive(release: Release) -> None:
+    """A release of Mix that loads modules when they are called."""
+    assert release.own_python() in release.start("install", RELEASE_MODE="interactive")
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="no other user to be")

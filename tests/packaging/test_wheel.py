@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -122,7 +123,7 @@ def wheel(sdist: Path) -> Path:
 @pytest.fixture(scope="session")
 def environment(top: Path, wheel: Path) -> Path:
     """An environment with the wheel alone."""
-    return install(top / "environment", "--no-index", str(wheel))
+    return install(top / "an environment", "--no-index", str(wheel))
 
 
 @pytest.fixture
@@ -167,7 +168,7 @@ def test_wheel_has_sources_and_no_beams(used: Place) -> None:
         assert {file.name for file in (erlang / folder).iterdir()} == {
             file.name for file in (TOP / "erl" / folder).iterdir() if file.is_file()
         }
-    for file in ("xc.erl", "xc_owner.erl", "inetpy_xc.erl", "documented.toml"):
+    for file in ("xc.erl", "xc_owner.erl", "inetpy_xc.erl", "documented.toml", "not_in_memory.toml"):
         assert (erlang / "test" / file).is_file()
     assert not list(package.rglob("*.beam"))
     assert list((package / "codec").glob("_compiled.*.so")) or shutil.which("gcc") is None
@@ -186,6 +187,9 @@ def test_ebin(place: Place) -> None:
     assert os.listdir(place.home / ".cache" / "inetpy") == [Path(first).parent.name]
     sources = {file.stem for file in (TOP / "erl" / "src").glob("*.erl")}
     assert {file.stem for file in Path(first).glob("*.beam")} == sources
+    app.unlink()  # a folder from which somebody has removed files is made again
+    assert output(place.inetpy("ebin")) == first
+    assert app.exists()
 
 
 def test_caches(used: Place, tmp_path: Path) -> None:
@@ -200,7 +204,7 @@ def test_caches(used: Place, tmp_path: Path) -> None:
 
 
 def test_node_finds_the_python(used: Place) -> None:
-    """`erl -pa $(inetpy ebin)` starts the Python of this environment, although none is on the path."""
+    """`erl -pa "$(inetpy ebin)"` starts the Python of this environment, although none is on the path."""
     ebin = output(used.inetpy("ebin"))
     program = f'{OPEN}, {{ok, P}} = application:get_env(inetpy, python), io:format(" ~ts", [P]), halt().'
     done = used.run("erl", "-noinput", "-pa", ebin, "-eval", program, PATH="/usr/bin:/bin")
@@ -250,14 +254,54 @@ def test_crosscheck_of_a_user(with_tools: Place, tmp_path: Path) -> None:
     assert rows["port"]["inetpy"] != rows["port"]["inet"]
 
 
-def test_two_at_once(place: Place) -> None:
-    """Two processes compile at once. Both get the same folder, and nothing else is left."""
-    both = "inetpy ebin & inetpy ebin & wait"
-    ebins = output(place.run("sh", "-c", both)).split()
-    assert len(ebins) == 2
-    assert ebins[0] == ebins[1]
+def test_several_at_once(place: Place) -> None:
+    """Four processes compile at once. All get the same folder, and nothing else is left."""
+    all_of_them = "for i in 1 2 3 4; do inetpy ebin & done; wait"
+    ebins = output(place.run("sh", "-c", all_of_them)).split()
+    assert ebins == [ebins[0]] * 4
     assert os.listdir(place.home / ".cache" / "inetpy") == [Path(ebins[0]).parent.name]
     assert output(place.run("erl", "-noinput", "-pa", ebins[0], "-eval", OPENED)) == "inetpy_udp"
+
+
+DAY = 24 * 3600
+
+
+def age(folder: Path, days: float) -> Path:
+    folder.mkdir(exist_ok=True)
+    then = time.time() - days * DAY
+    os.utime(folder, (then, then))
+    return folder
+
+
+def test_old_folders(place: Place) -> None:
+    """When beams are compiled, those that nobody used for two months are removed, and nothing else."""
+    cache = place.home / ".cache" / "inetpy"
+    cache.mkdir(parents=True)
+    others = [age(cache / name, 100) for name in ("mine", "old-0.0.9", "0.0.9")]
+    unused = [age(cache / name, 61) for name in ("0.0.9-otp25-0123456789ab", "new-a1b2c3d4")]
+    used = [age(cache / name, 59) for name in ("0.0.8-otp25-0123456789ab", "new-0a1b2c3d")]
+    own = Path(output(place.inetpy("ebin"))).parent
+    assert set(cache.iterdir()) == {own, *others, *used}
+    assert not any(folder.exists() for folder in unused)
+
+
+def test_use_is_noted(used: Place) -> None:
+    """A folder that is used does not grow old."""
+    own = age(Path(output(used.inetpy("ebin"))).parent, 61)
+    output(used.inetpy("env"))
+    assert own.stat().st_mtime > time.time() - DAY
+
+
+def test_folder_is_removed_while_a_node_runs(place: Place) -> None:
+    """The node has loaded all modules before."""
+    ebin = output(place.inetpy("ebin"))
+    code = (
+        'ok = inetpy:start(), os:cmd("rm -r " ++ os:getenv("HOME") ++ "/.cache"), '
+        "{error, econnrefused} = gen_tcp:connect({127, 0, 0, 1}, 1, [{tcp_module, inetpy_tcp}]), "
+        "{ok, _} = gen_udp:open(0, [{udp_module, inetpy6_udp}]), halt()."
+    )
+    assert output(place.run("erl", "-noinput", "-pa", ebin, "-eval", code)) == ""
+    assert not Path(ebin).exists()
 
 
 def test_flags_of_the_user_do_not_matter(place: Place) -> None:
@@ -321,6 +365,19 @@ def test_cache_of_somebody_else(nobody: Place) -> None:
     ebin = output(replace(nobody, user=()).inetpy("ebin", INETPY_CACHE=str(cache)))
     assert output(nobody.inetpy("ebin", INETPY_CACHE=str(cache))) == ebin
     assert output(nobody.run("erl", "-noinput", "-pa", ebin, "-eval", OPENED)) == "inetpy_udp"
+
+
+@OTHER_USER
+def test_home_of_somebody_else(nobody: Place) -> None:
+    """As with `sudo -u` or setpriv, which keep HOME."""
+    home = nobody.home.parent / "closed"
+    home.mkdir(mode=0o700)
+    done = nobody.inetpy("ebin", HOME=str(home))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(
+        rf"inetpy: {home}/\S+: Permission denied; set INETPY_CACHE to a folder that user nobody can write\n",
+        done.stderr,
+    )
 
 
 @OTHER_USER

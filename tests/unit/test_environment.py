@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from inetpy.links.environment import SPIN, Settings, read_settings
+from inetpy.links.environment import SPIN, Settings, control_folder, read_settings
 
 
 def test_defaults() -> None:
     spin = SPIN if len(os.sched_getaffinity(0)) > 1 else 0.0
-    assert read_settings({}) == Settings(True, "WARNING", True, spin, None)
+    assert read_settings({}) == Settings(True, False, "WARNING", True, spin, None, None, None, None, 1)
 
 
 @pytest.mark.parametrize(
@@ -20,13 +20,26 @@ def test_defaults() -> None:
     [
         ("FAST", "0", "fast", False),
         ("FAST", "1", "fast", True),
+        ("HOST", "memory", "in_memory", True),
+        ("HOST", "linux", "in_memory", False),
         ("LOG_LEVEL", "debug", "log_level", "DEBUG"),
         ("LOOP", "asyncio", "uvloop", False),
         ("SPIN", "250", "spin", 250e-6),
         ("BRIDGES", "1000", "spin", 0.0),  # more than any machine has cores
+        ("BRIDGES", "2", "bridges", 2),
         ("STATS", "/tmp/x", "statistics", Path("/tmp/x")),
         ("STATS", "", "statistics", None),
+        ("NETWORK", "/tmp/net.py", "network", Path("/tmp/net.py")),
+        ("SEED", "7", "seed", 7),
+        ("CONTROL", "0", "control", None),
     ],
 )
 def test_setting(name: str, value: str, field: str, meaning: object) -> None:
     assert getattr(read_settings({f"INETPY_{name}": value}), field) == meaning
+
+
+def test_control_folder() -> None:
+    """It belongs to the user alone."""
+    assert control_folder({"XDG_RUNTIME_DIR": "/run/user/7"}) == Path("/run/user/7/inetpy")
+    assert control_folder({}) == Path(f"/tmp/inetpy-{os.geteuid()}")
+    assert read_settings({"INETPY_CONTROL": "1"}).control == control_folder({})

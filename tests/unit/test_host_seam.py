@@ -41,6 +41,23 @@ MAY = {
     "codec": {"os.environ"},
     # Text as the system has it: no call of the system.
     "names": {"os.fsencode"},
+    "network": {
+        # a file that describes the network
+        "pathlib.Path",
+        # a socket of the file system, for the command, in a folder of the user
+        "os.getpid", "os.geteuid", "socket.socket",
+        # from other threads the network is reached, and names are waited for in threads
+        "threading.Event", "asyncio.run_coroutine_threadsafe", "asyncio.Lock", "asyncio.shield",
+        # servers: coroutines and protocols of the loop, and its kind of transports
+        *(f"asyncio.{name}" for name in (
+            "AbstractEventLoop", "BaseProtocol", "BaseTransport", "BufferedProtocol", "CancelledError",
+            "DatagramProtocol", "DatagramTransport", "Future", "IncompleteReadError", "Protocol", "Task",
+            "Transport", "current_task", "gather", "get_running_loop", "sleep", "sslproto.SSLProtocol",
+        )),
+        # TLS; the command `openssl` makes a certificate
+        "ssl.SSLContext", "ssl.PROTOCOL_TLS_SERVER", "ssl.PROTOCOL_TLS_CLIENT", "ssl.CERT_NONE",
+        "subprocess.run", "tempfile.TemporaryDirectory", "os.PathLike", "os.fspath",
+    },
     # A link has the two descriptors to its node, and the process around them.
     "links": {
         # frames in and out
@@ -55,7 +72,7 @@ MAY = {
         # as many descriptors as there may be
         "resource.getrlimit", "resource.setrlimit", "resource.RLIMIT_NOFILE",
         # settings, and figures for the developer
-        "os.environ", "os.sched_getaffinity", "os.getpid", "pathlib.Path",
+        "os.environ", "os.geteuid", "os.sched_getaffinity", "os.getpid", "pathlib.Path",
         # messages of the log come from any thread
         "threading.get_ident",
     },

@@ -46,10 +46,11 @@ def test_other_nodes(make: object) -> None:
 
 
 def test_terms() -> None:
-    term = (Atom("a"), [1], (Pid(pid(HOME)), b"data"), Ref(ref(NAMED)), Port(port(HOME)))
+    owner = {Atom("owner"): Pid(pid(HOME))}
+    term = (Atom("a"), [1, owner], (Pid(pid(HOME)), b"data"), Ref(ref(NAMED)), Port(port(HOME)))
     assert translate_term(term, HOME, NAMED) == (
         Atom("a"),
-        [1],
+        [1, {Atom("owner"): Pid(pid(NAMED))}],
         (Pid(pid(NAMED)), b"data"),
         Ref(ref(NAMED)),
         Port(port(NAMED)),

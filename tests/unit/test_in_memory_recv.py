@@ -93,6 +93,16 @@ def test_one_caller_at_a_time(bench: Bench) -> None:
     assert first.answer == ("ok", b"abc")
 
 
+def test_a_caller_that_has_given_up_is_in_nobodys_way(bench: Bench) -> None:
+    ident, peer = bench.pair()
+    late = bench.recv(ident, 0, SECOND)
+    bench.host.clock.milliseconds += 2 * SECOND  # the next request comes before the timer
+    assert bench.recv(ident, 0, SECOND).answer is None
+    assert late.answer == ("error", "timeout")
+    peer.send(b"abc")
+    bench.run()
+
+
 def test_active_sockets_have_no_recv(bench: Bench) -> None:
     ident, _ = bench.pair(active=True)
     assert bench.recv(ident).answer == ("error", "einval")

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Iterator
-from socket import AF_UNIX, SOCK_STREAM
+from socket import AF_INET, AF_UNIX, SOCK_STREAM
 from typing import Any, ClassVar
 
 import pytest
@@ -201,3 +201,37 @@ def test_a_waiter_that_does_nothing_is_found() -> None:
     peer.send(b"abc")
     with pytest.raises(RuntimeError, match="stays ready"):
         poller.run()
+
+
+def test_a_coroutine_has_its_turn_while_the_poller_spins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A waiter that has woken a coroutine says so, and the poller does not keep the loop for its `spin`."""
+    monkeypatch.setattr("inetpy.host.poller.TURN", 60.0)
+    loop = asyncio.new_event_loop()
+    poller = LoopPoller(loop, lambda: None, spin=30.0)
+    network = MemoryNetwork(poller.notify)
+    client, server = network.pair(AF_INET, ("10.0.0.1", 80))
+    woken = loop.create_future()
+
+    class Wakes:
+        survives: ClassVar[bool] = False
+
+        def on_ready(self, _events: int) -> None:
+            poller.remove(server)
+            poller.hand_over()
+            woken.set_result(loop.time())
+
+        def fail(self, error: Exception) -> None:
+            woken.set_exception(error)
+
+    poller.add(server, READ, Wakes())
+    client.send(b"x")
+
+    async def wait() -> float:
+        moment: float = await woken
+        return moment - loop.time()
+
+    try:
+        assert -10 < loop.run_until_complete(wait()) <= 0
+    finally:
+        poller.close()
+        loop.close()

@@ -16,13 +16,14 @@ PACKAGE = Path(inetpy.__file__).parent
 
 # From top to bottom. A room may import from the rooms below it.
 ROOMS = (
-    "__main__", "start", "cli", "tools", "links", "operations", "sockets", "options", "session", "fast",
-    "wire", "packet", "names", "host", "codec",
+    "__main__", "start", "cli", "tools", "links", "operations", "network", "sockets", "options", "session",
+    "fast", "wire", "packet", "names", "host", "codec",
 )  # fmt: skip
 
 
 # Modules of one room that import each other for types only: parts and what they are parts of.
 CIRCLES_OF_TYPES = (
+    {"network.engine", "network.resolver", "network.verbs"},
     {
         f"options.{name}"
         for name in (

@@ -71,7 +71,7 @@ def test_every_room_lists_its_files(folder: Path) -> None:
     assert listed <= modules(folder, "py") | modules(folder, "pyx") | inner
 
 
-@pytest.mark.parametrize("title", ["One `send`", "One `recv`", "One active packet"])
+@pytest.mark.parametrize("title", ["One `send`", "One `recv`", "One active packet", "One rule"])
 def test_a_tour_is_short(title: str) -> None:
     """It names at most seven files, each once, which exist."""
     section = ARCHITECTURE.split(f"## {title}\n")[1].split("\n## ")[0]

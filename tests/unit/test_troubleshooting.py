@@ -1,4 +1,7 @@
-"""Every text of an error that inetpy prints, logs or returns has an entry in docs/troubleshooting.md."""
+"""Every text of an error that inetpy prints, logs or returns has an entry in docs/troubleshooting.md.
+
+Those of a refused rule have one where they need more words.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,9 @@ def python_texts() -> Iterator[str]:
                     name in MAKERS and len(arguments) > MAKERS[name] and is_error(name, node)
                 ):
                     yield from literal(arguments[MAKERS[name]])
-                case ast.Assign(targets=[ast.Name(id="found")], value=value) if file.name == "doctor.py":
+                case ast.Assign(targets=[ast.Name(id="found" | "_FAILED")], value=value) if (
+                    file.name == "doctor.py"
+                ):
                     yield from literal(value)
 
 
@@ -70,6 +75,16 @@ def literal(node: ast.expr) -> Iterator[str]:
             yield "".join(str(part.value) if isinstance(part, ast.Constant) else "\0" for part in values)
 
 
+def rule_texts() -> Iterator[str]:
+    """Why a rule is refused."""
+    for name in ("faults", "rules", "whom", "requests"):
+        file = TOP / "bridge" / "inetpy" / "network" / f"{name}.py"
+        for node in ast.walk(ast.parse(file.read_text())):
+            match node:
+                case ast.Call(func=ast.Name(id="ValueError"), args=[text]):
+                    yield from literal(text)
+
+
 def reasons() -> set[str]:
     """The names of errors that are terms."""
     sources = "".join(
@@ -88,6 +103,7 @@ def parts(text: str) -> list[str]:
 
 
 TEXTS = sorted({tuple(parts(text)) for text in [*erlang_texts(), *python_texts()]} - {()})
+RULE_TEXTS = {tuple(parts(text)) for text in rule_texts()} - {()}
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=" ... ".join)
@@ -107,4 +123,4 @@ def test_entry_is_in_the_sources(entry: str) -> None:
     if entry.startswith("{error, {"):
         assert any(f"{{{reason}, " in entry for reason in [*reasons(), "inetpy"])
     else:
-        assert any(re.search(".*".join(map(re.escape, text)), entry) for text in TEXTS)
+        assert any(re.search(".*".join(map(re.escape, text)), entry) for text in [*TEXTS, *RULE_TEXTS])

@@ -7,8 +7,8 @@
     Resolver    the functions of the `socket` module that ask for names
 
 `linux` is the system itself: there a Socket is a `socket.socket`, called with no Python frame in
-between. `memory` is a host for tests, without descriptors, sleep or threads. All calls raise OSError
-as the `socket` module does. No socket blocks.
+between. `memory` is a host for tests, without descriptors, sleep or threads; `memory_loop` is the
+system with sockets in memory. All calls raise OSError as the `socket` module does. No socket blocks.
 
 A poller learns in one of two ways that a socket is ready. A socket with a method `fileno` has a
 descriptor, and the kernel is asked. A socket without that method says so itself: see `VirtualSocket`.
@@ -23,8 +23,8 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, overload
 from .bugs import Fallible
 
 __all__ = [
-    "ERROR", "HANGUP", "READ", "SLACK", "WRITE", "Clock", "Host", "Interface", "InterfaceAddress", "Pipe",
-    "Poller", "Resolver", "Socket", "Timer", "VirtualSocket", "Waiter",
+    "ERROR", "HANGUP", "LINGER_NOW", "READ", "SLACK", "WRITE", "Clock", "Host", "Interface",
+    "InterfaceAddress", "Pipe", "Poller", "Resolver", "Socket", "Timer", "VirtualSocket", "Waiter",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -35,6 +35,8 @@ READ = select.EPOLLIN
 WRITE = select.EPOLLOUT
 ERROR = select.EPOLLERR  # reported to every waiter, whatever its interest
 HANGUP = select.EPOLLHUP  # the same
+
+LINGER_NOW = b"\1\0\0\0\0\0\0\0"  # SO_LINGER, {true, 0} in Erlang: close sends a reset
 
 Buffer = bytes | memoryview
 
@@ -120,6 +122,9 @@ class Poller(Protocol):
 
     def soon(self, callback: Callable[[], None]) -> None:
         """Calls `callback`, a method of a `Fallible`, when what is being done is done."""
+
+    def hand_over(self) -> None:
+        """A coroutine may have something to do: the loop has its turn after this look, without a wait."""
 
     def in_turn(self, callback: Callable[[], None]) -> None:
         """Calls `callback`, a method of a `Fallible`, when the other sockets have had their turn."""

@@ -8,8 +8,9 @@ a name in the emulator are `unknown`, as in the emulator.
 from __future__ import annotations
 
 import errno
+import os
 
-__all__ = ["POSIX_NAMES", "PosixNames", "posix_name"]
+__all__ = ["POSIX_NAMES", "PosixNames", "os_error", "posix_name"]
 
 _PREFERRED = {
     errno.EAGAIN: "eagain",
@@ -45,3 +46,8 @@ class PosixNames:
 
 # For what has no session: the functions of inet, whose errors all editions name alike.
 posix_name = PosixNames().name
+
+
+def os_error(number: int) -> OSError:
+    """A BlockingIOError, BrokenPipeError or whatever the number stands for."""
+    return OSError(number, os.strerror(number))

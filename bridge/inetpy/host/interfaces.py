@@ -7,12 +7,12 @@ Python has no function for it, so it is called through ctypes; the structures ar
 from __future__ import annotations
 
 import ctypes
-import os
 import socket
 import struct
 from collections.abc import Iterator
 
 from .api import Interface, InterfaceAddress
+from .errors import os_error
 
 __all__ = ["interfaces"]
 
@@ -61,7 +61,7 @@ def _entries() -> Iterator[_Ifaddrs]:
     first = ctypes.POINTER(_Ifaddrs)()
     if libc.getifaddrs(ctypes.byref(first)):
         number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+        raise os_error(number)
     try:
         entry = first
         while entry:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from . import bugs
 from .api import Interface
 from .clock import LoopClock
+from .errors import os_error
 from .poller import LoopPoller
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def borrow(process: int, number: int) -> int:
         os.close(handle)
     if copy < 0:
         error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error))
+        raise os_error(error)
     return copy
 
 
@@ -132,7 +133,7 @@ def network_namespace(path: bytes) -> Iterator[None]:
     def enter(descriptor: int) -> None:
         if libc.setns(descriptor, CLONE_NEWNET):
             number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
+            raise os_error(number)
 
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import errno
 import heapq
 import itertools
-import os
 import socket
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -23,7 +22,8 @@ from typing import Any, TypeVar
 from . import bugs
 from .api import SLACK, Interface, InterfaceAddress
 from .clock import FOREVER
-from .memory_sockets import MemoryDatagram, MemoryNetwork, MemorySocket
+from .errors import os_error
+from .memory_sockets import MemoryDatagram, MemoryNetwork, MemorySocket, MemoryStream
 from .virtual import VirtualReadiness
 
 __all__ = ["MemoryClock", "MemoryHost", "MemoryPoller", "MemoryResolver"]
@@ -56,6 +56,9 @@ class MemoryPoller(VirtualReadiness):
 
     def in_turn(self, callback: Callable[[], None]) -> None:
         self._in_turn.append(callback)
+
+    def hand_over(self) -> None:
+        """There is no loop."""
 
     def run(self) -> None:
         """Runs what is ready until nothing is."""
@@ -205,18 +208,18 @@ class MemoryHost:
 
     def open_socket(self, family: int, kind: int, netns: bytes | None = None) -> MemorySocket:
         if netns is not None:
-            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+            raise os_error(errno.ENOENT)
         return self.network.socket(family, kind)
 
     def borrow(self, _process: int, number: int) -> int:
         if number not in self.descriptors:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            raise os_error(errno.EBADF)
         return number
 
     def adopt_socket(self, descriptor: int) -> MemorySocket:
         sock = self.descriptors[descriptor]
         if not isinstance(sock, MemorySocket):
-            raise OSError(errno.ENOTSOCK, os.strerror(errno.ENOTSOCK))
+            raise os_error(errno.ENOTSOCK)
         return sock
 
     def close_file(self, descriptor: int) -> None:
@@ -224,17 +227,17 @@ class MemoryHost:
 
     def interfaces(self, netns: bytes | None = None) -> list[Interface]:
         if netns is not None:
-            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+            raise os_error(errno.ENOENT)
         return [LOOPBACK]
 
     def disconnect(self, sock: Any) -> None:
-        if isinstance(sock, MemoryDatagram):
+        if isinstance(sock, (MemoryDatagram, MemoryStream)):
             sock.disconnect()
 
     def sendfile(self, sock: Any, descriptor: int, offset: int, count: int) -> int:
         file = self.descriptors[descriptor]
         if not isinstance(file, bytes):
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            raise os_error(errno.EINVAL)
         data = file[offset : offset + count]
         sent: int = sock.send(data) if data else 0
         return sent

@@ -46,6 +46,7 @@ class LoopPoller:
         self._soon: list[Callable[[], None]] = []
         self._in_turn: list[Callable[[], None]] = []
         self._turn_scheduled = False
+        self._takes_turns_until = 0.0
         self.in_batch = False
         loop.add_reader(self._epoll.fileno(), self._on_wakeup)
 
@@ -100,6 +101,10 @@ class LoopPoller:
         else:
             self._loop.call_soon(bugs.guard, callback)
 
+    def hand_over(self) -> None:
+        """The poller still looks for `spin` seconds, but the loop has a turn after each look."""
+        self._takes_turns_until = perf_counter() + self._spin
+
     def in_turn(self, callback: Callable[[], None]) -> None:
         """Calls `callback` after the waiters that the next look finds ready."""
         self._in_turn.append(callback)
@@ -132,11 +137,11 @@ class LoopPoller:
                 else:
                     os.sched_yield()  # the emulator's threads may be waiting for this core
                     now = perf_counter()
-                if now >= spin_ends or now >= turn_ends:
+                if now >= spin_ends or now >= turn_ends or now < self._takes_turns_until:
                     break
         finally:
             self.in_batch = False
-        if self._in_turn or self._virtual.candidates:
+        if self._in_turn or self._virtual.candidates or now < self._takes_turns_until:
             self._look_soon()
 
     def _run_ready(self) -> bool:

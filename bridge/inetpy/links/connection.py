@@ -22,6 +22,7 @@ from .input import Input
 from .output import Output
 
 if TYPE_CHECKING:
+    from ..network.engine import Engine
     from .statistics import Statistics
 
 __all__ = ["Connection"]
@@ -34,6 +35,8 @@ class Connection:
 
     on_end, on_error: what is to be done at the end of the input, and when the sides do not fit.
     fast: whether there are fast paths.
+    in_memory: whether the sockets are in memory, and reach each other alone.
+    in_play: whether a network is described already, so that the first request has a context.
     spin: see `LoopPoller`.
     statistics: what counts, or None.
     """
@@ -47,12 +50,14 @@ class Connection:
         on_error: Callable[[Exception], None],
         *,
         fast: bool = True,
+        in_memory: bool = False,
+        in_play: bool = False,
         spin: float = 0.0,
         statistics: Statistics | None = None,
     ) -> None:
         frames = FrameReader(large=LARGE if fast else NEVER)
         self.output = Output(sink)
-        self.host = LinuxHost(loop, self.output.flush, spin)
+        self.host = _host_class(in_memory)(loop, self.output.flush, spin)
         self.output.start(self.host.poller)
         new_link = FrameLink if statistics is None else statistics.new_link
         self.link = new_link(self.output, frames, fast)
@@ -60,8 +65,15 @@ class Connection:
         self._new_dispatcher = Dispatcher if statistics is None else statistics.new_dispatcher
         self._dispatcher: Dispatcher | None = None
         self._malformed = 0
-        self.host.poller.add(pipes.End(source), READ, Input(source, frames, self._on_frame, on_end, on_error))
-        self.link.hello()
+        self.engine: Engine | None = None  # of a network that is described before the node greets
+        self.on_session: Callable[[Session], None] = lambda _: None
+        self._source = pipes.End(source)
+        self._input = Input(source, frames, self._on_frame, on_end, on_error)
+        self.link.hello(in_play)
+
+    def begin(self) -> None:
+        """From now on the node is heard. The loop may have run before: see `network.file`."""
+        self.host.poller.add(self._source, READ, self._input)
 
     def close(self) -> None:
         """Gives back the descriptors that are not sockets of the session, or those of the link itself."""
@@ -89,5 +101,16 @@ class Connection:
         able, bridge, out = parse_greeting(term)
         self.output.open_window()
         self.session = Session(self.link, self.host, bridge, out, able)
+        if self.engine is not None:
+            self.engine.attach(self.session)
         self.output.on_congestion = self.session.set_congested
         self._dispatcher = self._new_dispatcher(self.session)
+        self.on_session(self.session)
+
+
+def _host_class(in_memory: bool) -> type[LinuxHost]:
+    if not in_memory:
+        return LinuxHost
+    from ..host.memory_loop import MemoryLoopHost  # takes milliseconds to load
+
+    return MemoryLoopHost

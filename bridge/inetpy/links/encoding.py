@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ..codec.etf import encode_body
 from ..codec.terms import Atom
@@ -79,11 +79,28 @@ class FrameLink:
         while self._modes:
             self._emit(messages.build_active(*self._modes.popitem()))
 
+    # --- what concerns the network in play ---
+
+    def in_play(self, on: bool) -> None:
+        self._emit(messages.build_in_play(on))
+
+    def names(self, known: Mapping[str, list[str]]) -> None:
+        self._emit(messages.build_names(known))
+
+    def lineage(self, number: int, pids: list[bytes]) -> None:
+        self._emit(messages.build_lineage(number, [self._named(pid) for pid in pids]))
+
+    def keep(self, key: int, rule: bytes) -> None:
+        self._emit(messages.build_keep(key, rule))
+
+    def forget(self, key: int) -> None:
+        self._emit(messages.build_forget(key))
+
     # --- what concerns the node ---
 
-    def hello(self) -> None:
-        """The first frame."""
-        self._emit(messages.build_hello())
+    def hello(self, in_play: bool = False) -> None:
+        """The first frame. `in_play`: see `in_play`, for the first socket."""
+        self._emit(messages.build_hello(in_play))
 
     def watch(self, pid: bytes) -> None:
         self._emit(messages.build_watch(self._named(pid), True))

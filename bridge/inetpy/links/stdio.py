@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import functools
 import logging
 import os
 import resource
@@ -28,6 +29,10 @@ from .environment import Settings, read_settings
 from .logs import NodeHandler
 
 if TYPE_CHECKING:
+    from ..host.linux import LinuxHost
+    from ..network.control import Control
+    from ..network.engine import Engine
+    from ..session.session import Session
     from .statistics import Statistics
 
 __all__ = ["private_pipes", "run"]
@@ -68,6 +73,8 @@ class Process:
             on_end=loop.stop,
             on_error=self._refuse,
             fast=settings.fast,
+            in_memory=settings.in_memory,
+            in_play=settings.network is not None,
             spin=settings.spin,
             statistics=self._statistics,
         )
@@ -77,14 +84,32 @@ class Process:
             format="%(message)s",
         )
         loop.set_exception_handler(_log_failure)
+        if settings.network is not None or settings.seed is not None:
+            self._connection.output.flush()  # the greeting: the node waits longer for the file
+            self._connection.engine = _described(settings, self._connection.host, loop)
+        self._control: Control | None = None
+        if settings.control is not None:
+            self._connection.on_session = functools.partial(self._listen, settings.control, settings.bridges)
+        self._connection.begin()
 
     def serve(self) -> int:
         """The exit status, when the node has gone."""
         self._loop.run_forever()
         self._connection.output.flush()
+        if self._control is not None:
+            self._control.close()
         if self._statistics is not None:
             self._statistics.write()
         return self._status
+
+    def _listen(self, folder: Path, bridges: int, session: Session) -> None:
+        """From now on `inetpy faults` finds this process. A node without that is a node all the same."""
+        from ..network.control import Control, UnsafeFolderError
+
+        try:
+            self._control = Control(session, folder, bridges)
+        except (OSError, UnsafeFolderError) as error:
+            log.warning("`inetpy faults` cannot reach this node: %s", error)
 
     def _refuse(self, error: Exception) -> None:
         """The stream of the node cannot be followed."""
@@ -92,6 +117,21 @@ class Process:
         self._connection.link.refused(str(error))
         self._status = EXIT_PROTOCOL
         self._loop.stop()
+
+
+def _described(settings: Settings, host: LinuxHost, loop: asyncio.AbstractEventLoop) -> Engine:
+    """The network that a file describes. A file that fails is logged, and describes what it came to."""
+    from ..network.engine import Engine
+    from ..network.file import NetworkFileError, load
+    from ..network.network import Network
+
+    engine = Engine(host, settings.seed)
+    if settings.network is not None:
+        try:
+            load(settings.network, Network(engine, loop))
+        except NetworkFileError as error:
+            log.error("%s", error)
+    return engine
 
 
 def _statistics(folder: Path | None) -> Statistics | None:

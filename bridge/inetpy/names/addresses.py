@@ -26,6 +26,7 @@ __all__ = [
     "Sender",
     "Sockaddr",
     "build_address",
+    "build_ip",
     "is_ip",
     "pack_address",
     "parse_address",
@@ -172,6 +173,12 @@ def build_address(address: Sockaddr) -> tuple[object, object]:
     raw = socket.inet_pton(socket.AF_INET6, host)
     fields = tuple(int.from_bytes(raw[at : at + 2], "big") for at in range(0, 16, 2))
     return fields, address[1]
+
+
+def build_ip(text: str) -> object:
+    """The tuple of an IP address."""
+    address: Sockaddr = (text, 0, 0, 0) if ":" in text else (text, 0)
+    return build_address(address)[0]
 
 
 def _host(fields: tuple[int, ...], family: int) -> str:

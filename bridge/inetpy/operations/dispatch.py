@@ -16,12 +16,13 @@ from ..codec.show import shown
 from ..codec.terms import Atom, Pid, Ref
 from ..host import bugs
 from ..host.api import SLACK
+from ..session.interference import parse_context, parse_lineages
 from ..session.session import Session
 from ..session.waiting import failure
 from ..wire import messages
 from ..wire.identity import identity_of, translate, translate_term
 from ..wire.messages import OK, build_error, build_failure
-from ..wire.requests import LATE, SESSION, SOCKET, Inet, Piece
+from ..wire.requests import LATE, SESSION, SOCKET, Fault, Inet, Piece
 from . import openers
 
 __all__ = ["OPERATIONS", "Dispatcher"]
@@ -43,6 +44,7 @@ _VIEWED = frozenset(
 )
 
 OLD = 100  # ms: a request that is older was held up, by a process that stood still
+WAITS = 800  # ms that a caller waits at least after its timeout, before it gives up: see inetpy_request.erl
 
 
 class Dispatcher:
@@ -93,8 +95,20 @@ class Dispatcher:
                 self._pings.append(int(self._clock() * 1000) - sent_at)
                 self._ahead = min(self._pings)
                 session.link.pong()
+            case (Atom(name="lineage"), int() as number, list() as answers):
+                self._on_lineage(number, answers)
             case _:
                 log.warning("not a request: %s", shown(term))
+
+    def _on_lineage(self, number: int, answers: list[Any]) -> None:
+        """What processes are and descend from, as `Link.lineage` asked."""
+        session = self.session
+        known: Any = translate_term(answers, session.identity, session.home)
+        lineages = parse_lineages(known)
+        if lineages is None:
+            log.warning("not lineages: %s", shown(answers))
+        elif session.network is not None:
+            session.network.on_lineage(number, lineages)
 
     # --- requests ---
 
@@ -112,7 +126,7 @@ class Dispatcher:
             return self.session.answer(ref, build_failure("unknown_op", op))
         request = operation.parse(args, self._remaining)
         if request is None or request is LATE:
-            return self._refuse(op, ref, args, request)
+            return self._not_plain(op, ident, ref, args, request)
         try:
             method(target, ref, request)
         except Exception as error:
@@ -128,7 +142,7 @@ class Dispatcher:
             return session.answer(ref, build_failure("unknown_op", op))
         request = operation.parse(args, self._remaining)
         if request is None or request is LATE:
-            return self._refuse(op, ref, args, request)
+            return self._not_plain(op, 0, ref, args, request)
         session.newest = None
         try:
             function(session, ref, request)
@@ -137,10 +151,25 @@ class Dispatcher:
             if session.newest is not None:
                 bugs.end(session.newest, error)
 
-    def _refuse(self, op: str, ref: bytes, args: object, late: object) -> None:
-        """The caller has given up, or the arguments are not those that this version's Erlang side sends."""
+    def _not_plain(self, op: str, ident: int, ref: bytes, args: object, late: object) -> None:
+        """The caller has given up, or there is a context around the arguments, or they are bad."""
         if late:
             return self.session.answer(ref, _TIMEOUT)
+        session = self.session
+        found = parse_context(args) if session.context is None else None  # no context has another in it
+        if found is None:
+            return self._refuse(op, ref, args)
+        self._fast.latest = self._fast.before  # it is one request, and counts once
+        session.context, inner = found
+        try:
+            if session.network is not None:
+                session.network.heard(session.context)
+            self.request(op, ident, ref, inner)
+        finally:
+            session.context = None
+
+    def _refuse(self, op: str, ref: bytes, args: object) -> None:
+        """The arguments are not those that this version's Erlang side sends."""
         log.warning("bad request %s: %s", op, shown(args))
         self.session.answer(ref, build_failure("bad_request", op))
 
@@ -162,11 +191,13 @@ class Dispatcher:
         """
         if self._ahead is None:
             return milliseconds
-        age = int(self._clock() * 1000) - self._ahead - sent_at
-        if age > milliseconds + 1000 * SLACK:
-            return None
-        # Not for the moment that every request takes: no timeout may end early.
-        return milliseconds if age < OLD else max(milliseconds - age, 0)
+        age: float = int(self._clock() * 1000) - self._ahead - sent_at
+        if age < OLD:  # the moment that every request takes; no timeout may end early
+            return milliseconds
+        network = self.session.network
+        if network is not None and age <= milliseconds + WAITS:
+            age = network.aged(int(age))  # the caller waits still, in a time that may go by slower
+        return None if age > milliseconds + 1000 * SLACK else max(milliseconds - int(age), 0)
 
 
 # --- what the session answers itself ------------------------------------------
@@ -182,6 +213,13 @@ def inet(session: Session, ref: bytes, request: Inet) -> None:
         session.answer(ref, build_error(session.posix_name(error)))
 
 
+def fault(session: Session, ref: bytes, request: Fault) -> None:
+    """The rules of the network in play."""
+    from ..network.engine import engine_of  # few nodes need it
+
+    session.answer(ref, engine_of(session).request(request.verb.name, request.argument))
+
+
 def piece(session: Session, ref: bytes, request: Piece) -> None:
     """There is no answer."""
     feeder = session.feeders.get(ref)
@@ -192,6 +230,7 @@ def piece(session: Session, ref: bytes, request: Piece) -> None:
 OPERATIONS: dict[str, Callable[[Session, bytes, Any], None]] = {
     "connect": openers.connect,
     "connect_name": openers.connect_name,
+    "fault": fault,
     "fdopen": openers.fdopen,
     "inet": inet,
     "listen": openers.listen,

@@ -67,7 +67,8 @@ class _Lookup:
         self.caller = Waiting(session, self, ref, timeout, self.on_timeout)
 
     def start(self, function: inet.Function, arguments: list[Any]) -> None:
-        host = self.caller.session.host
+        session = self.caller.session
+        host = session.host if session.network is None else session.network.lookup_host()
 
         def work() -> bytes:
             # One that waited for a thread in vain asks no server any more.

@@ -55,7 +55,9 @@ def connect(session: Session, ref: bytes, request: Connect) -> None:
     except (OSError, ValueError):
         return session.answer(ref, build_error("einval"))
     try:
-        stream = _open(session, Stream, SOCK_STREAM, request.module, family, request.owner, opening, local)
+        stream = _open(
+            session, Stream, SOCK_STREAM, request.module, family, request.owner, opening, local, remote
+        )
     except OSError as error:
         return session.answer(ref, build_error(session.posix_name(error)))
 
@@ -76,13 +78,19 @@ def connect_name(session: Session, ref: bytes, request: ConnectName) -> None:
         return session.answer(ref, build_raise("exit", "badarg"))
 
     def begin(address: tuple[int, str], on_end: Done) -> Stream:
-        family, host = address
+        family, ip = address
         try:
             local = _local_address(opening, family, always=False)
         except (ValueError, BadSockaddr):
             raise OSError(errno.EAFNOSUPPORT, "bound to the other family") from None
-        stream = _open(session, Stream, SOCK_STREAM, request.module, family, request.owner, opening, local)
-        remote = (host, port) if family == AF_INET else (host, port, 0, 0)
+        remote = (ip, port) if family == AF_INET else (ip, port, 0, 0)
+        session.context = context
+        try:
+            stream = _open(
+                session, Stream, SOCK_STREAM, request.module, family, request.owner, opening, local, remote
+            )
+        finally:
+            session.context = None
         stream.connect(remote, on_end)  # the race has the time
         return stream
 
@@ -91,12 +99,14 @@ def connect_name(session: Session, ref: bytes, request: ConnectName) -> None:
         from . import lookups
 
         name = bytes(request.name).decode("latin-1")
+        context = session.context and session.context._replace(asked=name)
+        host = session.host if session.network is None else session.network.lookup_host()
         race = Race(session, ref, request.timeout, request.owner, begin)
 
         def find() -> tuple[list[tuple[int, str]], str]:
-            return ([], "timeout") if race.is_over else lookups.all_addresses(session.host, name)
+            return ([], "timeout") if race.is_over else lookups.all_addresses(host, name)
 
-        session.host.in_thread(find, race.start)
+        host.in_thread(find, race.start)
     except OSError as error:  # without a descriptor no module can be loaded
         session.answer(ref, build_error(session.posix_name(error)))
 
@@ -158,7 +168,12 @@ def fdopen(session: Session, ref: bytes, request: Fdopen) -> None:
             ref, build_error("einval") if refused else build_raise("error", "function_clause")
         )
     handle.adopt()
+    if session.network is not None:
+        session.network.adopted(handle)
     session.answer(ref, build_ok(handle.name))
+
+
+_ROLES: dict[type[Handle], str | None] = {Stream: "client", Listener: "listener", Datagram: None}
 
 
 def _open(
@@ -170,9 +185,10 @@ def _open(
     owner: Pid,
     opening: options.OpenOptions,
     local: addresses.Sockaddr | None,
+    remote: addresses.Sockaddr | None = None,
 ) -> S:
     """A socket with its options set, and bound. Raises OSError."""
-    number = opening.descriptor
+    number, network = opening.descriptor, session.network
     try:
         # A list holds options for opening the descriptor; any other term is ignored.
         if isinstance(number, (list, Charlist, ImproperList)):
@@ -182,9 +198,14 @@ def _open(
     if type(number) is int and number >= 0:
         sock = _adopt(session, number, family)
         local = None if opening.address is None and not opening.port else local
-    else:
+        network = None
+    elif network is None:
         sock = session.host.open_socket(family, kind, opening.netns)
+    else:
+        sock = network.open_socket(_ROLES[handler], family, kind, opening.netns, owner, remote)
     handle = _handle(session, handler, module, owner, sock)
+    if network is not None:
+        network.opened(handle)
     try:
         options.apply(handle, opening.assignments)
         if local is not None:

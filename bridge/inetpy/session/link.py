@@ -6,7 +6,7 @@ version byte. A link keeps the order of all that it is given.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from ..fast import FastPaths
@@ -53,6 +53,24 @@ class Link(Protocol):
 
     def closed(self, ident: int) -> None:
         """A socket is gone."""
+
+    def in_play(self, on: bool) -> None:
+        """Whether the node is to say who asks, and for which name: see `session.interference.Context`."""
+
+    def names(self, known: Mapping[str, list[str]]) -> None:
+        """All names of the network and their IP addresses, for the resolver of the node."""
+
+    def lineage(self, number: int, pids: list[bytes]) -> None:
+        """Asks what these processes are and descend from. The answer, with this number, comes later."""
+
+    def keep(self, key: int, rule: bytes) -> None:
+        """The node is to add this rule again when Python has died.
+
+        `rule` is `{Whom, What, When}`, without pids.
+        """
+
+    def forget(self, key: int) -> None:
+        """The rule that was to be kept is gone."""
 
     def renamed(self) -> None:
         """The session uses the new name of the node from here on."""

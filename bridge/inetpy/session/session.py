@@ -13,11 +13,12 @@ from typing import Any, ClassVar, Protocol
 
 from ..codec.terms import Atom, Pid, Port
 from ..host import bugs
-from ..host.api import Host
+from ..host.api import Host, Timer
 from ..host.bugs import Fallible
 from ..host.errors import PosixNames
 from ..wire import messages
-from ..wire.identity import Identity, identity_of, translate
+from ..wire.identity import Identity, identity_of, name_of, translate
+from .interference import Context, Interference
 from .link import Link
 from .waiting import Waiting
 
@@ -68,6 +69,10 @@ class Session:
 
     bridge, out: name the peer's end in each socket's name.
     capabilities: those of the peer's greeting.
+    after: see `Clock.after`. A network has a clock of its own.
+    network: what interferes with the sockets; None while nothing is in play.
+    node_process: the process of the node, where it is on this host.
+    context: what the node says of the request that is being carried out; None where it says nothing.
     """
 
     def __init__(
@@ -79,16 +84,18 @@ class Session:
         self.before_28 = release < 28
         self.posix_name = PosixNames(release).name
         self.default_buffer: int | None = known.get(Atom("buffer"))
-        self._node_process = known.get(Atom("os_pid"))
+        self.node_process: int | None = known.get(Atom("os_pid"))
         self.host = host
         self.poller = host.poller
-        self.after = host.clock.after
+        self.after: Callable[[int, Callable[[], None]], Timer] = host.clock.after
         self.soon = host.poller.soon
         self.in_turn = host.poller.in_turn
         self.link = link
         self.fast = link.fast
         self.answer = link.answer
         self.tell = link.tell
+        self.network: Interference | None = None
+        self.context: Context | None = None
         self.congested = False
         self.sockets: dict[int, Socket] = {}
         self.newest: Socket | None = None  # the last socket that was opened
@@ -109,9 +116,14 @@ class Session:
 
     def borrow(self, number: int) -> int:
         """A copy of the node's descriptor `number`. Raises OSError."""
-        if self._node_process is None:
+        if self.node_process is None:
             raise OSError(errno.EPERM, "the node is not on this host")
-        return self.host.borrow(self._node_process, number)
+        return self.host.borrow(self.node_process, number)
+
+    @property
+    def node_name(self) -> str:
+        """The name that the node has now."""
+        return name_of(self.identity)
 
     # --- sockets ---
 

@@ -163,7 +163,7 @@ class Datagram(Handle):
     def op_recv(self, ref: bytes, request: Recv) -> None:
         if self.active != PASSIVE:
             return self.session.answer(ref, build_error("einval"))
-        if self.receiver is not None:
+        if self.receiver is not None and not self.receiver.expire():
             return self.session.answer(ref, build_error("ealready"))
         self.receiver = Waiting(self.session, self, ref)
         if self._receive_one():

@@ -124,6 +124,14 @@ class Handle:
     def on_ready(self, events: int) -> None:
         raise NotImplementedError
 
+    def exchange(self, other: Callable[[Socket], Socket]) -> None:
+        """Goes on with another socket, which `other` makes of this one."""
+        assert self.sock is not None
+        interest = self.interest
+        self.set_interest(0)
+        self.sock = other(self.sock)
+        self.set_interest(interest)
+
     def close_descriptor(self) -> None:
         """Closes the descriptor; the handle goes on answering."""
         if self.sock is not None:
@@ -314,6 +322,8 @@ class Handle:
         self.owner = owner
         self.session.watch(owner, self)
         self.session.link.owned(self.ident, owner.raw)
+        if self.session.network is not None:
+            self.session.network.owner_changed(self)
         if mode != PASSIVE:
             old = self.active
             try:

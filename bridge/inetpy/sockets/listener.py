@@ -107,6 +107,9 @@ class Listener(Handle):
 
     def _hand_over(self, owner: Pid, sock: Socket) -> Stream:
         """The connection of `sock`, for its new owner."""
+        network = self.session.network
+        if network is not None:
+            sock = network.accepted(owner, sock)
         try:
             stream = Stream(self.session, self.module, owner, sock, like=self)
             stream.move(ESTABLISHED)
@@ -114,6 +117,8 @@ class Listener(Handle):
         except Exception:
             sock.close()
             raise
+        if network is not None:
+            network.opened(stream)
         return stream
 
     def tell_closed(self, error: str | None) -> None:

@@ -7,27 +7,38 @@ installed package has the Erlang sources in `inetpy/_erlang`, and the beams in a
 
 The name has the version, the release of OTP, and a hash of the sources and of the path of this Python. So
 another OTP, another version or another virtual environment gets another folder. The folder is laid out as
-`erl` is in the source tree. Its application file names this Python: `erl -pa $(inetpy ebin)` starts it.
+`erl` is in the source tree. Its application file names this Python: `erl -pa "$(inetpy ebin)"` starts it.
+Each use of a folder sets its time of modification. When a folder is made, those that nobody used for
+KEPT_DAYS are removed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from .. import __version__
 
-__all__ = ["NotBuiltError", "folder", "is_installed"]
+__all__ = ["KEPT_DAYS", "OLDEST_OTP", "NotBuiltError", "folder", "is_installed", "newer_source"]
+
+OLDEST_OTP = 25
+KEPT_DAYS = 60  # that a compiled folder stays without being used
 
 _PACKAGE = Path(__file__).parents[1]
 _SOURCES = _PACKAGE / "_erlang"  # only in an installed package: setup.py puts it there
 _TREE = _PACKAGE.parents[1] / "erl"
+
+# The names of folders in the cache: compiled ones, and those in which a process compiles.
+_OURS = re.compile(r"\d\S*-otp\d+-[0-9a-f]{12}|new-\S+")
 
 # Folders of sources, and of their beams. `inetpy crosscheck` compiles the scenarios that it runs.
 _FOLDERS = {"src": "ebin", "tools": "tools/ebin"}
@@ -57,9 +68,24 @@ def folder() -> Path:
             raise NotBuiltError("the Erlang side is not compiled", "run `make build` in the source tree")
         return _TREE / "ebin"
     place = _cache() / _name()
-    if not _is_built(place):
-        _build(place)
+    try:
+        if not _is_built(place):
+            _build(place)
+    except OSError as error:
+        raise NotBuiltError(f"{error.filename2 or error.filename}: {error.strerror}", _elsewhere()) from None
+    with contextlib.suppress(OSError):  # of another user
+        os.utime(place)
     return place / "ebin"
+
+
+def newer_source() -> Path | None:
+    """In the source tree: an Erlang source that has changed since `make build`."""
+    if is_installed() or not _is_built(_TREE):
+        return None
+    built = (_TREE / "ebin" / "inetpy.app").stat().st_mtime
+    sources = [file for pattern in ("*.erl", "*.hrl", "*.app.src") for file in (_TREE / "src").glob(pattern)]
+    newest = max(sources, key=lambda file: file.stat().st_mtime, default=None)
+    return newest if newest is not None and newest.stat().st_mtime > built else None
 
 
 def _cache() -> Path:
@@ -89,7 +115,14 @@ def _name() -> str:
 def _release() -> str:
     """The release of OTP on the path, such as 25."""
     expression = 'io:format("~s", [erlang:system_info(otp_release)]), halt().'
-    return _output(["erl", "-noinput", "-boot", "start_clean", "-eval", expression]).split()[-1]
+    # A file .erlang of the user may print more, before.
+    words = _output(["erl", "-noinput", "-boot", "start_clean", "-eval", expression]).split()
+    release = words[-1] if words else ""
+    if not release.isdecimal():
+        raise NotBuiltError(f"erl prints no release of OTP, but {release!r}", "run erl by hand")
+    if int(release) < OLDEST_OTP:
+        raise NotBuiltError(f"OTP {release} is too old", f"install OTP {OLDEST_OTP} or later")
+    return release
 
 
 def _build(place: Path) -> None:
@@ -97,19 +130,28 @@ def _build(place: Path) -> None:
     for program in ("erlc", "escript"):
         if shutil.which(program) is None:
             raise _no_program(program)
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="new-", dir=place.parent, ignore_cleanup_errors=True) as new:
-            tree = Path(new) / place.name
-            shutil.copytree(_SOURCES, tree, copy_function=shutil.copyfile)
-            _compile(tree)
-            try:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="new-", dir=place.parent, ignore_cleanup_errors=True) as name:
+        new = Path(name)
+        tree = new / place.name
+        shutil.copytree(_SOURCES, tree, copy_function=shutil.copyfile)
+        _compile(tree)
+        try:
+            tree.rename(place)
+        except OSError:
+            if not _is_built(place):  # a folder from which somebody has removed files
+                place.rename(new / "incomplete")
                 tree.rename(place)
-            except OSError:
-                if not _is_built(place):
-                    raise
-    except OSError as error:
-        raise NotBuiltError(f"{error.filename2 or error.filename}: {error.strerror}", _elsewhere()) from None
+        _remove_unused(place.parent, new)
+
+
+def _remove_unused(cache: Path, waste: Path) -> None:
+    """Moves the folders that nobody used for KEPT_DAYS into one that is removed: none is half there."""
+    oldest = time.time() - KEPT_DAYS * 24 * 3600
+    for unused in [entry for entry in cache.iterdir() if _OURS.fullmatch(entry.name)]:
+        with contextlib.suppress(OSError):  # another process may be faster
+            if unused.lstat().st_mtime < oldest:
+                unused.rename(waste / unused.name)
 
 
 def _compile(tree: Path) -> None:

@@ -70,8 +70,22 @@ ROWS = (
     Row("10,000 connections: memory of one", "KB", "many.memory", "", 4),
     Row("10,000 connections: idle processor", "%", "many.busy", "", 1),
     Row("10,000 connections: echo, alone", "µs", "many.among", "many.alone", 1.5),
+    Row("server in memory: echo 64 B, Python server", "µs", "memory.echo", "client.inetpy", 1.5),
+    Row("server in memory: connections", "1/s", "memory.open", "open.inetpy", 0.5, faster=True),
+    Row("server in memory: memory of one of 10,000", "KB", "memory.one", "", 20),
+    Row("server in memory: echo, alone", "µs", "memory.among", "memory.echo", 1.5),
     Row("two bridges, one: echo", "1/s", "bridges.2", "bridges.1", 1.6, faster=True),
     Row("two bridges, one: lines", "1/s", "packets.2", "packets.1", 1.6, faster=True),
+    Row("a rule that does nothing: echo 64 B", "µs", "rules.one", "rules.none", 3),
+    Row("1,000 rules for others: echo 64 B", "µs", "rules.others", "rules.none", 1.05),
+    Row(
+        "1,000 rules for others: connections",
+        "1/s",
+        "rules.connections",
+        "connections.inetpy",
+        0.7,
+        faster=True,
+    ),
     Row("idle socket", "KB", "idle", "", 4),
     Row("start to first socket", "ms", "start", "", 150),
 )
@@ -137,6 +151,7 @@ def _table(rows: Sequence[Row], results: Results) -> Table:
         "Active once: setopts before each message; at one end, the other is inet_drv's. "
         "Datagrams come to an active socket; they go out from eight processes through one. "
         "Connections are opened, accepted and closed one after the other. Memory and processor are Python's. "
+        "Rules: one end is Python's, so a round trip is one send and one recv; beside no rule. "
         "Two bridges carry eight echoing pairs, and lines to eight active sockets; "
         "there are as many cores as the machine has.",
         caption_justify="left",

@@ -19,8 +19,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +37,9 @@ from .run import outside
 __all__ = ["BACKENDS", "Options", "run"]
 
 REFERENCE = "inet"
-BACKENDS = ("inet", "socket", "inetpy", "node", "node_by_address")  # as in inetpy_xc:backends/1
-WHOLE_NODE = ("node", "node_by_address")  # each of these needs a node of its own
+MEMORY = "memory"
+BACKENDS = ("inet", "socket", "inetpy", "node", "node_by_address", MEMORY)  # as in inetpy_xc:backends/1
+WHOLE_NODE = ("node", "node_by_address", MEMORY)  # each of these needs a node of its own
 CANNOT_RUN = 2
 
 Row = dict[str, Any]
@@ -102,6 +106,8 @@ def _run(options: Options, folder: Path) -> int:
     rows = _merged([_observed(options, names, groups, folder, console) for names in _runs(options)])
     others = _others(options)
     _annotate(rows, options.tests / "documented.toml")
+    if MEMORY in others:
+        _excuse(rows, options.tests / "not_in_memory.toml")
     if options.json:
         print(json.dumps({"backends": [REFERENCE, *others], "rows": rows}, indent=1))
     else:
@@ -133,8 +139,10 @@ def _emulator(options: Options, *arguments: str) -> list[str]:
     return ["erl", "-noinput", *paths, *arguments]
 
 
-def _environment() -> dict[str, str]:
-    return {"INETPY_PYTHON": sys.executable, "ERL_CRASH_DUMP": os.devnull} | outside()
+def _environment(backends: Sequence[str] = ()) -> dict[str, str]:
+    """The variables of a node with these backends."""
+    host = {"INETPY_HOST": "memory"} if MEMORY in backends else {}
+    return {"INETPY_PYTHON": sys.executable, "ERL_CRASH_DUMP": os.devnull} | outside() | host
 
 
 def _compiled(options: Options, folder: Path) -> Options:
@@ -196,7 +204,7 @@ def _observed(
     with (
         Progress(*bar, TimeElapsedColumn(), console=console) as progress,
         subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_environment()
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_environment(backends)
         ) as node,
     ):
         task = progress.add_task("", total=len(groups))
@@ -230,6 +238,7 @@ def _merged(runs: list[list[Row]]) -> list[Row]:
             seen |= {name: text for name, text in later_seen.items() if name != REFERENCE}
             row["skipped"] |= again["skipped"]
             row["fault"] = row["fault"] or again["fault"]
+            row["unsteady"] = row["unsteady"] or again["unsteady"]
     return rows
 
 
@@ -241,14 +250,36 @@ def _annotate(rows: list[Row], file: Path) -> None:
         row["documented"] = [f"{statement.subject}: {statement.text}" for statement in matching]
 
 
+def _excuse(rows: list[Row], file: Path) -> None:
+    """Adds to the rows that the file lists what it says of them: why memory does not behave as the kernel."""
+    listed = tomllib.loads(file.read_text())["scenario"] if file.is_file() else []
+    for row in rows:
+        for entry in listed:
+            if row["group"].removeprefix("xc_") == entry["group"] and fnmatchcase(row["name"], entry["name"]):
+                row["not_in_memory"] = entry["reason"]
+                row["depends"] = entry.get("depends", False)
+
+
 def _equal(row: Row, backend: str) -> bool:
-    """Whether a backend behaves as the reference. A skipped scenario counts as equal."""
-    seen, skipped = row["observations"], row["skipped"]
-    return (
-        REFERENCE in skipped
-        or backend in skipped
-        or seen[backend] in (seen[REFERENCE], seen.get(f"{REFERENCE} again"))
-    )
+    """Whether a backend behaves as the reference, or as it should. A skipped scenario counts as equal.
+
+    One that is listed as different in memory has to be different there.
+    """
+    if REFERENCE in row["skipped"] or backend in row["skipped"]:
+        return True
+    if backend == MEMORY and "not_in_memory" in row:
+        return _is_excused(row) or row["depends"]
+    return _is_same(row, backend)
+
+
+def _is_same(row: Row, backend: str) -> bool:
+    seen = row["observations"]
+    return seen[backend] in (seen[REFERENCE], seen.get(f"{REFERENCE} again"))
+
+
+def _is_excused(row: Row) -> bool:
+    """Whether memory behaves differently, and may."""
+    return "not_in_memory" in row and not row["skipped"] and not _is_same(row, MEMORY)
 
 
 def _by_group(rows: list[Row]) -> Iterator[tuple[str, list[Row]]]:
@@ -274,7 +305,11 @@ def _print(console: Console, rows: list[Row], others: list[str]) -> None:
     console.print(table)
     for reason in sorted({why for row in rows for why in row["skipped"].values()}):
         console.print(f"skipped: {reason}", markup=False, highlight=False)
+    for reason, count in Counter(row["not_in_memory"] for row in rows if _is_excused(row)).items():
+        console.print(f"{count} not in memory: {reason}", markup=False, highlight=False)
     for row in rows:
+        if row["unsteady"]:
+            _print_unsteady(console, row)
         if not row["fault"] and all(_equal(row, name) for name in others):
             continue
         console.rule(f"{row['group']}: {row['name']}", align="left")
@@ -283,6 +318,8 @@ def _print(console: Console, rows: list[Row], others: list[str]) -> None:
             console.print(
                 f"the scenario itself fails: {row['fault']}", markup=False, highlight=False, style="red"
             )
+        if "not_in_memory" in row and not _equal(row, MEMORY):
+            console.print("listed in not_in_memory.toml, but equal", style="red")
         for text in row["documented"]:
             console.print(f"documented: {text}", markup=False, highlight=False, style="italic")
         for backend, text in row["observations"].items():
@@ -290,10 +327,16 @@ def _print(console: Console, rows: list[Row], others: list[str]) -> None:
             console.print(text, markup=False, highlight=False)
 
 
+def _print_unsteady(console: Console, row: Row) -> None:
+    """A scenario that differed, and was equal when it was run again."""
+    console.print(f"unsteady: {row['group']}: {row['name']}, whose first run was", style="yellow")
+    for backend, text in row["unsteady"].items():
+        console.print(f"  {backend}: {text}", markup=False, highlight=False)
+
+
 def _count_equal(rows: list[Row], others: list[str]) -> int:
-    return sum(
-        not row["skipped"] and not row["fault"] and all(_equal(row, name) for name in others) for row in rows
-    )
+    passed = [row for row in rows if not row["skipped"] and not row["fault"] and not _is_excused(row)]
+    return sum(all(_equal(row, name) for name in others) for row in passed)
 
 
 def _count_skipped(rows: list[Row]) -> int:
@@ -306,7 +349,7 @@ def _run_random(options: Options) -> int:
         print("random sequences on", " and ".join(names), flush=True)
         arguments = ["-run", "inetpy_xc_random", "main", str(options.random), str(options.seed)]
         status = max(
-            status, subprocess.call(_emulator(options, *arguments, ",".join(names)), env=_environment())
+            status, subprocess.call(_emulator(options, *arguments, ",".join(names)), env=_environment(names))
         )
     return status
 

@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import resource
+import shlex
 import shutil
 import subprocess
 import sys
@@ -26,7 +27,6 @@ __all__ = ["Finding", "examine", "run"]
 OK, NOTE, PROBLEM = "ok", "note", "problem"
 
 OLDEST_PYTHON = (3, 11)
-OLDEST_OTP = 25
 MANY_FILES = 10_000
 PIPE_SIZE = 1 << 20
 
@@ -52,13 +52,14 @@ def _otp() -> Finding:
     if shutil.which("erl") is None:
         return Finding("Erlang/OTP", PROBLEM, "no erl on the PATH", "install Erlang: apt install erlang-base")
     expression = 'io:format("~s ~s", [erlang:system_info(otp_release), erlang:system_info(version)]), halt().'
-    done = _output(["erl", "-noshell", "-eval", expression])
-    if done is None:
+    # A file .erlang of the user may print more, before.
+    words = (_output(["erl", "-noinput", "-eval", expression]) or "").split()[-2:]
+    if len(words) < 2 or not words[0].isdecimal():
         return Finding("Erlang/OTP", PROBLEM, "erl does not run", "run erl by hand and read what it says")
-    release, emulator = done.split()
+    release, emulator = words
     found = f"OTP {release}, emulator {emulator}"
-    if int(release) < OLDEST_OTP:
-        return Finding("Erlang/OTP", PROBLEM, found, "inetpy needs OTP 25 or later")
+    if int(release) < beams.OLDEST_OTP:
+        return Finding("Erlang/OTP", PROBLEM, found, f"inetpy needs OTP {beams.OLDEST_OTP} or later")
     return Finding("Erlang/OTP", OK, found)
 
 
@@ -77,11 +78,11 @@ def _path() -> Finding:
 def _chosen_python() -> list[Finding]:
     """Whether INETPY_PYTHON, if set, has this version."""
     python = os.environ.get("INETPY_PYTHON")
-    if python is None:
+    if not python:
         return []
     version = _output([python, "-P", "-c", "import inetpy; print(inetpy.__version__)"])
-    advice = f"export INETPY_PYTHON={sys.executable}"
-    if version is None:
+    advice = f"export INETPY_PYTHON={shlex.quote(sys.executable)}"
+    if not version:
         return [Finding("INETPY_PYTHON", PROBLEM, f"{python} is no Python with inetpy", advice)]
     if version != __version__:
         return [
@@ -94,6 +95,9 @@ def _beams(ebin: Path) -> Finding:
     if _version(ebin) != __version__:
         found = f"{ebin} is of version {_version(ebin)}, the Python side of {__version__}"
         return Finding("beams", PROBLEM, found, "run make build in the source tree")
+    if (source := beams.newer_source()) is not None:
+        found = f"{ebin} is older than {source.name}"
+        return Finding("beams", PROBLEM, found, "run make build in the source tree")
     return Finding("beams", OK, str(ebin))
 
 
@@ -104,8 +108,8 @@ def _version(ebin: Path) -> str:
 
 
 def _dependencies() -> Iterator[Finding]:
-    """The beams of the project in the current folder, which rebar3 or Mix has compiled."""
-    for application in sorted(Path.cwd().glob("_build/*/lib/inetpy/ebin/inetpy.app")):
+    """The beams of the project in the current folder, which rebar3 or Mix has compiled: lib, or checkouts."""
+    for application in sorted(Path.cwd().glob("_build/*/*/inetpy/ebin/inetpy.app")):
         ebin = application.parent
         if _version(ebin) == __version__:
             yield Finding("dependency", OK, str(ebin))
@@ -132,6 +136,7 @@ _TRIAL = """
     halt().
 """
 _HOOKS_WORK = "inetpy:install() switches a whole node"
+_FAILED = "the node failed"
 
 
 def _trial(erl: Sequence[str], ebin: Path, python: str, preparation: str = "") -> tuple[str, str]:
@@ -139,8 +144,8 @@ def _trial(erl: Sequence[str], ebin: Path, python: str, preparation: str = "") -
     code = preparation + " ".join(_TRIAL.split())
     options = ["-noinput", "-pa", str(ebin), "-kernel", "logger_level", "none"]
     printed = _output([*erl, *options, "-eval", code], python)
-    lines = printed.splitlines() if printed is not None else []
-    return (lines[0], lines[1]) if len(lines) == 2 else ("the node failed", "the node failed")
+    lines = (printed or "").splitlines()[-2:]  # a file .erlang of the user may print more, before
+    return (lines[0], lines[1]) if len(lines) == 2 else (_FAILED, _FAILED)
 
 
 def _node(ebin: Path) -> Iterator[Finding]:
@@ -148,15 +153,16 @@ def _node(ebin: Path) -> Iterator[Finding]:
         yield Finding("bridge", PROBLEM, "not tried", "see above")
         return
     bridge, hooks = _trial(["erl"], ebin, sys.executable)
+    again = f"rm -r {shlex.quote(str(ebin.parent))}" if beams.is_installed() else "run make clean build"
     if bridge == "ok":
         yield Finding("bridge", OK, "a node opened a socket through Python")
     else:
-        yield Finding("bridge", PROBLEM, bridge, f"export INETPY_PYTHON={sys.executable}")
+        chosen = f"export INETPY_PYTHON={shlex.quote(sys.executable)}"
+        yield Finding("bridge", PROBLEM, bridge, again if bridge == _FAILED else chosen)
     if hooks == "ok":
         yield Finding("hooks", OK, _HOOKS_WORK)
     elif bridge == "ok":
-        advice = f"rm -r {ebin.parent}" if beams.is_installed() else "run make build in the source tree"
-        yield Finding("hooks", PROBLEM, hooks, advice)
+        yield Finding("hooks", PROBLEM, hooks, again)
 
 
 def _erlang_side() -> Iterator[Finding]:
@@ -298,8 +304,8 @@ def _descriptors() -> Finding:
 def _version_folder(release: Path) -> Path:
     """The folder of the version that a release starts."""
     data = release / "releases" / "start_erl.data"
-    version = data.read_text().split()[-1] if data.is_file() else ""
-    return (release / "releases" / version).absolute()
+    words = data.read_text().split() if data.is_file() else []
+    return (release / "releases" / "".join(words[-1:])).absolute()
 
 
 def _emulator(release: Path) -> list[str]:

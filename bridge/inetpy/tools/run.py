@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -40,7 +41,7 @@ def environment(ebin: Path) -> dict[str, str]:
     given = outside().get("ERL_AFLAGS")
     return {
         "ERL_AFLAGS": f"{flags} {given}" if given else flags,
-        "INETPY_PYTHON": os.environ.get("INETPY_PYTHON", sys.executable),
+        "INETPY_PYTHON": os.environ.get("INETPY_PYTHON") or sys.executable,
     }
 
 
@@ -62,19 +63,29 @@ def show_environment(ebin: Path, form: str) -> int:
     return 0
 
 
-def run(ebin: Path, command: Sequence[str], stats: bool, as_json: bool) -> int:
-    """Runs the command to its end and returns its exit status, or 127 if there is no such program."""
-    variables = os.environ | environment(ebin)
+def run(
+    ebin: Path, command: Sequence[str], stats: bool, as_json: bool, network: dict[str, str] | None = None
+) -> int:
+    """Runs the command to its end and returns its exit status. 127: no such program; 126: it cannot run.
+
+    network: the variables for a network that a file describes.
+    """
+    variables = os.environ | environment(ebin) | (network or {}) | {"INETPY_CONTROL": "1"}
+    if shutil.which(command[0]) is None and not Path(command[0]).exists():
+        print(f"inetpy run: no such program: {command[0]}", file=sys.stderr)
+        return 127
     try:
         if not (stats or as_json):
             os.execvpe(command[0], list(command), variables)  # noqa: S606  replaces this process
         with tempfile.TemporaryDirectory(prefix="inetpy-stats-") as folder:
             status = _call(command, variables | {"INETPY_STATS": folder})
             _await_bridges(Path(folder))
-            _show(statistics.total(Path(folder)), as_json)
-    except FileNotFoundError:
-        print(f"inetpy run: no such program: {command[0]}", file=sys.stderr)
-        return 127
+            figures = statistics.total(Path(folder))
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"inetpy run: {where}{error.strerror}", file=sys.stderr)
+        return 126
+    _show(figures, as_json)
     return status if status >= 0 else 128 - status
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ..codec.terms import Pid, Port, Ref
 
-__all__ = ["Identity", "identity_of", "translate", "translate_term"]
+__all__ = ["Identity", "identity_of", "name_of", "translate", "translate_term"]
 
 _PID, _PORT, _BIG_PORT, _REF = 88, 89, 120, 90
 # The number of bytes between the node's name and the creation. In a reference there are none.
@@ -44,6 +44,11 @@ def identity_of(raw: bytes) -> Identity:
     return Identity(atom, creation)
 
 
+def name_of(identity: Identity) -> str:
+    """The name of a node, `a@b` for example."""
+    return identity.atom[2 if identity.atom[0] == 119 else 3 :].decode()
+
+
 def translate(raw: bytes, source: Identity, target: Identity) -> bytes:
     """An identifier of `source` as one of `target`; identifiers of other nodes stay unchanged."""
     head, atom, before, creation, behind = _split(raw)
@@ -53,9 +58,13 @@ def translate(raw: bytes, source: Identity, target: Identity) -> bytes:
 
 
 def translate_term(term: object, source: Identity, target: Identity) -> object:
-    """A term with its identifiers translated. It looks into tuples, not into lists."""
+    """A term with its identifiers translated, in tuples, lists and the values of maps."""
     if isinstance(term, (Pid, Port, Ref)):
         return type(term)(translate(term.raw, source, target))
     if isinstance(term, tuple):
         return tuple(translate_term(element, source, target) for element in term)
+    if type(term) is list:
+        return [translate_term(element, source, target) for element in term]
+    if type(term) is dict:
+        return {key: translate_term(value, source, target) for key, value in term.items()}
     return term

@@ -8,6 +8,7 @@ Every frame is one term. From Erlang:
     {renamed, Bridge}                              the node has another name
     {ack, Count}                                   so many frames more have been passed on
     {ping, SentAt}                                 are you there? SentAt is the node's time, in ms
+    {lineage, Number, [{Pid, Lineage}]}            what processes are and descend from, when Python has asked
 
 The capabilities of the Erlang side include, where they are known, `{otp_release, N}`;
 `{buffer, N}`, the default of the stock driver; and `{os_pid, N}`, the process of a node on
@@ -18,7 +19,9 @@ each operation are in `requests`.
 
 To Erlang:
 
-    {hello, Protocol, Capabilities}                first, with `{atoms, Names}`: see vocabulary
+    {hello, Protocol, Capabilities}                first, with `{atoms, Names}`: see vocabulary; and with
+                                                   `{context, true}` when a network is described already:
+                                                   then its names follow
     {Ref, Reply}          sent on as it is to the alias Ref, where its caller waits
     {Pid, Message}        Message sent on to Pid
     {Id, Active, Ref, Reply}, {Id, Active, Pid, Message}
@@ -29,6 +32,11 @@ To Erlang:
     {active, Id, Bool}                             its mode, when no other frame could carry that
     {owner, Id, Pid}                               it has another owner
     {closed, Id}                                   it is gone
+    {context, Bool}                                say (no longer) who opens a socket, and for which name
+    {names, [{Name, [Address]}]}                   all names of the network, in lower case
+    {lineage, Number, [Pid]}                       what are these processes, and what do they descend from?
+    {keep, Key, {Whom, What, When}}                a rule that is to be added again when Python has died
+    {forget, Key}                                  no longer that one
     renamed                                        Python has the name that it was told
     pong                                           the answer to a ping
     {log, Level, Text}                             for the logger
@@ -42,6 +50,7 @@ the same every time; everything here gives bodies without the version byte.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from struct import Struct
 from typing import Any
@@ -73,8 +82,13 @@ __all__ = [
     "build_event",
     "build_raise",
     "build_failure",
+    "build_forget",
     "build_hello",
+    "build_in_play",
+    "build_keep",
+    "build_lineage",
     "build_log",
+    "build_names",
     "build_ok",
     "build_open",
     "build_owner",
@@ -182,7 +196,11 @@ def build_address(address: Sender) -> bytes:
 
 def build_deliver(pid: bytes, messages: list[bytes]) -> bytes:
     """`{deliver, Pid, [Message]}`."""
-    return _TUPLE3 + _tag("deliver") + pid + b"l" + _U32(len(messages)) + b"".join(messages) + b"j"
+    return _TUPLE3 + _tag("deliver") + pid + _list(messages)
+
+
+def _list(bodies: list[bytes]) -> bytes:
+    return b"l" + _U32(len(bodies)) + b"".join(bodies) + b"j"
 
 
 def build_record(socket: bytes, record: Any) -> bytes:
@@ -191,9 +209,10 @@ def build_record(socket: bytes, record: Any) -> bytes:
     return b"h\5" + _tag("ssl_tls") + socket + b"".join(map(encode_body, (kind, version, data)))
 
 
-def build_hello() -> bytes:
+def build_hello(in_play: bool = False) -> bytes:
     atoms = (Atom("atoms"), sorted(ATOMS))
-    return encode_body((Atom("hello"), PROTOCOL, [atoms]))
+    capabilities = [atoms, (Atom("context"), Atom("true"))] if in_play else [atoms]
+    return encode_body((Atom("hello"), PROTOCOL, capabilities))
 
 
 def build_watch(pid: bytes, on: bool) -> bytes:
@@ -219,6 +238,29 @@ def build_owner(ident: int, owner: bytes) -> bytes:
 
 def build_closed(ident: int) -> bytes:
     return _TUPLE2 + _tag("closed") + encode_body(ident)
+
+
+def build_in_play(on: bool) -> bytes:
+    return _TUPLE2 + _tag("context") + _BOOLEANS[on]
+
+
+def build_names(known: Mapping[str, list[str]]) -> bytes:
+    """`{names, [{Name, [Address]}]}`."""
+    names = [(name.encode(), list(map(addresses.build_ip, of))) for name, of in known.items()]
+    return encode_body((Atom("names"), names))
+
+
+def build_lineage(number: int, pids: list[bytes]) -> bytes:
+    """`{lineage, Number, [Pid]}`."""
+    return _TUPLE3 + _tag("lineage") + encode_body(number) + _list(pids)
+
+
+def build_keep(key: int, rule: bytes) -> bytes:
+    return _TUPLE3 + _tag("keep") + encode_body(key) + rule
+
+
+def build_forget(key: int) -> bytes:
+    return _TUPLE2 + _tag("forget") + encode_body(key)
 
 
 def build_log(level: str, text: bytes) -> bytes:

@@ -8,6 +8,9 @@ itself where the record has one; `[]` where it has none. Operations of the sessi
 refused before the operation is called: `{error, {inetpy, bad_request, Text}}`. What fails behind that
 is a bug of ours.
 
+While something is in play, Args of a request that opens is `{context, {Asked, Lineage}, Args}`: see
+`session.interference`.
+
 Fields of the type `Term` are a user's: addresses, options, names. The operation refuses them as
 inet_drv would.
 
@@ -86,6 +89,8 @@ Term = Annotated[Any, _ANYTHING]
 Name = Annotated[Atom, Shape("atom()", lambda term: isinstance(term, Atom))]
 Process = Annotated[Pid, Shape("pid()", lambda term: isinstance(term, Pid))]
 Terms = Annotated[Any, Shape("list()", lambda term: isinstance(term, (list, Charlist)))]
+# Not of the shape of a context.
+Destination = Annotated[Any, Shape("{Address, Port} | map()", lambda t: type(t) is not tuple or len(t) == 2)]
 Binary = Annotated[bytes | memoryview, Shape("binary()", _is_binary)]
 Integer = Annotated[int, Shape("integer()", _is_integer)]
 Size = Annotated[int, Shape("0..2^63-1", _is_size)]
@@ -94,6 +99,15 @@ Mode = Annotated[int, Shape(f"0..{MULTI}", lambda term: type(term) is int and 0 
 Count = Annotated[int, Shape("-32768..32767", lambda term: type(term) is int and term in COUNT_RANGE)]
 Family = Annotated[Atom, _one_of(*FAMILIES)]
 Protocol = Annotated[Atom, _one_of("tcp", "udp")]
+Verb = Annotated[Atom, _one_of("add", "remove", "reset", "rules", "fired", "events")]
+_FITS_VERB: Mapping[str, Callable[[Any], bool]] = {
+    "add": lambda term: type(term) is tuple and len(term) == 4 and type(term[0]) is int,
+    "remove": _is_integer,
+    "reset": lambda term: term == [],
+    "rules": lambda term: term == [],
+    "fired": lambda term: type(term) is int or term == Atom("all"),
+    "events": _is_integer,
+}
 Direction = Annotated[Atom, _one_of("read", "write", "read_write")]
 # In a record: milliseconds that are left, -1 for infinity.
 Timeout = Annotated[int, Shape("{Milliseconds, SentAt} | -1", _is_timeout)]
@@ -125,6 +139,19 @@ class ConnectName(Record):
     options: Term
     preset: Term
     timeout: Timeout
+
+
+class Fault(Record):
+    """The rules of the network that Python plays. `add` takes `{Key, Whom, What, When}`, `remove` and
+    `events` a key, `fired` a key or `all`, `rules` and `reset` nothing (`[]`).
+    """
+
+    verb: Verb
+    argument: Term
+
+    def is_sound(self) -> bool:
+        """The argument is one of the verb."""
+        return _FITS_VERB[self.verb.name](self.argument)
 
 
 class Fdopen(Record):
@@ -190,7 +217,7 @@ class Close(Record):
 class ConnectPeer(Record):
     """gen_udp:connect: the peer of a datagram socket."""
 
-    address: Term
+    address: Destination
 
 
 class ControllingProcess(Record):
@@ -407,6 +434,7 @@ def _table(**records: Any) -> Mapping[str, Operation]:
 SESSION = _table(
     connect=Connect,
     connect_name=ConnectName,
+    fault=Fault,
     fdopen=Fdopen,
     inet=Inet,
     listen=Listen,

@@ -25,6 +25,7 @@ _EVENTS = (
 # notes to the bridge process
 _NOTES = (
     "hello atoms $inet open owner active closed watch unwatch deliver renamed log refused pong "
+    "context names lineage keep forget "
     # to the feeder of a large send
     "more stop "
     "critical warning info debug stream listener datagram"
@@ -37,9 +38,21 @@ _VALUES = (
     "connected connecting listen accepting busy "
     "recv_oct recv_cnt recv_max recv_avg recv_dvi send_oct send_cnt send_max send_avg send_pend"
 )
+# rules of a network in play: whom, what, when
+_RULES = (
+    "bad_rule application "
+    "host peer port local_port proto role direction label owner "
+    "tcp udp unix client listener accepted send recv both "
+    "latency bandwidth slice limit reset slow_close blackhole half_open down refuse loss duplicate corrupt "
+    "reorder truncate error short_read short_write eagain nxdomain resolve_timeout "
+    "ms jitter rate size variation delay bytes then close after_bytes after_ms p gap call errno n "
+    "connect accept bind listen setopt resolve "
+    "when nth probability first periodic for_ms "
+    "key whom what fired all offset"
+)
 
 ATOMS = (
-    frozenset(" ".join((_ANSWERS, _EVENTS, _NOTES, _VALUES)).split())
+    frozenset(" ".join((_ANSWERS, _EVENTS, _NOTES, _VALUES, _RULES)).split())
     | POSIX_NAMES
     | set(HEADERS)
     | {method.decode() for method in METHODS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -40,7 +41,10 @@ class Connecting(Part):
         assert stream.sock is not None
         try:
             stream.sock.connect(address)
-        except BlockingIOError:
+        except BlockingIOError as error:
+            if error.errno == errno.EAGAIN:
+                # The queue of a unix listener is full. inet_drv takes this for a connection.
+                return self._finish()
             stream.move(IN_PROGRESS)
             stream.set_interest(WRITE)
             if self._caller is not None:

@@ -59,7 +59,7 @@ class Receiving(Part):
             return session.answer(ref, build_error("einval"))
         if length > MAX_RECV:
             return session.answer(ref, build_error("enomem"))
-        if self.caller is not None:
+        if self.caller is not None and not self.caller.expire():
             return session.answer(ref, build_error("ealready"))
         self.caller = caller = Waiting(session, stream, ref)
         self.receive(length)

@@ -1,0 +1,72 @@
+"""The network in Python's hands: faults, names, and servers in memory.
+
+    from inetpy.network import latency, nth, reset
+    network.fault(latency(200), host="db.*")
+    network.fault(reset(after_bytes=1000), port=6379, when=nth(2))
+
+network     what users have: `Network`
+file        a network that is described in a file
+faults      the words for faults, and for when they happen
+whom        whom a fault concerns
+rules       a fault, whom it concerns and when it happens; random numbers
+clock       time: real, at a rate, or advanced by hand
+each_call   every error path of a program, once
+places      names, and servers in memory: what a strict network has
+periods     rules that come and go with time
+verbs       what `inetpy_fault` asks of the rules
+lineages    what the owners of sockets are and descend from
+engine      the rules and names of one process, and the sockets that they concern
+calls       faults at a call
+course      one direction of a socket: stages, one behind another
+stages      what faults do to the bytes of a stream
+datagram_stages     what faults do to datagrams
+controlled  what controlled sockets have in common
+streams     a controlled stream
+relay       moves bytes between a controlled stream and its socket
+datagrams   a controlled datagram socket
+listeners   a controlled listener
+resolver    names as the network has them
+requests    rules as terms
+control     the rules, for `inetpy faults`
+servers     servers in memory, and Python's clients
+conn        a connection, as a coroutine reads and writes it
+transport   asyncio transports over sockets of a host
+addresses   addresses of names
+certificates    contexts of TLS
+"""
+
+from .faults import (
+    Fault,
+    When,
+    bandwidth,
+    blackhole,
+    corrupt,
+    down,
+    duplicate,
+    eagain,
+    error,
+    first,
+    half_open,
+    latency,
+    limit,
+    loss,
+    nth,
+    nxdomain,
+    periodic,
+    probability,
+    refuse,
+    reorder,
+    reset,
+    resolve_timeout,
+    short_read,
+    short_write,
+    slice,  # noqa: A004
+    slow_close,
+    truncate,
+)
+
+__all__ = [
+    "Fault", "When", "bandwidth", "blackhole", "corrupt", "down", "duplicate", "eagain", "error", "first",
+    "half_open", "latency", "limit", "loss", "nth", "nxdomain", "periodic", "probability", "refuse",
+    "reorder", "reset", "resolve_timeout", "short_read", "short_write", "slice", "slow_close", "truncate",
+]  # fmt: skip

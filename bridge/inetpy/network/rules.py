@@ -1,0 +1,232 @@
+"""Rules: a fault, whom it concerns, and when it happens.
+
+    Rule      one fault for some sockets; counts how often it acted
+    Rules     all of them, found by port and host
+
+A socket is looked at when something about it becomes known: when it is opened, connected or given to
+another owner, and when rules come and go. No call looks through the rules.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from .faults import FAULTS, Fault, When
+from .whom import Facts, Whom, text_of
+
+__all__ = ["Event", "Rule", "Rules"]
+
+MOST_EVENTS = 10_000  # that a rule remembers
+
+
+class Event(NamedTuple):
+    """A rule has acted. `offset`: bytes or datagrams before it in that direction; None at a call."""
+
+    what: str
+    call: str
+    label: str
+    offset: int | None
+
+
+class Rule:
+    """One fault for some sockets.
+
+    key: its number in the node, or None before it is added.
+    fired: how often it acted. A fault of calls counts calls, one of datagrams datagrams. One that shapes a
+    stream counts the directions of sockets that it has touched; a reset or a refusal counts connections.
+    events: the same, one by one, as far as MOST_EVENTS.
+    on: a periodic rule is off for a part of the time.
+    on_remove: what `remove` calls with the rule.
+    """
+
+    def __init__(
+        self,
+        what: Fault,
+        whom: Whom,
+        when: When | None = None,
+        for_ms: float | None = None,
+    ) -> None:
+        self.key: int | None = None
+        self.what = what
+        self.whom = whom
+        self.when = when
+        self.for_ms = for_ms
+        self.fired = 0
+        self.events: list[Event] = []
+        self.on = True
+        self.seed = ""
+        self.on_remove: Callable[[Rule], None] = lambda _: None
+        self._occasions = 0
+        self._dice: dict[tuple[int, str], random.Random] = {}
+        self._sockets: dict[int, int] = {}  # the numbers of the sockets that it concerns, in their order
+        _check(what, whom)
+        if for_ms is not None and (type(for_ms) not in (int, float) or not 0 <= for_ms < math.inf):
+            raise ValueError(f"for_ms is a time in ms, 0 or more, not {for_ms!r}")
+
+    def __repr__(self) -> str:
+        words = ", ".join(f"{word}={value!r}" for word, value in self.whom.words.items())
+        return f"<Rule {self.what} for {words or 'all sockets'}{f' {self.when}' if self.when else ''}>"
+
+    def __enter__(self) -> Rule:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+    def remove(self) -> None:
+        """Nothing is closed, lost or reordered: what the rule holds back moves on. Twice is as once."""
+        self.on_remove(self)
+
+    @property
+    def word(self) -> str:
+        return self.what.word
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        return self.what.arguments
+
+    def acted(self, call: str, facts: Facts, offset: int | None = None) -> None:
+        self.fired += 1
+        if len(self.events) < MOST_EVENTS:
+            self.events.append(Event(str(self.what), call, facts.label, offset))
+
+    def occasion(self, dice: random.Random | None = None) -> bool:
+        """Whether it happens this time. To be asked once for each time that it could."""
+        if not self.on:
+            return False
+        match self.when:
+            case When(word="nth", numbers=(least, most)):
+                self._occasions += 1
+                return least <= self._occasions <= most
+            case When(word="first", numbers=(count,)):
+                self._occasions += 1
+                return self._occasions <= count
+            case When(word="probability", numbers=(share,)):
+                return (dice or _dice(f"{self.seed}|{self._next()}")).random() < share
+        return True
+
+    def _next(self) -> int:
+        self._occasions += 1
+        return self._occasions
+
+    def dice(self, facts: Facts, direction: str) -> random.Random:
+        """Random numbers of this rule for one direction of one socket.
+
+        The same in each run with the same seed. Other rules, and sockets that this rule does not
+        concern, have no bearing.
+        """
+        ordinal = self._sockets.setdefault(facts.number, len(self._sockets) + 1)
+        dice = _dice(f"{self.seed}|{ordinal}|{direction}")
+        if self.when is None or self.when.word != "periodic":
+            return dice
+        return self._dice.setdefault((ordinal, direction), dice)  # it asks in each period, and goes on
+
+
+def _dice(seed: str) -> random.Random:
+    return random.Random(seed)  # noqa: S311  to be the same again is what they are for
+
+
+def _check(what: Fault, whom: Whom) -> None:
+    """Raises ValueError for a fault that cannot happen to those sockets."""
+    kinds = FAULTS[what.word].kinds
+    proto = whom.words.get("proto")
+    if proto is not None:
+        proto = text_of(proto)
+        if proto == "tcp" and "stream" not in kinds and "datagram" in kinds:
+            raise ValueError(
+                f"{what.word} is for datagrams: {_WHY_NOT_STREAMS.get(what.word, 'TCP has none')}"
+            )
+        if proto == "udp" and "datagram" not in kinds and "stream" in kinds:
+            raise ValueError(f"{what.word} is for streams: UDP has no connection")
+    role = whom.words.get("role")
+    if role is not None and kinds == {"datagram"}:
+        raise ValueError(f"{what.word} is for datagrams, whose sockets have no role")
+    if kinds == {"resolve"} or what.arguments.get("call") == "resolve":
+        others = sorted(set(whom.words) - {"host", "owner"})
+        if others:
+            raise ValueError(
+                f"a name is looked up for a host and an owner: there is no {others[0]!r} of it yet"
+            )
+
+
+_WHY_NOT_STREAMS = {
+    "loss": "on a stream a lost packet is sent again, and shows as latency",
+    "reorder": "a stream has an order",
+    "duplicate": "a stream has every byte once",
+    "corrupt": "TCP drops what is corrupt and sends it again",
+    "truncate": "a stream has no packets",
+}
+
+
+class Rules:
+    """All rules of a network, in the order in which they were added."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self._rules: dict[Rule, int] = {}
+        self._numbers = itertools.count(1)
+        self._equal: Counter[str] = Counter()  # how many rules there are of each text
+        self._by_port: dict[int, dict[Rule, None]] = {}
+        self._by_host: dict[str, dict[Rule, None]] = {}
+        self._others: dict[Rule, None] = {}
+        self._of_owners = 0
+
+    def __iter__(self) -> Iterator[Rule]:
+        return iter(list(self._rules))
+
+    def __len__(self) -> int:
+        return len(self._rules)
+
+    def __contains__(self, rule: Rule) -> bool:
+        return rule in self._rules
+
+    @property
+    def want_owner(self) -> bool:
+        """Whether one of them is for an owner."""
+        return self._of_owners > 0
+
+    def add(self, rule: Rule) -> None:
+        """Its random numbers depend on the seed, on itself, and on equal rules before it."""
+        text = repr(rule)
+        rule.seed = f"{self.seed}|{text}|{self._equal[text]}"
+        self._equal[text] += 1
+        self._rules[rule] = next(self._numbers)
+        self._place(rule)[rule] = None
+        self._of_owners += rule.whom.wants_owner
+
+    def remove(self, rule: Rule) -> None:
+        text = repr(rule)
+        self._equal[text] -= 1
+        if not self._equal[text]:
+            del self._equal[text]
+        del self._rules[rule]
+        del self._place(rule)[rule]
+        self._of_owners -= rule.whom.wants_owner
+
+    def _place(self, rule: Rule) -> dict[Rule, None]:
+        port, host = rule.whom.exact_port, rule.whom.exact_host
+        if port is not None:
+            return self._by_port.setdefault(port, {})
+        if host is not None:
+            return self._by_host.setdefault(host, {})
+        return self._others
+
+    def concerning(self, facts: Facts) -> list[Rule]:
+        """The rules that concern a socket, or may when more of it is known. In order."""
+        places: list[Iterable[Rule]] = [self._others]
+        places += _places(self._by_port, facts.port)
+        places += _places(self._by_host, facts.host)
+        found = [rule for place in places for rule in place if rule.whom.may_fit(facts)]
+        found.sort(key=self._rules.__getitem__)
+        return found
+
+
+def _places(index: Mapping[Any, Iterable[Rule]], known: object) -> list[Iterable[Rule]]:
+    if known is None:
+        return list(index.values())
+    return [index[known]] if known in index else []

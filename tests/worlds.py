@@ -1,0 +1,164 @@
+"""Sockets of the kernel and in memory, for tests that compare them."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import select
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from socket import AF_INET, AF_UNIX, SOCK_STREAM
+from typing import Any
+
+from inetpy.host.api import ERROR, HANGUP, READ, WRITE
+from inetpy.host.memory import MemoryHost
+from inetpy.host.memory_rules import SystemRules
+from inetpy.host.memory_sockets import MemoryDatagram, MemoryNetwork
+
+LOOPBACK = ("127.0.0.1", 0)
+
+
+class About:
+    """A number that is equal to its half and its double."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __repr__(self) -> str:
+        return f"about {self.number}"
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, About) and self.number <= 2 * other.number and other.number <= 2 * self.number
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class World:
+    """Opens sockets, and notes what comes of their methods."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = str(folder / "socket")
+        self.seen: list[object] = []
+        self.sockets: list[Any] = []
+
+    def note(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """The result goes into the notes; of an error its name."""
+        try:
+            result = function(*arguments)
+        except OSError as error:
+            self.seen.append((function.__name__, errno.errorcode[error.errno or 0]))
+            return None
+        plain = isinstance(result, (int, bytes, type(None)))
+        self.seen.append((function.__name__, result if plain else type(result).__name__))
+        return result
+
+    def open(self, family: int = AF_INET, kind: int = SOCK_STREAM) -> Any:
+        sock = self._open(family, kind)
+        self.sockets.append(sock)
+        return sock
+
+    def listener(self, backlog: int = 5) -> Any:
+        sock = self.open()
+        sock.bind(LOOPBACK)
+        sock.listen(backlog)
+        return sock
+
+    def pair(self) -> tuple[Any, Any]:
+        """A connection."""
+        listener, client = self.listener(), self.open()
+        self.note(client.connect, listener.getsockname())
+        self.wait(client, WRITE)
+        self.wait(listener, READ)
+        return client, self.accept(listener)
+
+    def path_pair(self) -> tuple[Any, Any]:
+        """A connection of unix sockets."""
+        listener, client = self.open(AF_UNIX), self.open(AF_UNIX)
+        listener.bind(self.path)
+        listener.listen(1)
+        client.connect(self.path)
+        return client, self.accept(listener)
+
+    def note_plain(self, function: Callable[[], object]) -> None:
+        """The result, whatever it is; of an error its name."""
+        try:
+            self.seen.append(function())
+        except OSError as error:
+            self.seen.append(errno.errorcode[error.errno or 0])
+
+    def accept(self, listener: Any) -> Any:
+        server, _ = listener.accept()
+        server.setblocking(False)
+        self.sockets.append(server)
+        return server
+
+    def about(self, number: int) -> None:
+        """Notes a number that may be half or twice as large."""
+        self.seen.append(About(number))
+
+    def ready(self, sock: Any, milliseconds: int) -> int:
+        """What `sock` is ready for, at the latest after that time."""
+        raise NotImplementedError
+
+    def wait(self, sock: Any, events: int) -> None:
+        """Until `sock` is ready for one of `events`. Notes all that it is ready for then."""
+        self.seen.append(("ready", self._wait(sock, events) & (READ | WRITE | ERROR | HANGUP)))
+
+    def _open(self, family: int, kind: int) -> Any:
+        raise NotImplementedError
+
+    def _wait(self, sock: Any, events: int) -> int:
+        raise NotImplementedError
+
+    def disconnect(self, sock: Any) -> None:
+        """Takes the peer of a datagram socket away."""
+        raise NotImplementedError
+
+
+class Kernel(World):
+    def disconnect(self, sock: Any) -> None:
+        ctypes.CDLL(None).connect(sock.fileno(), b"\0" * 16, 16)
+
+    def _open(self, family: int, kind: int) -> Any:
+        return socket.socket(family, kind | socket.SOCK_NONBLOCK)
+
+    def ready(self, sock: Any, milliseconds: int) -> int:
+        poll = select.poll()
+        poll.register(sock, READ | WRITE)
+        return dict(poll.poll(milliseconds)).get(sock.fileno(), 0)
+
+    def _wait(self, sock: Any, events: int) -> int:
+        poll = select.poll()
+        poll.register(sock, events)
+        assert poll.poll(5000)
+        poll.modify(sock, READ | WRITE)
+        return poll.poll(0)[0][1]
+
+
+class Memory(World):
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.network = MemoryHost().network
+
+    def disconnect(self, sock: Any) -> None:
+        assert isinstance(sock, MemoryDatagram)
+        sock.disconnect()
+
+    def _open(self, family: int, kind: int) -> Any:
+        return self.network.socket(family, kind)
+
+    def ready(self, sock: Any, _milliseconds: int) -> int:
+        return sock.ready  # type: ignore[no-any-return]
+
+    def _wait(self, sock: Any, events: int) -> int:
+        assert sock.ready & (events | ERROR | HANGUP)
+        return sock.ready  # type: ignore[no-any-return]
+
+
+class MemoryOnThisHost(Memory):
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.network = MemoryNetwork(lambda _: None, rules=SystemRules())
