@@ -227,10 +227,7 @@ def _remove(engine: Engine, request: dict[str, Any]) -> bool:
 
 
 def _reset(engine: Engine, _request: dict[str, Any]) -> int:
-    rules = list(engine.rules)
-    for rule in rules:
-        engine.end(rule)
-    return len(rules)
+    return engine.end_all()
 
 
 _VERBS: dict[str, Callable[[Engine, dict[str, Any]], Any]] = {

@@ -152,6 +152,13 @@ class Engine:
         if key is not None and key > 0:
             self._forget(key)
 
+    def end_all(self) -> int:
+        """How many rules there were."""
+        rules = list(self.rules)
+        for rule in rules:
+            self.end(rule)
+        return len(rules)
+
     def _forget(self, key: int) -> None:
         if self.session is not None:
             self.session.link.forget(key)

@@ -144,12 +144,7 @@ class Network:
 
     def heal(self) -> None:
         """Removes all rules, also those of Erlang and of `inetpy faults`. Names and servers stay."""
-
-        def heal() -> None:
-            for rule in self.engine.rules:
-                self.engine.end(rule)
-
-        self._do(heal)
+        self._do(self.engine.end_all)
 
     def refuse(self, host: str, port: int | None = None) -> Rule:
         """Nobody is there: connecting is refused. Without a port: at all ports of the host.
