@@ -10,7 +10,7 @@ ERL_HEADERS  := $(wildcard erl/src/*.hrl)
 TOOL_SOURCES := $(wildcard erl/tools/*.erl)
 TEST_SOURCES := $(wildcard erl/test/*.erl)
 
-.PHONY: build demo test test-apps test-network test-packaging test-otp28 test-python fuzz lint bench bench-codec crosscheck dialyzer xref format clean
+.PHONY: build demo test test-apps test-docker test-network test-packaging test-testing test-otp28 test-python fuzz lint bench bench-codec crosscheck dialyzer xref format clean
 
 build: $(VENV)/.tools erl/ebin/inetpy.app erl/tools/ebin/.built
 
@@ -39,18 +39,29 @@ test-python: $(VENV)/.test build erl/test/ebin/.built
 	@echo "== tests in pure Python =="
 	@INETPY_PURE=1 $(PY) -m pytest $(addprefix --ignore=tests/,$(NO_CODEC)) -k '$(NOT_PURE)'
 
-NOT_PURE := not test_whole_node and not test_two_bridges and not fault_SUITE and not hostile_SUITE and not failure_SUITE and not link_SUITE and not install_SUITE and not bridges_SUITE and not otp_SUITE and not test_otp_on_whole_node and not test_node_goes_down and not xc_accept and not xc_address and not xc_bulk and not xc_close and not xc_connect and not xc_families and not xc_inet and not xc_listen and not xc_local and not xc_multicast and not xc_owner and not xc_sendfile and not xc_udpopts
-NO_CODEC := test_bugs.py test_command.py test_crosscheck.py test_docs.py test_doctor.py unit/test_reference_pages.py unit/test_troubleshooting.py beam/test_ip_text_beam.py beam/test_packet_beam.py test_demo.py test_memory_node.py $(addprefix unit/test_,$(addsuffix .py,controlled_sockets each_call fault_words memory_random memory_sockets network_clock rules_random servers untouched))
+NOT_PURE := not test_whole_node and not test_two_bridges and not fault_SUITE and not hostile_SUITE and not failure_SUITE and not link_SUITE and not install_SUITE and not bridges_SUITE and not otp_SUITE and not inet_SUITE and not tcp_SUITE and not trace_SUITE and not udp_SUITE and not test_otp_on_whole_node and not test_node_goes_down and not xc_accept and not xc_address and not xc_bulk and not xc_close and not xc_connect and not xc_families and not xc_inet and not xc_listen and not xc_local and not xc_multicast and not xc_owner and not xc_sendfile and not xc_udpopts
+NO_CODEC := test_bugs.py test_compare_bench.py test_serve.py test_command.py test_crosscheck.py test_docs.py test_doctor.py unit/test_reference_pages.py unit/test_troubleshooting.py beam/test_ip_text_beam.py beam/test_packet_beam.py test_demo.py test_memory_node.py $(addprefix unit/test_,$(addsuffix .py,controlled_sockets each_call fault_schedules fault_words memory_random memory_sockets network_anywhere network_clock network_names network_report poller rules_random scenes serve_words servers testing_node trace untouched))
 
 # A fault is equal to the real event, and what else takes long about the network in Python's hands. Root: the tests make
 # networks of their own.
 test-network: $(VENV)/.test build erl/test/ebin/.built
+	@scripts/debian.sh network
 	@$(PY) -m pip install --quiet --disable-pip-version-check --group test --group network-tests
 	@$(PY) -m pytest tests/network
+
+# docker-compose.yml on a Docker engine of the tests' own, without a registry. Skipped where no engine can run.
+test-docker: $(VENV)/.test build
+	@[ "$$(id -u)" -ne 0 ] || scripts/debian.sh docker
+	@$(PY) -m pytest -v -s tests/docker
 
 # inetpy in projects of others: rebar3, Mix, releases, wheels. Each test begins in an empty folder.
 test-packaging: $(VENV)/.test build
 	@$(PY) -m pytest tests/packaging
+
+# inetpy in tests of others: pytest and its fixtures, Common Test, EUnit and ExUnit.
+test-testing: $(VENV)/.test build
+	@$(PY) -m pip install --quiet --disable-pip-version-check --group test --group testing-tests
+	@$(PY) -m pytest tests/testing
 
 # Sends a million mutated frames to a bridge. SEED=N repeats a run.
 fuzz: build
@@ -71,7 +82,7 @@ xref: erl/ebin/inetpy.app erl/tools/ebin/.built
 _build/otp.plt:
 	@echo "== dialyzer: learning the types of OTP (once) =="
 	@mkdir -p _build
-	@dialyzer --build_plt --quiet --output_plt $@ --apps erts kernel stdlib crypto
+	@dialyzer --build_plt --quiet --output_plt $@ --apps erts kernel stdlib crypto common_test
 
 dialyzer: _build/otp.plt erl/ebin/inetpy.app erl/tools/ebin/.built
 	@echo "== dialyzer =="
@@ -86,7 +97,7 @@ bench-codec: $(VENV)/.test
 	@$(PY) tests/bench_codec.py
 
 crosscheck: build erl/test/ebin/.built
-	@$(VENV)/bin/inetpy crosscheck --backends inetpy,node,node_by_address,memory --html _build/crosscheck.html
+	@$(VENV)/bin/inetpy crosscheck --backends inetpy,node,node_by_address,memory,serve --html _build/crosscheck.html
 	@echo "== without the fast paths =="
 	@INETPY_FAST=0 $(VENV)/bin/inetpy crosscheck --backends inetpy
 

@@ -11,11 +11,12 @@ defmodule Inetpy.MixProject do
       app: :inetpy,
       version: to_string(@facts[:vsn]),
       description: to_string(@facts[:description]),
-      language: :erlang,
-      compilers: [:erlang, :app],
+      compilers: [:erlang, :elixir, :app],
       erlc_paths: ["erl/src"],
       erlc_include_path: "erl/src",
       erlc_options: [:debug_info],
+      # Inetpy.Case, for ExUnit.
+      elixirc_paths: ["elixir"],
       deps: []
     ]
   end

@@ -14,7 +14,7 @@ from setuptools.command.build_py import build_py
 
 TOP = Path(__file__).parent
 
-# Patterns of the Erlang files, and their folder in inetpy/_erlang. inetpy/tools/beams.py compiles them.
+# Patterns of the Erlang files, and their folder in inetpy/_erlang. inetpy/beams.py compiles them.
 ERLANG = {
     "erl/src/*.erl": "src",
     "erl/src/*.hrl": "src",

@@ -17,7 +17,7 @@ import retry
 from rich.console import Console
 from rich.table import Table
 
-from inetpy.tools.beams import NotBuiltError, folder as beams_folder
+from inetpy.beams import NotBuiltError, folder as beams_folder
 from inetpy.tools.report import emulator, follow
 
 SIZE = 64 * 1024 * 1024

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing: debian.sh build | test | apps.
+# Installs the Debian packages that are missing: debian.sh build | test | network | apps | docker.
 #
 # Nothing is installed if the programs are there, whatever their source.
 set -euo pipefail
@@ -7,32 +7,33 @@ set -euo pipefail
 # program=package
 build=(erl=erlang-base erlc=erlang-base escript=erlang-base gcc=gcc)
 test=(dialyzer=erlang-dialyzer ct_run=erlang-common-test elixir=elixir rebar3=rebar3 git=git ip=iproute2 openssl=openssl)
+network=(tshark=tshark)
 apps=(
     /usr/lib/rabbitmq/bin/rabbitmq-server=rabbitmq-server yaws=yaws curl=curl wrk=wrk
     ejabberdctl=ejabberd
+)
+docker=(
+    docker=docker.io dockerd=docker.io docker-compose=docker-compose mmdebstrap=mmdebstrap ip=iproute2
 )
 # Erlang applications without a program
 build_applications=(crypto)
 test_applications=(tools common_test runtime_tools public_key ssl inets ssh ftp mnesia)
 
+programs=("${build[@]}")
+applications=("${build_applications[@]}")
+case "${1:-build}" in
+    test) programs+=("${test[@]}") applications+=("${test_applications[@]}") ;;
+    apps) programs+=("${apps[@]}") ;;
+    network) programs+=("${network[@]}") ;;
+    docker) programs+=("${docker[@]}") ;;
+esac
+
 missing=()
 add_missing() { case " ${missing[*]-} " in *" $1 "*) ;; *) missing+=("$1") ;; esac; }
 
-for entry in "${build[@]}"; do
+for entry in "${programs[@]}"; do
     command -v "${entry%%=*}" >/dev/null || add_missing "${entry##*=}"
 done
-applications=("${build_applications[@]}")
-if [ "${1:-build}" = apps ]; then
-    for entry in "${apps[@]}"; do
-        command -v "${entry%%=*}" >/dev/null || add_missing "${entry##*=}"
-    done
-fi
-if [ "${1:-build}" = test ]; then
-    for entry in "${test[@]}"; do
-        command -v "${entry%%=*}" >/dev/null || add_missing "${entry##*=}"
-    done
-    applications+=("${test_applications[@]}")
-fi
 if command -v erl >/dev/null; then
     for application in "${applications[@]}"; do
         erl -noshell -eval 'halt(case code:lib_dir('"$application"') of {error, _} -> 1; _ -> 0 end).' \

@@ -15,6 +15,9 @@ modules() ->
         {inetpy_udp, fun(_) -> false end},
         {inetpy_happy_tcp, fun(_) -> false end},
         {inetpy_fault, fun(_) -> true end},
+        {inetpy_network, fun(Name) -> lists:member(Name, [load, unload]) end},
+        {inetpy_cth, fun(_) -> false end},
+        {inetpy_eunit, fun(_) -> true end},
         {inetpy_inet, fun(Name) -> not lists:member(Name, [getaddrs_tm, getaddr_tm]) end}
     ].
 
@@ -43,7 +46,7 @@ read(Source, {Module, IsPublic}) ->
         functions => [function(Spec, IsPublic, Lines) || Spec <- Specs]
     }.
 
-has_functions(Module) -> lists:member(Module, [inetpy, inetpy_fault, inetpy_inet]).
+has_functions(Module) -> lists:member(Module, [inetpy, inetpy_fault, inetpy_network, inetpy_eunit, inetpy_inet]).
 
 function({Line, {Name, Arity}, Form}, IsPublic, Lines) ->
     Text =

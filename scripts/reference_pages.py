@@ -9,14 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from inetpy import Network, codec, network
+from inetpy import Network, codec, network, testing
 from inetpy.codec import terms
 from inetpy.codec.etf import PURE
 from inetpy.network.clock import ClockControl
 from inetpy.network.each_call import Run
 from inetpy.network.faults import Fault, When
+from inetpy.network.remote import RemoteConn
 from inetpy.network.rules import Event, Rule
 from inetpy.network.servers import Conn, Servers
+from inetpy.network.trace import Leak, Trace, Transferred
+from inetpy.trace.events import Call, Owner, Peer
 
 TOP = Path(__file__).parent.parent
 
@@ -26,7 +29,8 @@ This page is written by `scripts/reference_pages.py` from the sources; a test co
 `h(inetpy)` and `h(inetpy, install)` print the same, with the beams of `inetpy ebin`. Beams that rebar3 or Mix
 has compiled have no help.
 
-Users call `inetpy`, `inetpy_fault` and `inetpy_inet`. The other modules are values of the options
+Users call `inetpy`, `inetpy_fault`, `inetpy_network`, `inetpy_eunit` and `inetpy_inet`. `inetpy_cth` is a
+hook for Common Test ([testing-erlang.md](testing-erlang.md)). The other modules are values of the options
 `tcp_module` and `udp_module` ([plugging-in.md](plugging-in.md)).
 
 """
@@ -34,7 +38,8 @@ Users call `inetpy`, `inetpy_fault` and `inetpy_inet`. The other modules are val
 PYTHON_HEAD = """# Python classes and functions
 
 This page is written by `scripts/reference_pages.py` from docstrings; a test compares the two. The public
-names are those of `inetpy.codec` and of `inetpy.network`, and `inetpy.Atom` and `inetpy.Network`.
+names are those of `inetpy.codec`, of `inetpy.network` and of `inetpy.testing`, and `inetpy.Atom` and
+`inetpy.Network`.
 
 # Terms
 
@@ -50,8 +55,18 @@ The words of `inetpy.network`, and the classes of what a network gives. [faults.
 
 """
 
+TESTING_HEAD = """
+# Tests
+
+The names of `inetpy.testing`. [testing-pytest.md](testing-pytest.md) has examples.
+
+"""
+
 # What a network gives to its user, who makes none of them.
-NETWORK_CLASSES = (Network, Fault, When, Rule, Event, Run, ClockControl, Servers, Conn)
+NETWORK_CLASSES = (
+    Network, Fault, When, Rule, Event, Run, ClockControl, Servers, Conn, RemoteConn, Trace, Call, Peer, Owner,
+    Transferred, Leak,
+)  # fmt: skip
 
 
 def erlang_page() -> str:
@@ -65,7 +80,9 @@ def python_page() -> str:
     pure = {function.__name__: function for function in PURE} | terms.PURE
     public = {name: pure.get(name, getattr(codec, name)) for name in codec.__all__}
     words = {name: getattr(network, name) for name in network.__all__}
-    return PYTHON_HEAD + _sections(public) + NETWORK_HEAD + _sections(words | _named(NETWORK_CLASSES))
+    tests = {name: getattr(testing, name) for name in testing.__all__ if name not in public}
+    of_network = NETWORK_HEAD + _sections(words | _named(NETWORK_CLASSES))
+    return PYTHON_HEAD + _sections(public) + of_network + TESTING_HEAD + _sections(tests)
 
 
 def _named(things: tuple[type, ...]) -> dict[str, Any]:
@@ -93,6 +110,7 @@ def _signature(thing: Any) -> str:
     if thing in NETWORK_CLASSES:
         return ""
     shown = str(inspect.signature(thing))
+    shown = re.sub(r"ForwardRef\('([^']*)'\)", r"\1", shown)  # of a named tuple
     return re.sub(r"(: |-> )'([^']*)'", r"\1\2", shown).removesuffix(" -> None")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import os
 import re
@@ -32,13 +33,20 @@ def screen() -> str:
     return done.stdout[done.stdout.index("beside inet") :]
 
 
-def picture() -> str:
-    console = Console(record=True, width=WIDTH, file=io.StringIO())
-    console.print(f"$ {' '.join(COMMAND)}", highlight=False)
-    console.print(Text.from_ansi(screen()))
-    svg = console.export_svg(title="inetpy crosscheck", unique_id="crosscheck")
+def drawn(command: list[str], shown: str, name: str, width: int) -> str:
+    """A picture, as SVG, of a terminal in which a command was typed. `name` is that of the picture."""
+    console = Console(record=True, width=width, file=io.StringIO())
+    console.print(f"$ {' '.join(command)}", highlight=False)
+    console.print(Text.from_ansi(shown))
+    svg = console.export_svg(title=" ".join(command[:2]), unique_id=name)
     return re.sub(r"\s*@font-face \{.*?\n    \}", "", svg, flags=re.DOTALL)  # fonts from the network
 
 
+def text_of(picture: Path) -> str:
+    """What a picture says, without blanks."""
+    tags = r"<style>.*?</style>|<[^>]*>"
+    return "".join(html.unescape(re.sub(tags, "", picture.read_text(), flags=re.DOTALL)).split())
+
+
 if __name__ == "__main__":
-    PICTURE.write_text(picture())
+    PICTURE.write_text(drawn(COMMAND, screen(), "crosscheck", WIDTH))

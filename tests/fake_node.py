@@ -13,6 +13,7 @@ from typing import Any
 from in_process import BRIDGE, NODE, OUT, OWNER
 from inetpy.codec.etf import decode, encode
 from inetpy.codec.terms import Atom, Pid, Ref
+from inetpy.host.linux import LinuxHost
 from inetpy.links.connection import Connection
 from inetpy.session.session import Session
 from inetpy.wire.framing import FrameReader
@@ -44,7 +45,9 @@ class FakeNode:
         self._asked = 0
         self.heard: list[Any] = []
         self._unread: list[Any] = []
-        self.connection = Connection(self.loop, source, sink, lambda: None, self.failures.append, fast=fast)
+        self.connection = Connection(
+            LinuxHost(self.loop), source, sink, lambda: None, self.failures.append, fast=fast
+        )
         self.connection.begin()
         capabilities = [(Atom("otp_release"), 25), (Atom("buffer"), 1460)]
         self.say((Atom("hello"), 1, capabilities, BRIDGE, OUT))

@@ -47,6 +47,7 @@ class Recorder:
         self.lineages: dict[int, list[bytes]] = {}
         self.kept: dict[int, bytes] = {}
         self.forgotten: list[int] = []
+        self.said: list[bytes] = []  # to the agent
         self.faults: list[str] = []
         self.renames = self.pongs = self.frames_acknowledged = 0
 
@@ -128,6 +129,9 @@ class Recorder:
         self.forgotten.append(key)
         self.kept.pop(key, None)
 
+    def agent(self, payload: bytes) -> None:
+        self.said.append(payload)
+
     # --- what concerns the node ---
 
     def renamed(self) -> None:
@@ -202,9 +206,9 @@ class NetworkRecorder:
     def aged(self, milliseconds: int) -> float:
         return milliseconds
 
-    def request(self, verb: str, argument: Any) -> bytes:
+    def request(self, verb: str, argument: Any, answer: Callable[[bytes], None]) -> None:
         self.requests.append((verb, argument))
-        return OK
+        answer(OK)
 
     def on_lineage(self, number: int, answers: list[tuple[Pid, tuple[Any, ...]]]) -> None:
         self.lineages[number] = answers

@@ -24,6 +24,8 @@ from inetpy.codec.etf import encode
 from inetpy.codec.terms import Atom, Pid, Ref
 from inetpy.host.linux import LinuxHost
 from inetpy.host.memory_sockets import MemorySocket
+from inetpy.network.engine import Engine
+from inetpy.network.network import Network
 from inetpy.operations.dispatch import Dispatcher
 from inetpy.session.session import Session
 from recorder import NetworkRecorder, Recorder
@@ -113,7 +115,7 @@ class Real:
         self.loop = asyncio.new_event_loop()
         self.link = Recorder(has_fast_paths=True)
         self.link.is_idle = self.link.has_pipe = True
-        self.host = LinuxHost(self.loop, self._count)
+        self.host = LinuxHost(self.loop, [self._count])
         self.looks = 0
         able: list[object] = [
             (Atom("otp_release"), 25),
@@ -838,6 +840,22 @@ def rules(linked: Linked) -> None:
     linked.ask("fault", 0, (Atom("remove"), 1))
     linked.settle()
     linked.ask("close", ident, [])
+
+
+@scene(Linked)
+def traced(linked: Linked) -> None:
+    """A trace is on: it changes nothing of what follows on a bug."""
+    trace = Network(Engine(linked.connection.host, 1)).trace
+    trace._engine.attach(linked.session)
+    trace.start()
+    ident, peer = linked.connected()
+    peer.send(b"hello")
+    linked.ask("recv", ident, (5, -1))
+    linked.ask("send", ident, b"hello")
+    linked.settle()
+    linked.ask("close", ident, [])
+    trace.stop()
+    assert trace.failure is None
 
 
 @scene(Linked)

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from conftest import EBIN, TOP
-from inetpy import cli
-from inetpy.tools import beams
+from inetpy import beams, cli
 
 CALLS_CRYPTO = "-module(more).\n-export([hash/1]).\nhash(Data) -> crypto:hash(sha256, Data).\n"
+CALLS_CT = "-module(more).\n-export([log/1]).\nlog(Data) -> ct:log(Data).\n"  # as the hook may, and it alone
 
 
 def xref(ebin: Path) -> subprocess.CompletedProcess[str]:
@@ -34,13 +34,17 @@ def test_calls_no_other_application() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_a_call_of_another_application_is_seen(ebin: Path) -> None:
+@pytest.mark.parametrize(
+    ("program", "call"),
+    [(CALLS_CRYPTO, "{{more,hash,1},{crypto,hash,2}}"), (CALLS_CT, "{{more,log,1},{ct,log,1}}")],
+)
+def test_a_call_of_another_application_is_seen(ebin: Path, program: str, call: str) -> None:
     source = ebin / "more.erl"
-    source.write_text(CALLS_CRYPTO)
+    source.write_text(program)
     subprocess.run(["erlc", "+debug_info", "-o", str(ebin), str(source)], check=True)
     done = xref(ebin)
     assert done.returncode == 1
-    assert "{{more,hash,1},{crypto,hash,2}}" in done.stdout
+    assert call in done.stdout
 
 
 def test_has_no_tools() -> None:

@@ -66,7 +66,11 @@ NOT_RAISING = {
     (listener.Listener, "tell_closed"), (FrameLink, "_tell_modes"),
     # They come before the first request, or behind the last.
     (Session, "__init__"), (FastPaths, "__init__"), (FastPaths, "close"),
-    (FrameLink, "__init__"), (FrameLink, "hello"), (FrameLink, "refused"),
+    (FrameLink, "__init__"), (FrameLink, "hello"), (FrameLink, "refused"), (Session, "end"),
+    # The start and the end of a trace call it, and no request.
+    (FastPaths, "step_aside"),
+    # Only `inetpy.testing` calls it.
+    (FrameLink, "agent"),
 }  # fmt: skip
 
 

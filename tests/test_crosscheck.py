@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from conftest import EBIN, TOP
 from inetpy import cli
 from inetpy.tools.crosscheck import Options, run
+from inetpy.tools.examples import EXAMPLES
 
 # `node` and `inetpy` agree with inet in the first scenario. In the second they must differ.
 MINE = """
@@ -272,14 +274,14 @@ def test_help_has_examples() -> None:
     """Every verb has examples, and each example is a valid command."""
     parser = cli._parser()
     assert "examples:" in parser.format_help()
-    for verb, pairs in cli.EXAMPLES.items():
+    for verb, pairs in EXAMPLES.items():
         done = subprocess.run(
             [sys.executable, "-m", "inetpy", verb, "--help"], check=True, capture_output=True, text=True
         )
         for command, purpose in pairs:
             assert command in done.stdout
             assert purpose in done.stdout
-            words = shlex.split(command.partition(">")[0])
+            words = shlex.split(re.split("[>|]", command)[0])
             if words[0] == "inetpy":
                 assert parser.parse_args(words[1:])
 

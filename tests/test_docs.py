@@ -8,7 +8,6 @@ indented block, which may need the network, have to exist.
 
 from __future__ import annotations
 
-import html
 import os
 import re
 import shlex
@@ -20,6 +19,7 @@ import pytest
 
 from conftest import EBIN, TEST_EBIN, TOP, erl
 from inetpy import cli
+from inetpy.tools.examples import EXAMPLES
 
 sys.path.insert(0, str(TOP / "scripts"))
 import screen
@@ -58,7 +58,9 @@ def test_languages(page: str) -> None:
 
 
 FILE = re.compile(r"# (\w+\.py)\n")
-OTHERS = {"faults.md"}  # whose Python is tested in test_faults_page.py
+FIRST = {"testing.md"}  # which is tested in tests/testing/test_first_tests.py
+OTHERS = {"faults.md"} | FIRST  # whose Python is tested in test_faults_page.py
+TESTS = {"testing-erlang.md"} | FIRST  # whose Elixir is tested in tests/testing/test_testing_page.py
 
 
 def programs(page: str) -> list[str]:
@@ -83,7 +85,7 @@ def modules(page: str, folder: Path) -> list[Path]:
     return found
 
 
-@pytest.mark.parametrize("page", pages_with("erlang"))
+@pytest.mark.parametrize("page", [page for page in pages_with("erlang") if page not in FIRST])
 def test_erlang(page: str, tmp_path: Path) -> None:
     files(page, tmp_path)
     for file in modules(page, tmp_path):
@@ -98,7 +100,7 @@ def test_erlang(page: str, tmp_path: Path) -> None:
     assert not re.search(r"exception|syntax error|illegal|is unbound", done.stdout), done.stdout
 
 
-@pytest.mark.parametrize("page", pages_with("elixir"))
+@pytest.mark.parametrize("page", [page for page in pages_with("elixir") if page not in TESTS])
 def test_elixir(page: str, tmp_path: Path) -> None:
     """Parts of mix.exs and config.exs have to be Elixir; tests/packaging/test_dependency_mix.py uses them."""
     for text in blocks(page, "elixir"):
@@ -161,17 +163,14 @@ def test_commands_are_listed() -> None:
     inner = {"test-python", "dialyzer", "xref"}
     for target in set(phony[1].split()) - inner:
         assert f"`make {target}" in page, target
-    for verb in cli.EXAMPLES:
+    for verb in EXAMPLES:
         assert f"`inetpy {verb}" in page, verb
 
 
 def test_picture() -> None:
     """docs/crosscheck.svg shows what `inetpy crosscheck` prints; scripts/screen.py writes it."""
-    svg = html.unescape(
-        re.sub(r"<style>.*?</style>|<[^>]*>", "", screen.PICTURE.read_text(), flags=re.DOTALL)
-    )
     printed = re.sub(r"\x1b\[[\d;]*m", "", screen.screen())
-    assert "".join(printed.split()) in "".join(svg.split())
+    assert "".join(printed.split()) in screen.text_of(screen.PICTURE)
 
 
 def test_scenario_count() -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from conftest import EBIN
-from inetpy import __version__
-from inetpy.tools import beams, doctor
+from inetpy import __version__, beams
+from inetpy.tools import doctor
 from inetpy.tools.doctor import Finding
 
 Findings = dict[str, Finding]

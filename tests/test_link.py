@@ -35,6 +35,9 @@ class Always:
 
     in_batch = True
 
+    def __init__(self) -> None:
+        self.after_batch: list[object] = []
+
     def soon(self, _callback: object) -> None:
         raise AssertionError("the flush comes by itself")
 

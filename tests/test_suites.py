@@ -23,6 +23,7 @@ SUITES = {
     "inetpy_install_SUITE": "the whole node on Python sockets, and back",
     "inetpy_bridges_SUITE": "several Python processes share the sockets",
     "inetpy_fault_SUITE": "rules of the network: how long they hold, and whom they concern",
+    "inetpy_trace_SUITE": "what sockets were asked, and what they sent and received",
     "inetpy_link_SUITE": "another link than the port program",
     "inetpy_otp_SUITE": "ssl, httpc, httpd, ssh and ftp on inetpy sockets",
     "inetpy_inet_SUITE": "names, slow and fast, interfaces, and connecting to the first that answers",
@@ -32,18 +33,22 @@ SUITES = {
 }
 
 
+# Suites that `make test-testing` runs.
+ELSEWHERE = {"inetpy_network_SUITE"}
+
+
 @pytest.mark.parametrize("suite", SUITES)
 def test_suite(suite: str, tmp_path: Path) -> None:
     """The Common Test suites in erl/test pass."""
-    _run(suite, tmp_path, {})
+    run_suite(suite, tmp_path, {})
 
 
 def test_otp_on_whole_node(tmp_path: Path) -> None:
     """ssl, httpc, ssh and other clients of sockets in OTP work with inetpy installed."""
-    _run("inetpy_otp_SUITE", tmp_path, {"INETPY_TEST_WAY": "whole_node"})
+    run_suite("inetpy_otp_SUITE", tmp_path, {"INETPY_TEST_WAY": "whole_node"})
 
 
-def _run(suite: str, tmp_path: Path, environment: dict[str, str]) -> None:
+def run_suite(suite: str, tmp_path: Path, environment: dict[str, str]) -> None:
     command = ["ct_run", "-noshell", "-pa", str(EBIN), str(TEST_EBIN), "-dir", str(TEST_EBIN)]
     command += ["-suite", suite, "-logdir", str(tmp_path)]
     with private_epmd() as epmd:  # ct_run makes a distributed node

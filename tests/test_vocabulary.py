@@ -80,7 +80,10 @@ def _texts(node: ast.expr, bindings: Bindings, attributes: Bindings) -> Iterator
 
 def _atoms_made() -> dict[str, str]:
     """The atoms that the sources make, and the place of each."""
-    trees = {path: ast.parse(path.read_text()) for path in Path(inetpy.__file__).parent.rglob("*.py")}
+    package = Path(inetpy.__file__).parent
+    # What `testing` says, the agent of a test decodes, also with new atoms.
+    files = [path for path in package.rglob("*.py") if path.parent != package / "testing"]
+    trees = {path: ast.parse(path.read_text()) for path in files}
     attributes: Bindings = {}
     for tree in trees.values():
         for name, values in _bindings(tree).items():

@@ -18,7 +18,7 @@ class NetworkBench(Bench):
     def __init__(self, seed: int = 1) -> None:
         super().__init__()
         self.engine = Engine(self.host, seed)
-        self.engine.attach(self.session)
+        self.node = self.engine.attach(self.session)
         self.network = Network(self.engine)
 
     def fault(self, *what: Any, **how: Any) -> Rule:

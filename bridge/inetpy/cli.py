@@ -33,65 +33,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-# The examples in `--help` of each verb: (command, what it is for).
-EXAMPLES = {
-    "bridge": [('erl -pa "$(inetpy ebin)" -eval "inetpy:start()"', "a node starts the bridge itself")],
-    "ebin": [
-        ('erl -pa "$(inetpy ebin)"', "a node that can start inetpy"),
-        ('iex -pa "$(inetpy ebin)"', "the same with Elixir"),
-    ],
-    "run": [
-        ("inetpy run -- erl", "a shell whose sockets are Python's"),
-        ("inetpy run --stats -- rebar3 ct", "a test run, and then what went through"),
-        ("inetpy run --json -- mix test > stats.json", "the same for programs"),
-        ("inetpy run --network net.py --seed 7 -- rebar3 ct", "on the network that a file describes"),
-    ],
-    "env": [
-        ('eval "$(inetpy env)"', "this shell, and all nodes that it starts"),
-        ("inetpy env --format dotenv >> $GITHUB_ENV", "the later steps of a CI job"),
-        ("inetpy env --format dotenv > inetpy.env", "for docker run --env-file inetpy.env"),
-    ],
-    "faults": [
-        ("inetpy faults list", "the rules of the nodes that run"),
-        ("inetpy faults add 'latency(200, jitter=50)' --host 'db.*' --port 5432", "a slow database"),
-        ("inetpy faults add 'error(\"connect\", \"ehostunreach\")' --when 'nth(2)' --for-ms 1000", "once"),
-        ("inetpy faults remove -1", "the rule with this key in the list"),
-        ("inetpy faults reset", "all rules"),
-    ],
-    "crosscheck": [
-        ("inetpy crosscheck", "the corpus on inet and inetpy"),
-        ("inetpy crosscheck --backends socket,inetpy,node", "on all backends"),
-        ("inetpy crosscheck --html page.html udp multicast", "some groups, and a page to look through"),
-        ("inetpy crosscheck --scenario mine.erl", "your own scenarios"),
-        ("inetpy crosscheck --random 200 --seed 7", "random sequences, shrunk where they differ"),
-    ],
-    "doctor": [
-        ("inetpy doctor", "when something does not work"),
-        ("inetpy doctor --json", "the same for programs"),
-        ("inetpy doctor --release _build/prod/rel/my_app", "a release, too"),
-    ],
-    "bench": [
-        ("inetpy bench", "a table of ratios; takes some minutes"),
-        ("inetpy bench --rounds 1 --json", "a quick one, for programs"),
-        ("inetpy bench --rows 'active once'", "some of the rows"),
-        ("inetpy bench --output bench.json --plot bench.png", "to keep, and as a picture"),
-    ],
-}
-
-
-def _examples(*verbs: str) -> dict[str, Any]:
-    """Arguments for a parser whose help ends with the examples of these verbs."""
-    import argparse
-
-    pairs = [pair for verb in verbs for pair in EXAMPLES[verb]]
-    width = max(len(command) for command, _ in pairs)
-    lines = [f"  {command:<{width}}  {purpose}" for command, purpose in pairs]
-    return {
-        "formatter_class": argparse.RawDescriptionHelpFormatter,
-        "epilog": "\n".join(["examples:", *lines]),
-    }
-
-
 def _at_least(least: int) -> Callable[[str], int]:
     """A type for an argument: whole numbers from `least` on."""
     import argparse
@@ -122,25 +63,27 @@ def _pattern(text: str) -> re.Pattern[str]:
 def _parser() -> argparse.ArgumentParser:
     import argparse
 
+    from .tools.examples import examples
+
     parser = argparse.ArgumentParser(
         prog="inetpy",
         description="A Python backend for the network calls of an Erlang node.",
-        **_examples("ebin", "run", "faults", "env", "crosscheck", "doctor"),
+        **examples("ebin", "run", "serve", "faults", "env", "crosscheck", "doctor"),
     )
     parser.add_argument("--version", action="version", version=f"inetpy {__version__}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     bridge = verbs.add_parser(
-        "bridge", help="the port program: the Erlang side starts it", **_examples("bridge")
+        "bridge", help="the port program: the Erlang side starts it", **examples("bridge")
     )
     bridge.set_defaults(run=_bridge)
-    ebin = verbs.add_parser("ebin", help="print the folder of the beams, for erl -pa", **_examples("ebin"))
+    ebin = verbs.add_parser("ebin", help="print the folder of the beams, for erl -pa", **examples("ebin"))
     ebin.set_defaults(run=_ebin)
     run = verbs.add_parser(
         "run",
         help="run an Erlang or Elixir program with its whole node on Python sockets",
         description="Runs CMD, with every gen_tcp and gen_udp call of the Erlang nodes that it starts "
         "going through Python.",
-        **_examples("run"),
+        **examples("run"),
     )
     run.add_argument("--stats", action="store_true", help="at the end, print what went through")
     run.add_argument("--json", action="store_true", help="the same, as JSON on standard output")
@@ -150,15 +93,47 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--seed", type=_at_least(0), metavar="N", help="where the random numbers of faults begin"
     )
+    run.add_argument(
+        "--trace",
+        metavar="FILE",
+        help="record calls and bytes, in a file that ends in .pcapng or .jsonl; -: pcapng to standard output",
+    )
     run.add_argument("command", nargs="+", metavar="CMD", help="the program and its arguments, after --")
     run.set_defaults(run=_run)
     _add_faults(verbs)
+    _add_trace(verbs)
+    serve = verbs.add_parser(
+        "serve",
+        help="serve nodes that connect: the Python half without a parent",
+        description="Serves Erlang nodes that are started with INETPY_BRIDGE=URL, until SIGTERM. The nodes "
+        "share one network. Options of a URL and limits: see docs/serve.md. "
+        "Exit status: 0, or 1 and a sentence on standard error.",
+        **examples("serve"),
+    )
+    serve.add_argument("urls", nargs="+", metavar="URL", help="unix:/path, tcp:host:port or tls:host:port")
+    serve.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help="tokens, one a line: a node must have one of them. Another comes in INETPY_TOKEN",
+    )
+    serve.add_argument(
+        "--limit", action="append", default=[], metavar="NAME=N", help="another limit, as nodes=10"
+    )
+    serve.add_argument(
+        "--network", type=Path, metavar="FILE.py", help="a file of Python that describes the network"
+    )
+    serve.add_argument(
+        "--seed", type=_at_least(0), metavar="N", help="where the random numbers of faults begin"
+    )
+    serve.set_defaults(run=_serve)
+
     env = verbs.add_parser(
         "env",
         help="print the variables that `run` sets",
         description="Prints the variables that `inetpy run` sets, for shells and CI files. In a shell, "
         "`unset ERL_AFLAGS INETPY_PYTHON` undoes them.",
-        **_examples("env"),
+        **examples("env"),
     )
     env.add_argument(
         "--format",
@@ -172,14 +147,14 @@ def _parser() -> argparse.ArgumentParser:
         help="run the scenarios on several backends and compare them with inet",
         description="Exit status: 0 when all agree with inet, 1 when something differs, 2 when it, or a "
         "scenario, could not be run.",
-        **_examples("crosscheck"),
+        **examples("crosscheck"),
     )
     crosscheck.add_argument(
         "--backends",
         default="inetpy",
         help="names of socket, inetpy, node (the whole node on Python), node_by_address (the same without "
-        "inet, inet6 and local among the options) and memory (the whole node, and no socket in the kernel), "
-        "with commas; default inetpy",
+        "inet, inet6 and local among the options), memory (the whole node, and no socket in the kernel) and "
+        "serve (the whole node, connected to an `inetpy serve`), with commas; default inetpy",
     )
     crosscheck.add_argument(
         "--scenario", type=Path, metavar="FILE.erl", help="a module of your own scenarios"
@@ -196,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     crosscheck.add_argument("groups", nargs="*", metavar="GROUP", help="groups of scenarios; default all")
     crosscheck.set_defaults(run=_crosscheck)
     doctor = verbs.add_parser(
-        "doctor", help="say what is here, what is missing, and what to do about it", **_examples("doctor")
+        "doctor", help="say what is here, what is missing, and what to do about it", **examples("doctor")
     )
     doctor.add_argument("--json", action="store_true", help="print JSON in place of lines")
     doctor.add_argument(
@@ -204,7 +179,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor.set_defaults(run=_doctor)
     bench = verbs.add_parser(
-        "bench", help="measure, as ratios to inet_drv and to a bare echo port", **_examples("bench")
+        "bench", help="measure, as ratios to inet_drv and to a bare echo port", **examples("bench")
     )
     bench.add_argument("--rounds", type=_at_least(1), default=5, help="repetitions of each job (default 5)")
     bench.add_argument(
@@ -236,6 +211,8 @@ WHOM = {
 
 
 def _add_faults(verbs: Any) -> None:
+    from .tools.examples import examples
+
     faults = verbs.add_parser(
         "faults",
         help="list, add and remove the rules of a node that runs",
@@ -243,7 +220,7 @@ def _add_faults(verbs: Any) -> None:
         "INETPY_CONTROL=1 in their environment. Rules that are added here stay until they are removed, "
         "also when Python dies. "
         "Exit status: 0, or 2 and a sentence on standard error.",
-        **_examples("faults"),
+        **examples("faults"),
     )
     actions = faults.add_subparsers(required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="print the rules, and how often each has acted")
@@ -281,6 +258,21 @@ def _bridge(_arguments: argparse.Namespace | None = None) -> int:
     return stdio.run()
 
 
+def _serve(arguments: argparse.Namespace) -> int:
+    from .links.environment import read_settings
+    from .links.limits import parse_limits
+    from .links.service import serve
+
+    given = {"INETPY_CONTROL": "1", "INETPY_LOG_LEVEL": "INFO"} | os.environ
+    settings = read_settings(given)._replace(network=arguments.network, seed=arguments.seed)
+    try:
+        limits = parse_limits(arguments.limit)
+    except ValueError as error:
+        print(f"inetpy serve: {error}", file=sys.stderr)
+        return 1
+    return serve(arguments.urls, arguments.token_file, os.environb, limits, settings)
+
+
 def _has_pipes() -> bool:
     """Whether standard input and output are what a node gives to its port program."""
     try:
@@ -291,7 +283,7 @@ def _has_pipes() -> bool:
 
 
 def _required_ebin() -> Path:
-    from .tools import beams
+    from . import beams
 
     try:
         return _folder_of_beams()
@@ -301,7 +293,7 @@ def _required_ebin() -> Path:
 
 def _folder_of_beams() -> Path:
     """The folder; raises NotBuiltError. In the source tree, warns if `make build` has been forgotten."""
-    from .tools import beams
+    from . import beams
 
     ebin = beams.folder()
     if (source := beams.newer_source()) is not None:
@@ -321,7 +313,17 @@ def _run(arguments: argparse.Namespace) -> int:
         network = network_file.variables(arguments.network, arguments.seed)
     except network_file.NetworkError as error:
         return _cannot_run(str(error))
-    return run.run(_required_ebin(), arguments.command, arguments.stats, arguments.json, network)
+    if arguments.trace == "-" and arguments.json:
+        return _cannot_run("--trace - and --json both want the standard output: give --trace a file")
+    ebin, command = _required_ebin(), arguments.command
+    if arguments.trace is None:
+        return run.run(ebin, command, arguments.stats, arguments.json, network)
+    from .tools import trace_file
+
+    try:
+        return run.run(ebin, command, arguments.stats, arguments.json, network, arguments.trace)
+    except trace_file.TraceFileError as error:
+        return _cannot_run(str(error))
 
 
 def _faults(arguments: argparse.Namespace) -> int:
@@ -342,6 +344,29 @@ def _faults(arguments: argparse.Namespace) -> int:
     return faults.run(actions[arguments.action])
 
 
+def _add_trace(verbs: Any) -> None:
+    from .tools.examples import examples
+
+    trace = verbs.add_parser(
+        "trace",
+        help="record the calls and bytes of a node that runs",
+        description="Writes to standard output what the sockets of a node do, until Ctrl-C or the end of the "
+        "node: lines of JSON, or a capture for Wireshark. Nodes are those of `inetpy faults`. "
+        "Exit status: 0, or 2 and a sentence on standard error.",
+        **examples("trace"),
+    )
+    trace.add_argument("--live", action="store_true", required=True, help="from now on")
+    trace.add_argument("--node", metavar="PID", help="the process or the name of the node, where several run")
+    trace.add_argument("--pcapng", action="store_true", help="a capture in place of lines")
+    trace.set_defaults(run=_trace)
+
+
+def _trace(arguments: argparse.Namespace) -> int:
+    from .tools import faults, live
+
+    return faults.run(lambda: live.show(arguments.node, arguments.pcapng))
+
+
 def _env(arguments: argparse.Namespace) -> int:
     from .tools import run
 
@@ -355,7 +380,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 
 def _crosscheck(arguments: argparse.Namespace) -> int:
-    from .tools import beams
+    from . import beams
 
     try:
         from .tools import crosscheck

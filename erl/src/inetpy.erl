@@ -9,11 +9,16 @@
 -module(inetpy).
 
 -export([install/0, uninstall/0]).
--export([install_quietly/0]).  % for inetpy_node
+-export([install_quietly/0]).  % for inetpy_node and inetpy_tests
 -export([start/0, start/1, stop/0, info/0, which_sockets/0, i/0, tcp_options/1, udp_options/1]).
 
+-type target() :: port | string() | binary().
+-type bridge() :: target() | {inetpy_bridges:label(), target()}.
+-export_type([bridge/0]).
+
 %% Starts the application, and answers when its Python process is ready for sockets. An error is logged too,
-%% because `erl -s inetpy` drops the answer.
+%% because `erl -s inetpy` drops the answer. A Python that serves nodes and is not there yet is no error: the node
+%% connects as soon as it is.
 -spec start() -> ok | {error, term()}.
 start() ->
     logged(start_quietly()).
@@ -38,22 +43,22 @@ logged({error, Reason} = Error) ->
     Error.
 
 %% As `start/0`, with options, such as `#{bridges => 2}`. `python` is the program to start as Python. `bridges` is
-%% how many Python processes share the sockets; the number cannot be changed while the application runs.
--spec start(#{python => file:filename_all(), bridges => pos_integer()}) -> ok | {error, term()}.
-start(#{bridges := Count} = Options) when not (is_integer(Count) andalso Count > 0) ->
-    {error, {bad_option, maps:with([bridges], Options)}};
+%% how many Python processes share the sockets, or a list: `port` for a Python that this node starts, a URL for one that
+%% serves nodes (`"unix:/run/inetpy/bridge"`), or either with a label, `{Label, Url}`, by which a call can choose it with
+%% the option `{inetpy_bridge, Label}`. The bridges cannot be changed while the application runs.
+-spec start(#{python => file:filename_all(), bridges => pos_integer() | [bridge(), ...]}) -> ok | {error, term()}.
 start(Options) ->
-    case maps:keys(maps:without([python, bridges], Options)) of
-        [] -> start_with(Options);
-        Unknown -> {error, {unknown_options, Unknown}}
+    case {maps:keys(maps:without([python, bridges], Options)), inetpy_bridges:parse(maps:get(bridges, Options, 1))} of
+        {[], {ok, _}} -> start_with(Options);
+        {[], Error} -> Error;
+        {Unknown, _} -> {error, {unknown_options, Unknown}}
     end.
 
 start_with(Options) ->
-    Running = inetpy_bridges:count(),
-    case {whereis(inetpy_sup), Options} of
-        {Pid, #{bridges := Count}} when is_pid(Pid), Count =/= Running ->
-            {error, {already_started, #{bridges => Running}}};
-        _ ->
+    case is_map_key(bridges, Options) andalso inetpy_bridges:are_others(map_get(bridges, Options)) of
+        true ->
+            {error, {already_started, #{bridges => inetpy_bridges:count()}}};
+        false ->
             _ = application:load(inetpy),
             _ = [ok = application:set_env(inetpy, Key, Value) || {Key, Value} <- maps:to_list(Options)],
             start()
@@ -96,21 +101,25 @@ install_quietly() ->
 uninstall() ->
     inetpy_install:uninstall().
 
-%% The bridge, its Python process, and the number of open sockets. With several bridges, `bridge` and
-%% `os_pid` are those of the first bridge, `sockets` is the sum, and `bridges` is the list of all.
+%% The bridge, its Python process, and the number of open sockets. `label` and `url` are there where the bridge has
+%% them. With several bridges, these are those of the first bridge, `sockets` is the sum, and `bridges` is the list of
+%% all. A bridge that is not connected is left out.
 -spec info() ->
     #{
         bridge := pid(), os_pid := non_neg_integer() | undefined, sockets := non_neg_integer(),
-        bridges => [map()]
+        label => inetpy_bridges:label(), url => string(), bridges => [map()]
     }
     | not_started.
 info() ->
-    %% A bridge that has just ended is left out.
-    case [Info || Bridge <- inetpy_bridges:all(), #{} = Info <- [inetpy_bridge:info(Bridge)]] of
+    Several = inetpy_bridges:count() > 1,
+    case [described(Info) || Bridge <- inetpy_bridges:all(), #{} = Info <- [inetpy_bridge:info(Bridge)]] of
         [] -> not_started;
-        [One] -> One;
+        [One] when not Several -> One;
         [First | _] = All -> First#{sockets := lists:sum([N || #{sockets := N} <- All]), bridges => All}
     end.
+
+described(#{number := Number} = Info) ->
+    maps:merge(maps:remove(number, Info), inetpy_bridges:describe(Number)).
 
 %% The open sockets of all bridges.
 -spec which_sockets() -> [inetpy_handle:socket()].

@@ -97,7 +97,11 @@ sockets(Bridge) -> ask(Bridge, sockets, []).
 
 %% What inetpy:info/0 shows of a bridge.
 -spec info(pid()) ->
-    #{bridge := pid(), os_pid := non_neg_integer() | undefined, sockets := non_neg_integer()} | gone.
+    #{
+        bridge := pid(), number := pos_integer(), os_pid := non_neg_integer() | undefined,
+        sockets := non_neg_integer()
+    }
+    | gone.
 info(Bridge) -> ask(Bridge, info, gone).
 
 %% The answer of a bridge, or another when the bridge is gone.
@@ -143,7 +147,7 @@ handle_call(sockets, _From, #state{registry = Registry} = State) ->
     {reply, inetpy_registry:sockets(Registry), State};
 handle_call(info, _From, #state{link = Link, registry = Registry} = State) ->
     Count = length(inetpy_registry:sockets(Registry)),
-    {reply, #{bridge => self(), os_pid => inetpy_link:os_pid(Link), sockets => Count}, State};
+    {reply, #{bridge => self(), number => State#state.number, os_pid => inetpy_link:os_pid(Link), sockets => Count}, State};
 handle_call({monitor, Id, Ref, Pid, Name}, _From, #state{registry = Registry} = State) ->
     ProcessMonitor = erlang:monitor(process, Pid, [{tag, {monitor, Ref}}]),
     {reply, ok, act(inetpy_registry:monitor(Id, Name, Ref, Pid, ProcessMonitor, Registry), State)};
@@ -181,8 +185,11 @@ other({Ref, Answer}, #state{rules = {Ref, Count}} = State) ->
      || Answer =/= ok
     ],
     {noreply, await_rules(State#state{rules = {Ref, Count - 1}})};
-other({heartbeat, Event}, #state{heartbeat = Heartbeat} = State) ->
-    {noreply, beat(inetpy_heartbeat:handle(Event, Heartbeat), State)};
+other({heartbeat, Event}, #state{heartbeat = Heartbeat, link = Link} = State) ->
+    case inetpy_heartbeat:is_over(inetpy_link:is_local(Link), Heartbeat) of
+        true -> {stop, {shutdown, {inetpy_python, "Python has not answered for long: its host may be gone"}}, State};
+        false -> {noreply, beat(inetpy_heartbeat:handle(Event, Heartbeat), State)}
+    end;
 other({timeout, Timer, greeting}, #state{greeting = Timer} = State) ->
     {stop, {shutdown, {inetpy_python, "no greeting from Python"}}, State};
 other({timeout, Timer, file}, #state{greeting = Timer} = State) ->
@@ -245,15 +252,21 @@ frame(Frame, State) ->
 await_names(false, #state{number = Number} = State) ->
     ok = inetpy_names:set(Number, []),
     State;
-await_names(true, #state{greeting = Timer} = State) ->
-    _ = erlang:cancel_timer(Timer),
-    State#state{awaits_names = true, greeting = erlang:start_timer(?FILE_TIMEOUT, self(), file)}.
+await_names(true, State) ->
+    await_file(State#state{awaits_names = true}).
 
-%% A Python that starts gets the rules that its predecessor had. No socket is opened before it has all of them.
+await_file(#state{greeting = Timer} = State) ->
+    _ = erlang:cancel_timer(Timer),
+    State#state{greeting = erlang:start_timer(?FILE_TIMEOUT, self(), file)}.
+
+%% A Python that starts gets the networks and the rules that its predecessor had. No socket is opened before it has
+%% all of them.
 tell_rules(#state{number = Number} = State) ->
     Ref = erlang:alias(),
-    Rules = inetpy_faults:kept(Number),
-    Told = lists:foldl(fun(Rule, S) -> tell_python({fault, 0, Ref, Rule}, S) end, State, Rules),
+    Networks = inetpy_network:kept(),
+    Rules = Networks ++ inetpy_faults:kept(Number),
+    Waiting = case Networks of [] -> State; _ -> await_file(State) end,
+    Told = lists:foldl(fun(Rule, S) -> tell_python({fault, 0, Ref, Rule}, S) end, Waiting, Rules),
     await_rules(Told#state{rules = {Ref, length(Rules)}}).
 
 await_rules(#state{rules = {Ref, 0}, awaits_names = false, greeting = Timer} = State) ->
@@ -326,6 +339,9 @@ note({keep, Key, Rule}, #state{number = Number} = State) ->
 note({forget, Key}, #state{number = Number} = State) ->
     ok = inetpy_faults:forget(Number, Key),
     State;
+note({agent, Payload}, #state{link = Link} = State) ->
+    ok = tell_agent(whereis(inetpy_agent), {agent, inetpy_link:out(Link), Payload}),
+    State;
 note(pong, #state{heartbeat = Heartbeat} = State) ->
     State#state{heartbeat = inetpy_heartbeat:pong(Heartbeat)};
 note(renamed, #state{former = Former} = State) ->
@@ -336,6 +352,13 @@ note({log, Level, Text}, State) ->
 note({refused, Text}, State) ->
     logger:error("Python refused the connection: ~ts", [Text], #{application => inetpy}),
     State.
+
+%% Only a node that tests have started has such a process.
+tell_agent(undefined, _) ->
+    logger:error("Python asks for an agent that this node has not", #{application => inetpy});
+tell_agent(Agent, Message) ->
+    Agent ! Message,
+    ok.
 
 %% The emulator holds a monitor back until the caller makes another one or is scheduled out. A process that
 %% hears from the bridge before that could end with a reason that nobody monitors.

@@ -7,9 +7,11 @@
 -module(inetpy_faults).
 -behaviour(gen_server).
 
--export([start_link/0, new_table/0, ask/1]).
+-export([start_link/0, new_table/0, ask/1, ask_bridge/2]).
 %% for the bridges
 -export([kept/1, keep/3, forget/2, lineage/3]).
+%% for inetpy_network and inetpy_tests
+-export([ask_all/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 -export_type([key/0]).
 
@@ -18,7 +20,8 @@
 -type key() :: integer().
 -type rule() :: inetpy_fault_terms:rule().
 -type request() ::
-    {add, pid(), rule()} | {remove, key()} | {fired, key() | all} | {events, key()} | rules | reset.
+    {add, pid(), rule()} | {remove, key()} | {fired, key() | all} | {events, key()} | rules | reset |
+    {adopt, From :: pid(), To :: pid()} | {heal, Since :: key(), all | pid()}.
 
 %% Rows of the table: {Key, Owner, Rule} for rules of this node, {{Bridge, Key}, python, Rule} for those of a Python.
 -define(TABLE, ?MODULE).
@@ -109,6 +112,18 @@ handle_call(reset, _From, #state{monitors = Monitors} = State) ->
     ok = tell_context(),
     _ = [true = erlang:demonitor(Monitor, [flush]) || Monitor <- maps:values(Monitors)],
     {reply, ok, State#state{monitors = #{}}};
+handle_call({adopt, From, To}, _From, State) ->
+    case keys(From) of
+        [] ->
+            {reply, ok, State};
+        Keys ->
+            _ = [true = ets:update_element(?TABLE, Key, {2, To}) || Key <- Keys],
+            {reply, ok, watch(To, unwatch(From, State))}
+    end;
+handle_call({heal, Since, Whose}, _From, State) ->
+    Rows = [{Key, Owner} || {Key, Owner, _} <- ets:tab2list(?TABLE), is_integer(Key), Key > Since],
+    Keys = [Key || {Key, Owner} <- Rows, Whose =:= all orelse lists:member(Whose, inetpy_lineage:of_process(Owner))],
+    {reply, ok, lists:foldl(fun forgotten/2, State, Keys)};
 handle_call(rules, _From, State) ->
     {reply, merge(ask_all({rules, []}), fun rules/1), State};
 handle_call({fired, Key}, _From, State) ->
@@ -220,9 +235,12 @@ rules(Lists) ->
 
 %% --- requests --------------------------------------------------------------
 
+%% The answers of all Pythons to a request.
+-spec ask_all({atom(), term()}) -> [term()].
 ask_all(Args) -> [ask_bridge(Number, Args) || Number <- lists:seq(1, inetpy_bridges:count())].
 
-%% The answer of a bridge. If its Python dies meanwhile, the next one is asked.
+%% The answer of a bridge to a request of the network. If its Python dies meanwhile, the next one is asked.
+-spec ask_bridge(pos_integer(), {Verb :: atom(), term()}) -> ok | {ok, term()} | {error, term()}.
 ask_bridge(Number, Args) ->
     case inetpy_bridge:where(Number, ?RESTART_TIME) of
         {ok, Bridge, Out} ->

@@ -4,6 +4,7 @@
 -export([hello/2, read/1]).
 
 -define(PROTOCOL, 1).
+-define(NO_GREETING, {inetpy_protocol, "the first frame from Python is no greeting"}).
 
 %% The greeting of this node. Python puts the bridge and `out` of the link into the names of sockets.
 -spec hello(pid(), inetpy_link:link()) -> binary().
@@ -31,18 +32,28 @@ stock_driver() ->
 %% Reads the greeting of Python, and creates the atoms that Python may use. Answers whether a network is in play: then
 %% already the first socket needs its context.
 -spec read(binary()) -> {ok, InPlay :: boolean()} | {error, {inetpy_protocol, string()}}.
+read(<<131, $P, _/binary>>) ->
+    {error, ?NO_GREETING};  % Python compresses nothing, and what is small here can be large there
 read(Frame) ->
     case catch binary_to_term(Frame, [safe]) of
-        {hello, ?PROTOCOL, Capabilities} ->
+        {hello, ?PROTOCOL, Capabilities} when is_list(Capabilities) ->
             ok = learn(proplists:get_value(atoms, Capabilities, [])),
             {ok, proplists:get_value(context, Capabilities, false)};
+        {refused, Text} when is_binary(Text) ->
+            {error, {inetpy_protocol, text(Text)}};
         {hello, Other, _} ->
             Text = io_lib:format(
                 "Python speaks protocol ~p, this inetpy ~p: install the same version of both", [Other, ?PROTOCOL]
             ),
             {error, {inetpy_protocol, lists:flatten(Text)}};
         _ ->
-            {error, {inetpy_protocol, "the first frame from Python is no greeting"}}
+            {error, ?NO_GREETING}
+    end.
+
+text(Bytes) ->
+    case unicode:characters_to_list(Bytes) of
+        Text when is_list(Text) -> Text;
+        _ -> "the reason is no text"
     end.
 
 %% Later frames are decoded with `safe`, which creates no atoms.

@@ -119,14 +119,15 @@ take_over(Socket, NewOwner, Mode, Count) ->
 %% Makes a socket of a file descriptor of this node.
 -spec fdopen(tcp | udp, inet | inet6 | local, non_neg_integer(), list()) ->
     {ok, socket()} | {error, term()}.
-fdopen(Protocol, Family, Fd, Opts) when is_integer(Fd), 0 =< Fd ->
+fdopen(Protocol, Family, Fd, Opts0) when is_integer(Fd), 0 =< Fd ->
+    {Bridge, Opts} = inetpy_bridges:choose(Opts0),
     Module =
         case Protocol of
             tcp -> inetpy_tcp;
             udp -> inetpy_udp
         end,
     Args = {Module, Protocol, Family, self(), Fd, Opts},
-    Result = inetpy_request:open(fdopen, inetpy_context:around(Args, self())),
+    Result = inetpy_request:open(fdopen, inetpy_context:around(Args, self()), -1, Bridge),
     disown(Result, Protocol, Family, Fd).
 
 %% Python has got a copy of the descriptor. The node's own is closed, because a descriptor that is given to

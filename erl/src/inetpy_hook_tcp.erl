@@ -11,7 +11,10 @@ connect(SockAddr, Options, Timeout) ->
 
 -spec connect(term(), term(), list(), timeout()) -> {ok, gen_tcp:socket()} | {error, term()}.
 connect(Address, Port, Options, Timeout) ->
-    gen_tcp:connect(Address, Port, inetpy_install:connect_options(Address, Port, Options), Timeout).
+    {Bridge, _} = inetpy_bridges:choose(Options),
+    inetpy_bridges:lookups_on(Bridge, fun() ->
+        gen_tcp:connect(Address, Port, inetpy_install:connect_options(Address, Port, Options), Timeout)
+    end).
 
 -spec listen(term(), list()) -> {ok, gen_tcp:socket()} | {error, term()}.
 listen(Port, Options) ->

@@ -10,7 +10,7 @@
 %% stock driver. Distribution has modules of its own.
 -module(inetpy_install).
 
--export([install/0, uninstall/0, is_installed/0, hooks/0, connect_options/3, tcp_options/2, udp_options/1]).
+-export([install/0, uninstall/0, is_installed/0, text/1, hooks/0, connect_options/3, tcp_options/2, udp_options/1]).
 
 -define(BACKEND, {kernel, inet_backend}).
 -define(STATE, {inetpy, installed}).
@@ -33,6 +33,18 @@ install() ->
             false -> install_hooks()
         end
     end).
+
+%% Why a node cannot be put on Python sockets.
+-spec text(term()) -> io_lib:chars().
+text({sockets_open, Sockets}) ->
+    io_lib:format(
+        "~b sockets of OTP's socket backend are open, of a distributed node that with epmd: "
+        "start the node with -kernel inet_backend inet", [length(Sockets)]
+    );
+text({no_hook, Module}) ->
+    io_lib:format("the code path has no module ~s", [Module]);
+text(Reason) ->
+    inetpy_python:text(Reason).
 
 install_hooks() ->
     Open = gen_tcp_socket:which_sockets() ++ gen_udp_socket:which_sockets(),

@@ -6,7 +6,8 @@
 %% when Python could not be started.
 %%
 %% A Python that could not be started even once is started again for the next call that needs it, and not before:
-%% a node that never opens a socket has no attempt every two seconds.
+%% a node that never opens a socket has no attempt every two seconds. A link to a Python that others start is tried
+%% again without end: that Python may come later than this node.
 -module(inetpy_keeper).
 -behaviour(gen_server).
 
@@ -58,7 +59,7 @@ await(Number, Timeout) ->
     end.
 
 %% The result of the first start that succeeded, or else of another one now. It is that of inetpy:start/0, which logs
-%% an error itself.
+%% an error itself. A Python that others start, and that is not there yet, is no error: this process has logged it.
 -spec first_start(pos_integer()) -> ok | {error, term()}.
 first_start(Number) ->
     gen_server:call(name(Number), first_start, infinity).
@@ -96,8 +97,8 @@ handle_call(Function, From, Before) when Function =:= await; Function =:= first_
     {noreply, answer_all(State#state{waiting = [{Function, From} | Waiting]})}.
 
 -spec handle_cast(term(), #state{}) -> {noreply, #state{}}.
-handle_cast({is_ready, Bridge}, #state{bridge = Bridge} = State) ->
-    _ = [log(notice, "Python is back", []) || State#state.logged],
+handle_cast({is_ready, Bridge}, #state{bridge = Bridge, started = Started} = State) ->
+    _ = [log(notice, "Python is back", []) || State#state.logged orelse (Started andalso not starts_python(State))],
     Now = erlang:monotonic_time(millisecond),
     Ready = State#state{ready_at = Now, started = true, failure = none, logged = false},
     {noreply, answer_all(Ready)};
@@ -105,12 +106,11 @@ handle_cast(_Request, State) ->
     {noreply, State}.
 
 -spec handle_info(term(), #state{}) -> {noreply, #state{}}.
-handle_info({timeout, Timer, start}, #state{timer = Timer, started = false, failure = Failure} = State) when
-    Failure =/= none
-->
-    {noreply, State#state{timer = undefined}};
 handle_info({timeout, Timer, start}, #state{timer = Timer} = State) ->
-    {noreply, start(State)};
+    case is_in_vain(State) of
+        true -> {noreply, State#state{timer = undefined}};
+        false -> {noreply, start(State)}
+    end;
 handle_info({'EXIT', Bridge, Reason}, #state{bridge = Bridge} = State) ->
     {noreply, ended(Reason, State)};
 handle_info(_Other, State) ->
@@ -135,7 +135,11 @@ start(#state{number = Number, spec = Spec} = State) ->
 ended(Reason, #state{ready_at = undefined} = State) when Reason =/= killed ->
     answer_all(failed(Reason, State));
 ended(Reason, #state{ready_at = ReadyAt} = State) ->
-    log(error, "~ts. Its sockets are closed, and it is started again", [inetpy_python:text(Reason)]),
+    Format = case starts_python(State) of
+        true -> "~ts. Its sockets are closed, and it is started again";
+        false -> "~ts. Its sockets are closed, and the node connects again"
+    end,
+    log(error, Format, [inetpy_python:text(Reason)]),
     Now = erlang:monotonic_time(millisecond),
     case is_integer(ReadyAt) andalso Now - ReadyAt >= ?LONG_LIFE of
         true -> start_later(State#state{delay = 0});
@@ -146,12 +150,26 @@ ended(Reason, #state{ready_at = ReadyAt} = State) ->
 failed(Reason, #state{number = Number, started = Started, delay = Delay} = State) ->
     ok = inetpy_names:set(Number, []),
     Failed = State#state{failure = reason(Reason), delay = max(Delay, ?LEAST_DELAY)},
-    start_later(if Started -> log_failure(Failed); true -> Failed end).
+    start_later(case Started orelse not starts_python(Failed) of true -> log_failure(Failed); false -> Failed end).
+
+%% Whether Python is started by others, and is not there yet.
+comes_later(#state{failure = Failure} = State) ->
+    not starts_python(State) andalso is_tuple(Failure) andalso element(1, Failure) =/= inetpy_protocol.
+
+starts_python(#state{spec = Spec}) -> inetpy_link:starts_python(Spec).
+
+%% Whether another start is of use before a call needs Python.
+is_in_vain(#state{started = Started, failure = Failure} = State) ->
+    not Started andalso Failure =/= none andalso starts_python(State).
 
 %% Only the first failure of several is logged. Before a bridge has ever been ready, it is logged for the first call
 %% that needs one.
 log_failure(#state{failure = Reason, logged = false} = State) ->
-    log(error, "~ts. No socket can be opened until it can be started", [inetpy_python:text(Reason)]),
+    Format = case starts_python(State) of
+        true -> "~ts. No socket can be opened until it can be started";
+        false -> "~ts. No socket can be opened until Python is there"
+    end,
+    log(error, Format, [inetpy_python:text(Reason)]),
     State#state{logged = true};
 log_failure(State) ->
     State.
@@ -160,7 +178,10 @@ log_failure(State) ->
 wake(Function, #state{started = false, bridge = undefined, failure = Failure, timer = Timer} = State) when
     Failure =/= none, Failure =/= stopped, (Timer =:= undefined orelse Function =:= first_start)
 ->
-    start(State#state{failure = none, timer = undefined});
+    case comes_later(State) of
+        true -> State;
+        false -> start(State#state{failure = none, timer = undefined})
+    end;
 wake(_, State) ->
     State.
 
@@ -186,8 +207,11 @@ answer(first_start, #state{started = true}) ->
     ok;
 answer(first_start, #state{failure = none}) ->
     wait;
-answer(first_start, #state{failure = Reason}) ->
-    {error, readable(Reason)};
+answer(first_start, #state{failure = Reason} = State) ->
+    case comes_later(State) of
+        true -> ok;
+        false -> {error, readable(Reason)}
+    end;
 answer(await, #state{failure = none, ready_at = ReadyAt, bridge = Bridge}) ->
     case is_integer(ReadyAt) andalso is_pid(Bridge) andalso is_process_alive(Bridge) of
         true -> ok;

@@ -4,14 +4,14 @@
 %% The callers of sockets know only `out()`, which is part of the socket, and write their requests to that.
 %% Both carry whole frames, in order.
 %%
-%% The first link is inetpy_port, which starts Python as a port program. A link can also connect to
-%% a Python that runs already: then `kill` is the same as `close`.
+%% There are two. inetpy_port starts Python as a port program. inetpy_stream connects to a Python that runs already:
+%% there `kill` is the same as `close`.
 -module(inetpy_link).
 
 %% for the bridge
--export([open/1, out/1, is_local/1, os_pid/1, read/2, send/2, close/1, kill/1]).
+-export([starts_python/1, name/1, open/1, out/1, is_local/1, os_pid/1, read/2, send/2, close/1, kill/1]).
 %% for callers
--export([write/2, try_write/2]).
+-export([write/2, try_write/2, write_later/2]).
 
 -export_type([link/0, spec/0, peer/0, out/0, state/0, reason/0]).
 
@@ -24,7 +24,7 @@
 %% - The bridge process. It takes `{write, Frame}` too, and hands Frame to `send`.
 %%
 %% A caller does not wait for a process. It has one request on its way at a time, so the mailbox of a
-%% writer holds no more than that for each caller.
+%% writer holds no more than that for each caller. See try_write/2 for callers that give up.
 -type out() :: port() | pid().
 %% Which link a bridge opens: the callback module, and a program to start or an address to connect to.
 -type spec() :: {module(), Target :: term()}.
@@ -40,6 +40,12 @@
 -type state() :: term().
 %% Why a link could not be opened, or is down: see inetpy_python:text/1.
 -type reason() :: {inetpy_python | inetpy_protocol, term()}.
+
+%% Whether the link starts Python. One that does not connects for as long as nobody is there.
+-callback starts_python() -> boolean().
+
+%% The target, for the log and for inetpy:info/0.
+-callback name(Target :: term()) -> string().
 
 %% The calling process gets the messages of the link.
 -callback open(Target :: term()) -> {ok, peer(), state()} | {error, reason()}.
@@ -61,6 +67,8 @@
 
 %% In ms: until frames that the link did not take are sent again.
 -define(RETRY, 10).
+%% Messages in the mailbox of a writer.
+-define(FULL, 10000).
 
 -record(link, {
     module :: module(),
@@ -74,6 +82,12 @@
 -opaque link() :: #link{}.
 
 %% --- for the bridge --------------------------------------------------------
+
+-spec starts_python(spec()) -> boolean().
+starts_python({Module, _}) -> Module:starts_python().
+
+-spec name(spec()) -> string().
+name({Module, Target}) -> Module:name(Target).
 
 -spec open(spec()) -> {ok, link()} | {error, reason()}.
 open({Module, Target}) ->
@@ -143,10 +157,40 @@ kill(#link{module = Module, state = State}) -> Module:kill(State).
 write(Out, Frame) when is_pid(Out) -> to_process(Out, Frame);
 write(Out, Frame) -> port_command(Out, Frame).
 
-%% The same, but false when the port is full.
+%% The same, but false when the port is full, or when a process has many requests that it could not write yet. For
+%% callers with a timeout: those that give up, and call again, would leave one request after the other there.
 -spec try_write(out(), iodata()) -> boolean().
-try_write(Out, Frame) when is_pid(Out) -> to_process(Out, Frame);
+try_write(Out, Frame) when is_pid(Out) -> not is_full(Out) andalso to_process(Out, Frame);
 try_write(Out, Frame) -> port_command(Out, Frame, [nosuspend]).
+
+%% Writes the request of a caller with a timeout when the link takes it. The process that waits for that ends with the
+%% caller.
+-spec write_later(out(), iodata()) -> pid().
+write_later(Out, Frame) ->
+    Caller = self(),
+    spawn(fun() -> write_later(Out, Frame, erlang:monitor(process, Caller)) end).
+
+write_later(Out, Frame, Caller) when is_pid(Out) ->
+    case is_full(Out) of
+        true ->
+            receive
+                {'DOWN', Caller, process, _, _} -> ok
+            after ?RETRY -> write_later(Out, Frame, Caller)
+            end;
+        false ->
+            to_process(Out, Frame)
+    end;
+write_later(Out, Frame, _) ->
+    port_command(Out, Frame).
+
+%% A process that has ended is not full. Its end is that of the bridge.
+is_full(Out) when node(Out) =:= node() ->
+    case process_info(Out, message_queue_len) of
+        {message_queue_len, Length} -> Length > ?FULL;
+        undefined -> false
+    end;
+is_full(_) ->
+    error(badarg).
 
 to_process(Out, Frame) when node(Out) =:= node() ->
     Out ! {write, erlang:iolist_to_iovec(Frame)},

@@ -17,16 +17,6 @@ install_or_halt() ->
         ok ->
             ok;
         {error, Reason} ->
-            io:format(standard_error, "inetpy: cannot install: ~ts~n", [text(Reason)]),
+            io:format(standard_error, "inetpy: cannot install: ~ts~n", [inetpy_install:text(Reason)]),
             erlang:halt(1)
     end.
-
-text({sockets_open, Sockets}) ->
-    io_lib:format(
-        "~b sockets of OTP's socket backend are open, of a distributed node that with epmd: "
-        "start the node with -kernel inet_backend inet", [length(Sockets)]
-    );
-text({no_hook, Module}) ->
-    io_lib:format("the code path has no module ~s", [Module]);
-text(Reason) ->
-    inetpy_python:text(Reason).

@@ -2,12 +2,18 @@
 -module(inetpy_port).
 -behaviour(inetpy_link).
 
--export([open/1, read/2, send/2, close/1, kill/1]).
+-export([starts_python/0, name/1, open/1, read/2, send/2, close/1, kill/1]).
 
 %% The emulator's default limits suspend callers at 8 kB of output.
 -define(BUSY_LIMITS, {1 bsl 20, 4 bsl 20}).
 
 -type state() :: {port(), OsPid :: non_neg_integer() | undefined}.
+
+-spec starts_python() -> true.
+starts_python() -> true.
+
+-spec name(python) -> string().
+name(python) -> "port".
 
 %% Which Python is started, inetpy_python says.
 -spec open(python) -> {ok, inetpy_link:peer(), state()} | {error, inetpy_link:reason()}.

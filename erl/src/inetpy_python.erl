@@ -39,7 +39,7 @@ environment() ->
     [{Name, false} || {Name, _} <- os:env(), not is_needed(Name, ?NAMES ++ More)] ++
         [
             {"PYTHONUNBUFFERED", "1"}, {"PYTHONDONTWRITEBYTECODE", false},
-            {"INETPY_BRIDGES", integer_to_list(inetpy_bridges:count())}
+            {"INETPY_BRIDGES", integer_to_list(max(1, inetpy_bridges:ports()))}
         ].
 
 is_needed(Name, Names) ->
@@ -188,6 +188,8 @@ text({Kind, Text}) when Kind =:= inetpy_python, is_list(Text); Kind =:= inetpy_p
     Text;
 text({inetpy_python, Reason}) ->
     io_lib:format("Python (~ts) cannot be run: ~0P", [program(), Reason, 20]);
+text({bad_url, Text}) ->
+    Text;
 text({bad_option, Option}) ->
     [{Name, Value}] = maps:to_list(Option),
     io_lib:format("the option ~ts cannot be ~0tp", [Name, Value]);

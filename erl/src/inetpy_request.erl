@@ -8,7 +8,7 @@
 %% second. Python does not carry out the request of such a caller: see `Dispatcher` in Python.
 -module(inetpy_request).
 
--export([call/3, call/4, open/2, open/3, send/2, sendto/4, patience/1]).
+-export([call/3, call/4, open/2, open/3, open/4, send/2, sendto/4, patience/1]).
 
 -type result() ::
     ok
@@ -77,9 +77,14 @@ open(Op, Args) ->
 
 -spec open(atom(), term(), patience()) -> result().
 open(Op, Args, Patience) ->
-    case inetpy_bridges:next(timeout(Patience)) of
-        {ok, Bridge, Out} ->
-            inetpy_handle:raise(call({'$inet', ?MODULE, {Bridge, Out, 0}}, Op, Args, Patience));
+    open(Op, Args, Patience, any).
+
+%% On the bridge of a number, or on any.
+-spec open(atom(), term(), patience(), any | pos_integer()) -> result().
+open(Op, Args, Patience, Bridge) ->
+    case inetpy_bridges:next(Bridge, timeout(Patience)) of
+        {ok, Pid, Out} ->
+            inetpy_handle:raise(call({'$inet', ?MODULE, {Pid, Out, 0}}, Op, Args, Patience));
         {error, _} = Error ->
             Error
     end.
@@ -219,36 +224,37 @@ without_bits(Other) -> Other.
 
 request(Bridge, Out, Op, Ref, Frame, Patience) ->
     try write(Out, Frame, Patience) of
-        _ -> answer(Bridge, Op, Ref, Patience)
+        Writer -> answer(Bridge, Op, Ref, Patience, Writer)
     catch
         error:badarg ->
             erlang:demonitor(Ref, [flush]),
             closed(Op)
     end.
 
-%% A full link suspends its caller, which must not happen to a call with a timeout.
+%% A full link suspends its caller, which must not happen to a call with a timeout. Then another process writes.
 write(Out, Frame, -1) ->
     inetpy_link:write(Out, Frame);
 write(Out, Frame, _) ->
-    inetpy_link:try_write(Out, Frame) orelse spawn(fun() -> write(Out, Frame) end).
+    inetpy_link:try_write(Out, Frame) orelse inetpy_link:write_later(Out, Frame).
 
-answer(Bridge, Op, Ref, Patience) ->
+answer(Bridge, Op, Ref, Patience, Writer) ->
     receive
         {Ref, Reply} -> Reply;
         {'DOWN', Ref, process, _, _} -> closed(Op)
     after give_up(Patience) ->
-        too_late(Bridge, Op, Ref)
+        too_late(Bridge, Op, Ref, Writer)
     end.
 
 give_up(-1) -> infinity;
 give_up({Milliseconds, _}) -> min(Milliseconds + ?GRACE, 16#ffffffff).
 
 %% When Python is responsive, the caller waits on: a recv loses its timeout when its socket becomes active.
-too_late(Bridge, Op, Ref) ->
+too_late(Bridge, Op, Ref, Writer) ->
     case inetpy_bridge:is_responsive(Bridge) of
         true ->
-            answer(Bridge, Op, Ref, {0, 0});
+            answer(Bridge, Op, Ref, {0, 0}, Writer);
         false ->
+            _ = [exit(Writer, kill) || is_pid(Writer)],
             true = erlang:demonitor(Ref),
             receive
                 {Ref, Reply} -> Reply;

@@ -1,5 +1,5 @@
-%% The supervisor of the keepers, each of which keeps one bridge running, and of the processes that keep the rules
-%% and the names.
+%% The supervisor of the keepers, each of which keeps one bridge running, and of the processes that keep the rules,
+%% the names and the network files.
 -module(inetpy_sup).
 -behaviour(supervisor).
 
@@ -16,10 +16,12 @@ init([]) ->
     ok = inetpy_context:init(length(Links)),
     ok = inetpy_faults:new_table(),
     ok = inetpy_names:new_table(),
+    ok = inetpy_network:new_table(),
     Names = #{id => inetpy_names, start => {inetpy_names, start_link, []}},
     Faults = #{id => inetpy_faults, start => {inetpy_faults, start_link, []}},
+    Network = #{id => inetpy_network, start => {inetpy_network, start_link, []}},
     Keepers = [
         #{id => {inetpy_keeper, Number}, start => {inetpy_keeper, start_link, [Number, Spec]}}
      || {Number, Spec} <- lists:enumerate(Links)
     ],
-    {ok, {#{strategy => one_for_one, intensity => 10, period => 10}, [Names, Faults | Keepers]}}.
+    {ok, {#{strategy => one_for_one, intensity => 10, period => 10}, [Names, Faults, Network | Keepers]}}.

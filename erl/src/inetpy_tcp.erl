@@ -75,28 +75,31 @@ fdopen(Fd, Opts) -> (inetpy_family:of_options(tcp_module, Opts)):fdopen(Fd, Opts
 -spec open_connect(inet | inet6 | local, term(), 0..65535, list(), timeout()) ->
     {ok, socket()} | {error, term()}.
 open_connect(Family, Address, Port, Opts0, Timeout) ->
-    Opts = inetpy_handle:complete_sockaddrs(Opts0),
+    {Bridge, Opts1} = inetpy_bridges:choose(Opts0),
+    Opts = inetpy_handle:complete_sockaddrs(Opts1),
     Preset = preset(inet_default_connect_options),
     Patience = inetpy_request:patience(Timeout),
     Args = {?MODULE, Family, self(), Address, Port, Opts, Preset, Patience},
-    Result = inetpy_request:open(connect, inetpy_context:connecting(Args, Address), Patience),
+    Result = inetpy_request:open(connect, inetpy_context:connecting(Args, Address), Patience, Bridge),
     inetpy_handle:disown(Result, tcp, Family, inetpy_handle:descriptor(Opts)).
 
 %% Connects to the first address of a name that answers.
 -spec open_connect_name(binary(), inet:port_number(), list(), timeout()) ->
     {ok, socket()} | {error, term()}.
-open_connect_name(Name, Port, Opts, Timeout) ->
+open_connect_name(Name, Port, Opts0, Timeout) ->
+    {Bridge, Opts} = inetpy_bridges:choose(Opts0),
     Preset = preset(inet_default_connect_options),
     Patience = inetpy_request:patience(Timeout),
     Args = {?MODULE, self(), Name, Port, Opts, Preset, Patience},
-    inetpy_request:open(connect_name, inetpy_context:naming(Args, Name), Patience).
+    inetpy_request:open(connect_name, inetpy_context:naming(Args, Name), Patience, Bridge).
 
 -spec open_listen(inet | inet6 | local, term(), list()) -> {ok, socket()} | {error, term()}.
 open_listen(Family, Port, Opts0) ->
-    Opts = inetpy_handle:complete_sockaddrs(Opts0),
+    {Bridge, Opts1} = inetpy_bridges:choose(Opts0),
+    Opts = inetpy_handle:complete_sockaddrs(Opts1),
     Preset = preset(inet_default_listen_options),
     Args = {?MODULE, Family, self(), Port, Opts, Preset},
-    Result = inetpy_request:open(listen, inetpy_context:around(Args, self())),
+    Result = inetpy_request:open(listen, inetpy_context:around(Args, self()), -1, Bridge),
     inetpy_handle:disown(Result, tcp, Family, inetpy_handle:descriptor(Opts)).
 
 %% Options that the application environment of kernel puts before the caller's.

@@ -50,9 +50,10 @@ fdopen(Fd, Opts) -> (inetpy_family:of_options(udp_module, Opts)):fdopen(Fd, Opts
 
 -spec open_socket(inet | inet6 | local, term(), list()) -> {ok, socket()} | {error, term()}.
 open_socket(Family, Port, Opts0) ->
-    Opts = inetpy_handle:complete_sockaddrs(Opts0),
+    {Bridge, Opts1} = inetpy_bridges:choose(Opts0),
+    Opts = inetpy_handle:complete_sockaddrs(Opts1),
     Args = {?MODULE, Family, self(), any_port(Port), Opts},
-    Result = inetpy_request:open(open, inetpy_context:around(Args, self())),
+    Result = inetpy_request:open(open, inetpy_context:around(Args, self()), -1, Bridge),
     inetpy_handle:disown(Result, udp, Family, inetpy_handle:descriptor(Opts)).
 
 %% Since OTP 28 the port -1 means that none was given.
@@ -136,11 +137,14 @@ send_to(Socket, Destination, Ancillary, Data) ->
 %% The address of a host in the family of the socket.
 resolve(Socket, Host) ->
     case inetpy_request:call(Socket, family, []) of
-        {ok, inet} -> inetpy4_udp:getaddr(Host);
-        {ok, inet6} -> inetpy6_udp:getaddr(Host);
+        {ok, inet} -> resolve(Socket, inetpy4_udp, Host);
+        {ok, inet6} -> resolve(Socket, inetpy6_udp, Host);
         {ok, local} -> inetpy_local_udp:getaddr(Host);
         {error, _} = Error -> Error
     end.
+
+resolve({'$inet', _, {Bridge, _, _}}, Module, Host) ->
+    inetpy_bridges:lookups_on(Bridge, fun() -> Module:getaddr(Host) end).
 
 destination({local, _} = Path, 0) -> Path;
 destination(IP, Port) -> {IP, Port}.

@@ -6,7 +6,7 @@
 -module(inetpy_bytes).
 -behaviour(inetpy_link).
 
--export([open/1, read/2, send/2, close/1, kill/1]).
+-export([starts_python/0, name/1, open/1, read/2, send/2, close/1, kill/1]).
 -export([counts/0]).
 
 -define(CUTS, [1, 5, 100000]).
@@ -27,6 +27,10 @@
 %% How many messages completed no frame, how many completed several, and how many frames were written in parts.
 -spec counts() -> [non_neg_integer()].
 counts() -> [counters:get(persistent_term:get(?MODULE), N) || N <- [1, 2, 3]].
+
+starts_python() -> true.
+
+name(_) -> "bytes".
 
 open(Writer) ->
     Bridge = self(),

@@ -5,7 +5,8 @@
 -export([suite/0, all/0]).
 -export([
     frames_in_parts/1, large_data/1, active_and_datagrams/1, another_owner/1, time_runs_out/1, python_dies/1,
-    descriptors_of_another_host/1, another_node/1, made_up_writers/1
+    descriptors_of_another_host/1, another_node/1, made_up_writers/1,
+    full_writer/1, frames_of_bytes/1, wrong_urls/1
 ]).
 
 -define(INETPY, [{tcp_module, inetpy_tcp}, binary, {active, false}]).
@@ -16,7 +17,8 @@ suite() -> [{timetrap, {minutes, 2}}].
 all() ->
     [
         frames_in_parts, large_data, active_and_datagrams, another_owner, time_runs_out, python_dies,
-        descriptors_of_another_host, another_node, made_up_writers
+        descriptors_of_another_host, another_node, made_up_writers,
+        full_writer, frames_of_bytes, wrong_urls
     ].
 
 %% The bridge gets parts of frames, and several frames at once. All calls have their answers.
@@ -141,6 +143,65 @@ made_up_writers_over(_Writer) ->
     exit(Bridge, kill),
     {error, closed} = xc:await(Caller, 5000).
 
+%% --- the parts of inetpy_stream ----------------------------------------------
+
+%% A caller with a timeout does not add to a long mailbox. What it has to say is written later, or ends with the caller.
+full_writer(_Config) ->
+    Writer = spawn_link(fun() -> receive go -> ok end end),
+    Length = fun() -> element(2, process_info(Writer, message_queue_len)) end,
+    true = lists:all(fun(_) -> inetpy_link:try_write(Writer, "x") end, lists:seq(1, 10001)),
+    false = inetpy_link:try_write(Writer, "x"),
+    10001 = Length(),
+    true = inetpy_link:write(Writer, "of a caller that waits for its answer"),
+    {Caller, Monitor} = spawn_monitor(fun() -> exit(inetpy_link:write_later(Writer, "x")) end),
+    Later = receive {'DOWN', Monitor, process, Caller, Pid} -> Pid end,
+    true = xc:until(fun() -> not is_process_alive(Later) end),
+    Waiting = inetpy_link:write_later(Writer, "x"),
+    true = is_process_alive(Waiting),
+    10002 = Length(),
+    exit(Waiting, kill),
+    Test = self(),
+    Free = spawn_link(fun() -> receive {write, [Frame]} -> Test ! Frame end end),
+    _ = inetpy_link:write_later(Free, <<"later">>),
+    <<"later">> = xc:next(),
+    unlink(Writer),
+    exit(Writer, kill).
+
+%% However the bytes come, the frames are the same. What is no frame of inetpy is found at once.
+frames_of_bytes(_Config) ->
+    Frames = [rand:bytes(Size) || Size <- [0, 1, 3, 4, 5, 100, 70000, 0, 2]],
+    Bytes = iolist_to_binary([[<<(byte_size(Frame)):32>>, Frame] || Frame <- Frames]),
+    [Frames = fed(Bytes, Cut, inetpy_frames:new()) || Cut <- [1, 2, 3, 7, 1000, 65536, byte_size(Bytes)]],
+    no_frames = inetpy_frames:feed(<<"HTTP/1.1 400 Bad Request">>, inetpy_frames:new()).
+
+fed(<<>>, _, _) ->
+    [];
+fed(Bytes, Cut, Buffer) ->
+    {Part, Rest} = split_binary(Bytes, min(Cut, byte_size(Bytes))),
+    {Frames, After} = inetpy_frames:feed(Part, Buffer),
+    Frames ++ fed(Rest, Cut, After).
+
+wrong_urls(_Config) ->
+    [
+        {error, [_ | _]} = inetpy_url:parse(Url)
+     || Url <- [
+            "", "x", "unix:", "tcp:", "tcp:h", "tcp:h:", "tcp:h:0", "tcp:h:65536", "tcp::1", "tls:h:1?mode=600",
+            "unix:/b?ca=x", "tls:h:1?ca=", "tls:h:1?ca", "tls:h:1?%", <<"udp:h:1">>, [1, 2], [a, b]
+        ]
+    ],
+    [
+        begin
+            {ok, Url} = inetpy_url:parse(Text),
+            {Text, Address} = {inetpy_url:text(Url), hd(inetpy_url:addresses(Url))}
+        end
+     || {Text, Address} <- [
+            {"unix:/a:b", {{local, "/a:b"}, 0, local}},
+            {"tcp:127.0.0.1:7", {{127, 0, 0, 1}, 7, inet}},
+            {"tls:[::1]:7", {{0, 0, 0, 0, 0, 0, 0, 1}, 7, inet6}},
+            {"tls:net.example:65535", {"net.example", 65535, inet}}
+        ]
+    ].
+
 %% --- tools -------------------------------------------------------------------
 
 %% The application is not running: its first bridge is the one that is started here, with what the bridge needs of
@@ -148,6 +209,7 @@ made_up_writers_over(_Writer) ->
 over_both(Case) ->
     ok = inetpy_context:init(1),
     ok = inetpy_faults:new_table(),
+    ok = inetpy_network:new_table(),
     [
         begin
             {ok, Keeper} = inetpy_keeper:start_link(1, {inetpy_bytes, Writer}),

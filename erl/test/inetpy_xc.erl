@@ -30,7 +30,8 @@
 %% The backends by their names. The backends of a run are compared with its first, which is `inet`. `node` is
 %% a node on which inetpy is installed. `node_by_address` is the same without `inet`, `inet6` and `local` among the
 %% options, on both sides: then the address decides on the family. `memory` is such a node, too: its Python has been
-%% told by INETPY_HOST=memory to keep all sockets in memory.
+%% told by INETPY_HOST=memory to keep all sockets in memory. `serve` is one that INETPY_BRIDGE has led to a Python that
+%% runs already.
 -spec backends([atom()]) -> [xc:backend()].
 backends(Names) ->
     Options =
@@ -47,7 +48,9 @@ backend(socket, _) ->
     #{name => socket, options => First, udp => First, inet => inet, patience => 5000};
 backend(inetpy, _) ->
     #{name => inetpy, options => fun inetpy:tcp_options/1, udp => fun inetpy:udp_options/1, inet => inetpy_inet};
-backend(Node, {Tcp, Udp}) when Node =:= node; Node =:= node_by_address; Node =:= memory ->
+backend(Node, {Tcp, Udp}) when
+    Node =:= node; Node =:= node_by_address; Node =:= memory; Node =:= serve
+->
     #{name => Node, options => Tcp, udp => Udp, inet => inetpy_inet, installed => true}.
 
 same(Options) -> Options.

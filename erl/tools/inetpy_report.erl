@@ -120,6 +120,7 @@ jobs(Python, EchoProgram) ->
         one("rules.none", fun() -> half(Inet, Ours) end),
         one("rules.one", fun() -> with_rules([#{}], fun() -> half(Inet, Ours) end) end),
         one("rules.others", fun() -> with_rules(others(), fun() -> half(Inet, Ours) end) end),
+        one("traced.echo", fun() -> traced(fun() -> half(Inet, Ours) end) end),
         one("rules.connections", fun() -> with_rules(others(), fun() -> inetpy_jobs:connections(Ours, 500) end) end),
         one("idle", fun() -> idle(1000) end),
         one("start", fun start_up/0),
@@ -147,6 +148,15 @@ with_rules(Whoms, Fun) ->
         Fun()
     after
         inetpy_fault:reset()
+    end.
+
+%% With a trace in memory of all calls and bytes.
+traced(Fun) ->
+    {ok, Trace} = inetpy_trace:start(),
+    try
+        Fun()
+    after
+        ok = inetpy_trace:stop(Trace)
     end.
 
 %% A thousand sockets that are not there: half of them as ports, half of them as networks.

@@ -31,15 +31,18 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
 
 
 @contextmanager
-def running(folder: Path, port: int, command: list[str], variables: dict[str, str]) -> Iterator[None]:
+def running(
+    folder: Path, port: int, command: list[str], variables: dict[str, str]
+) -> Iterator[dict[str, str]]:
     """Runs an Erlang program on Python sockets, with an epmd of its own, until the block ends.
 
-    The block starts when the program listens on `port`. The home of the program is `folder`; its output
-    goes to the file `output` there.
+    The block starts when the program listens on `port`. It gets the environment of the program, in which
+    commands find it. The home of the program is `folder`; its output goes to the file `output` there.
     """
     epmd = free_port()
     variables = {
         "HOME": str(folder),
+        "XDG_RUNTIME_DIR": str(folder),  # `inetpy faults` finds this program, and no other
         "ERL_EPMD_PORT": str(epmd),
         "ERL_EPMD_RELAXED_COMMAND_CHECK": "true",  # so that we can end it
     } | variables
@@ -55,7 +58,7 @@ def running(folder: Path, port: int, command: list[str], variables: dict[str, st
         )
         try:
             _wait_for_port(port, process, log)
-            yield
+            yield os.environ | variables
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             try:

@@ -1,63 +1,15 @@
-"""RabbitMQ, unmodified, on Python sockets; the client is pika. Run by `make test-apps`.
-
-The connections use TLS. RabbitMQ 3.10 checks plain sockets with is_port/1 (rabbit_net), so it refuses
-ours, and also those of OTP's `socket` backend. TLS sockets it passes to ssl, which uses ours.
-"""
+"""RabbitMQ, unmodified, on Python sockets: see rabbitmq_broker.py. Run by `make test-apps`."""
 
 from __future__ import annotations
 
-import os
-import ssl
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-
 import pytest
-from program import assert_listens_in_python, free_port, make_certificate, running
+from program import assert_listens_in_python
+from rabbitmq_broker import Broker
 
 pika = pytest.importorskip("pika")
+pytest_plugins = ["rabbitmq_fixtures"]
 
-SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 MESSAGES = 10_000
-
-pytestmark = pytest.mark.skipif(not SERVER.exists(), reason="RabbitMQ is not installed")
-
-
-@dataclass
-class Broker:
-    port: int
-    certificate: Path
-
-    def parameters(self) -> object:
-        trusted = ssl.create_default_context(cafile=str(self.certificate))
-        options = pika.SSLOptions(trusted, "localhost")
-        return pika.ConnectionParameters("127.0.0.1", self.port, ssl_options=options, heartbeat=0)
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """A broker of our own, with its epmd, files and ports."""
-    folder = tmp_path_factory.mktemp("rabbitmq")
-    port, distribution = free_port(), free_port()
-    key, certificate = make_certificate(folder)
-    (folder / "rabbit.conf").write_text(
-        f"listeners.tcp = none\nlisteners.ssl.1 = 127.0.0.1:{port}\n"
-        f"ssl_options.cacertfile = {certificate}\nssl_options.certfile = {certificate}\n"
-        f"ssl_options.keyfile = {key}\nssl_options.verify = verify_none\n"
-    )
-    (folder / "plugins").write_text("[].\n")
-    variables = {
-        "RABBITMQ_NODENAME": f"inetpy{os.getpid()}@localhost",
-        "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
-        "RABBITMQ_LOG_BASE": str(folder / "log"),
-        "RABBITMQ_DIST_PORT": str(distribution),
-        "RABBITMQ_CONFIG_FILE": str(folder / "rabbit"),
-        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
-        "RABBITMQ_PID_FILE": str(folder / "pid"),
-        "RABBITMQ_CONF_ENV_FILE": str(folder / "none"),
-    }
-    with running(folder, port, [str(SERVER)], variables):
-        yield Broker(port, certificate)
 
 
 def test_listens_in_python(broker: Broker) -> None:

@@ -165,6 +165,7 @@ def test_a_rule_comes_and_goes(node: Node, inetpy: Inetpy) -> None:
         (rule,) = rules(inetpy)
         assert rule == {
             "key": -1,
+            "node": None,
             "fault": ["error", {"call": "connect", "errno": "ehostunreach"}],
             "whom": {"host": "local*", "port": port},
             "when": None,

@@ -421,3 +421,15 @@ def test_crosscheck_in_such_a_shell(with_tools: Place) -> None:
     done = with_tools.inetpy("crosscheck", "--scenario", "mine.erl", "--json", **variables)
     [port] = [row for row in json.loads(done.stdout)["rows"] if row["name"] == "port"]
     assert port["observations"]["inet"] != port["observations"]["inetpy"]
+
+
+def test_pytest(top: Path, wheel: Path, tmp_path: Path) -> None:
+    """`pip install inetpy[pytest]` brings the fixtures. The first test compiles the beams."""
+    place = Place(install(top / "with pytest", f"inetpy[pytest] @ {wheel.as_uri()}"), tmp_path)
+    (tmp_path / "test_it.py").write_text(
+        "def test_it(erlang, network):\n"
+        "    network.static('server.test', 80, b'hello')\n"
+        "    socket = erlang.eval('{ok, S} = gen_tcp:connect(\"server.test\", 80, [{active, false}]), S')\n"
+        "    assert str(erlang.eval('{ok, D} = gen_tcp:recv(S, 5), D', S=socket)) == 'hello'\n"
+    )
+    assert "1 passed" in output(place.run("pytest", "-p", "no:cacheprovider"))

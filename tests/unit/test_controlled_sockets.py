@@ -187,6 +187,24 @@ def test_reset_after_a_time(scene: Scene) -> None:
     assert scene.messages() == [("tcp_error", ident, "econnreset"), ("tcp_closed", ident)]
 
 
+@pytest.mark.parametrize("what", [slice(1, delay=5), latency(5), slow_close(5), bandwidth(1000)])
+@pytest.mark.parametrize("sends", [False, True])
+def test_the_end_comes_after_the_socket_has_been_closed(
+    scene: Scene, what: Fault, sends: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """There is nobody any more whom the end concerns."""
+    ident, peer = scene.pair()
+    scene.fault(what)
+    scene.write(peer, b"abc")
+    peer.close()
+    scene.run()
+    if sends:
+        scene.send(ident, b"x")
+    scene.close(ident)
+    scene.advance(100)
+    assert caplog.messages == [], "a bug"
+
+
 def test_limit_closes(scene: Scene) -> None:
     ident, peer = scene.pair()
     scene.fault(limit(3), direction="recv")
@@ -428,6 +446,19 @@ def test_short_read_and_eagain(scene: Scene) -> None:
     assert [rule.fired for rule in scene.network.rules] == [2, 9]
 
 
+def test_a_read_of_nothing_does_not_fail(scene: Scene) -> None:
+    """Also not a second read, which finds out that the first one has taken all."""
+    ident, peer = scene.pair()
+    rule = scene.fault(error("recv", "econnreset"), when=nth(2))
+    assert scene.got(ident) == ("error", "timeout")
+    scene.write(peer, b"first")
+    assert scene.got(ident) == ("ok", b"first")
+    assert scene.got(ident) == ("error", "timeout")
+    scene.write(peer, b"second")
+    assert scene.got(ident) == ("error", "closed")
+    assert rule.fired == 1
+
+
 def test_a_wrong_rule_changes_nothing(scene: Scene) -> None:
     ident, _ = scene.pair()
     for how in ({"proto": "tcp"}, {"prot": "udp"}, {"port": -1}):
@@ -442,7 +473,7 @@ def test_a_periodic_rule_comes_back_to_its_place(scene: Scene) -> None:
     scene.fault(limit(3), direction="recv", when=periodic(1000, 0.5))
     scene.fault(latency(100))
     scene.advance(1000)
-    stages = scene.sock(ident).relay._courses["recv"].stages
+    stages = scene.sock(ident).relay.courses["recv"].stages
     assert [rule.word for rule in stages] == ["limit", "latency"]
     scene.write(peer, b"hello")
     scene.advance(100)
@@ -461,7 +492,7 @@ def test_rules_act_in_the_order_in_which_they_were_added(scene: Scene) -> None:
 def test_rules_of_others_are_removed_by_python(scene: Scene) -> None:
     """Those of the node, too: the node forgets them, and does not give them to the next Python."""
     _, rule = parse_rule((5, {}, Atom("blackhole"), {}))
-    scene.network.engine.add(rule, 5)
+    scene.network.engine.add(rule, 5, scene.node)
     (found,) = scene.network.rules
     found.remove()
     scene.run()

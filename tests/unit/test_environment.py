@@ -12,7 +12,7 @@ from inetpy.links.environment import SPIN, Settings, control_folder, read_settin
 
 def test_defaults() -> None:
     spin = SPIN if len(os.sched_getaffinity(0)) > 1 else 0.0
-    assert read_settings({}) == Settings(True, False, "WARNING", True, spin, None, None, None, None, 1)
+    assert read_settings({}) == Settings(True, False, "WARNING", True, spin, None, None, None, None, None, 1)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,8 @@ def test_defaults() -> None:
         ("BRIDGES", "2", "bridges", 2),
         ("STATS", "/tmp/x", "statistics", Path("/tmp/x")),
         ("STATS", "", "statistics", None),
+        ("TRACE", "/tmp/x.jsonl", "trace", "/tmp/x.jsonl"),
+        ("TRACE", "", "trace", None),
         ("NETWORK", "/tmp/net.py", "network", Path("/tmp/net.py")),
         ("SEED", "7", "seed", 7),
         ("CONTROL", "0", "control", None),

@@ -19,7 +19,7 @@ import inetpy
 PACKAGE = Path(inetpy.__file__).parent
 
 # The command and its start are no part of a bridge, and `host` may do all of it.
-FREE = ("cli.py", "start.py", "tools", "host")
+FREE = ("beams.py", "cli.py", "start.py", "tools", "testing", "host")
 
 # What only `host` may use.
 RESOLVER = (
@@ -47,17 +47,22 @@ MAY = {
         # a socket of the file system, for the command, in a folder of the user
         "os.getpid", "os.geteuid", "socket.socket",
         # from other threads the network is reached, and names are waited for in threads
-        "threading.Event", "asyncio.run_coroutine_threadsafe", "asyncio.Lock", "asyncio.shield",
+        "concurrent.futures.CancelledError", "concurrent.futures.Future", "asyncio.run_coroutine_threadsafe",
+        # a network file runs in a thread, while sockets go on, for some time at most
+        "threading.Thread", "asyncio.wait_for",
+        "asyncio.Lock", "asyncio.shield", "asyncio.timeout", "asyncio.wait", "asyncio.wrap_future",
         # servers: coroutines and protocols of the loop, and its kind of transports
         *(f"asyncio.{name}" for name in (
             "AbstractEventLoop", "BaseProtocol", "BaseTransport", "BufferedProtocol", "CancelledError",
             "DatagramProtocol", "DatagramTransport", "Future", "IncompleteReadError", "Protocol", "Task",
-            "Transport", "current_task", "gather", "get_running_loop", "sleep", "sslproto.SSLProtocol",
+            "Transport", "current_task", "get_running_loop", "sleep", "sslproto.SSLProtocol",
         )),
         # TLS; the command `openssl` makes a certificate
         "ssl.SSLContext", "ssl.PROTOCOL_TLS_SERVER", "ssl.PROTOCOL_TLS_CLIENT", "ssl.CERT_NONE",
         "subprocess.run", "tempfile.TemporaryDirectory", "os.PathLike", "os.fspath",
     },
+    # Rules act on names in threads, and what they do is noted.
+    "trace": {"threading.RLock"},
     # A link has the two descriptors to its node, and the process around them.
     "links": {
         # frames in and out
@@ -75,6 +80,22 @@ MAY = {
         "os.environ", "os.geteuid", "os.sched_getaffinity", "os.getpid", "pathlib.Path",
         # messages of the log come from any thread
         "threading.get_ident",
+        # serving: sockets that nodes connect to
+        "socket.socket", "socket.create_server", "socket.socketpair", "os.dup", "time.monotonic",
+        *(f"os.{name}" for name in (
+            "O_DIRECTORY", "O_NOFOLLOW", "O_PATH", "chmod", "lstat", "path", "stat_result", "unlink",
+        )), "shutil.chown", "fcntl.flock", "fcntl.LOCK_EX", "fcntl.LOCK_NB",
+        # the descriptors of a node's connection
+        "*.fileno()",
+        *(f"asyncio.{name}" for name in (
+            "FIRST_COMPLETED", "StreamReader", "StreamReaderProtocol", "StreamWriter", "Task", "TimerHandle",
+            "ensure_future", "gather", "get_running_loop", "open_connection", "sleep", "timeout", "wait",
+        )),
+        *(f"ssl.{name}" for name in (
+            "CERT_REQUIRED", "Purpose", "SSLCertVerificationError", "SSLContext", "SSLError", "TLSVersion",
+            "create_default_context",
+        )),
+        "signal.SIGINT", "signal.SIGTERM",
     },
 }  # fmt: skip
 

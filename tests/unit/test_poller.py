@@ -37,7 +37,7 @@ class LoopBench(Bench):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.looks = 0
-        super().__init__(LoopPoller(loop, self._after_batch), self._run)
+        super().__init__(LoopPoller(loop, [self._after_batch]), self._run)
 
     def _after_batch(self) -> None:
         self.looks += 1
@@ -207,7 +207,7 @@ def test_a_coroutine_has_its_turn_while_the_poller_spins(monkeypatch: pytest.Mon
     """A waiter that has woken a coroutine says so, and the poller does not keep the loop for its `spin`."""
     monkeypatch.setattr("inetpy.host.poller.TURN", 60.0)
     loop = asyncio.new_event_loop()
-    poller = LoopPoller(loop, lambda: None, spin=30.0)
+    poller = LoopPoller(loop, spin=30.0)
     network = MemoryNetwork(poller.notify)
     client, server = network.pair(AF_INET, ("10.0.0.1", 80))
     woken = loop.create_future()

@@ -16,14 +16,20 @@ PACKAGE = Path(inetpy.__file__).parent
 
 # From top to bottom. A room may import from the rooms below it.
 ROOMS = (
-    "__main__", "start", "cli", "tools", "links", "operations", "network", "sockets", "options", "session",
-    "fast", "wire", "packet", "names", "host", "codec",
+    "__main__", "start", "cli", "tools", "testing", "beams", "links", "operations", "network", "trace",
+    "sockets", "options", "session", "fast", "wire", "packet", "names", "host", "etf", "codec",
 )  # fmt: skip
 
 
 # Modules of one room that import each other for types only: parts and what they are parts of.
 CIRCLES_OF_TYPES = (
-    {"network.engine", "network.resolver", "network.verbs"},
+    {
+        f"network.{name}"
+        for name in (
+            "described", "engine", "file", "network", "node", "report", "resolver", "scenes", "trace",
+            "traces", "verbs",
+        )
+    },
     {
         f"options.{name}"
         for name in (

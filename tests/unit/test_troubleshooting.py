@@ -17,7 +17,7 @@ PAGE = (TOP / "docs" / "troubleshooting.md").read_text()
 ENTRIES = re.findall(r"^\| `(.*?)` \|", PAGE, re.MULTILINE)
 
 # Modules whose texts are errors, and texts in them that are none.
-ERLANG = ["python", "keeper", "node", "heartbeat", "bridge", "greeting"]
+ERLANG = ["python", "keeper", "node", "install", "heartbeat", "bridge", "greeting"]
 NO_ERRORS = ["id -un", "--version"]
 
 # Calls whose first argument is the text of an error, and calls with it at another place.
@@ -77,7 +77,7 @@ def literal(node: ast.expr) -> Iterator[str]:
 
 def rule_texts() -> Iterator[str]:
     """Why a rule is refused."""
-    for name in ("faults", "rules", "whom", "requests"):
+    for name in ("arguments", "faults", "rules", "whom", "requests"):
         file = TOP / "bridge" / "inetpy" / "network" / f"{name}.py"
         for node in ast.walk(ast.parse(file.read_text())):
             match node:
@@ -87,9 +87,8 @@ def rule_texts() -> Iterator[str]:
 
 def reasons() -> set[str]:
     """The names of errors that are terms."""
-    sources = "".join(
-        (TOP / "erl" / "src" / name).read_text() for name in ("inetpy.erl", "inetpy_install.erl")
-    )
+    names = ("inetpy.erl", "inetpy_app.erl", "inetpy_bridges.erl", "inetpy_install.erl")
+    sources = "".join((TOP / "erl" / "src" / name).read_text() for name in names)
     return set(re.findall(r"\{error, \{(\w+),", sources))
 
 

@@ -13,6 +13,7 @@ from in_process import Bench, sessions
 from inetpy.codec.terms import Atom
 from inetpy.network.engine import Engine
 from inetpy.network.faults import latency, make_fault, nth, reset
+from inetpy.network.network import Network
 from inetpy.network.rules import Rule
 from inetpy.network.whom import Whom
 
@@ -87,6 +88,22 @@ def test_the_same_functions(work: Callable[[Bench], object], bench: Bench) -> No
     assert functions(lambda: work(bench)) == before
     assert sum(before.values()) > 5  # otherwise the test sees nothing
     assert not any("/network/" in name for name in before)
+
+
+@pytest.mark.parametrize("work", WORK.values(), ids=WORK)
+def test_the_same_functions_without_a_trace(work: Callable[[Bench], object], bench: Bench) -> None:
+    """Before it is started, and when it has been stopped. While it is on, the test sees it."""
+    work(bench)
+    before = functions(lambda: work(bench))
+    engine = Engine(bench.host, 1)
+    engine.attach(bench.session)
+    trace = Network(engine).trace
+    assert functions(lambda: work(bench)) == before
+    trace.start()
+    assert any("/trace/" in name for name in functions(lambda: work(bench)))
+    assert trace.calls()
+    trace.stop()
+    assert functions(lambda: work(bench)) == before
 
 
 def test_a_rule_that_concerns_it_is_seen(bench: Bench) -> None:

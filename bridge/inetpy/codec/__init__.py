@@ -21,6 +21,7 @@ from .terms import (
     Port,
     Ref,
     Unread,
+    charlist,
 )
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "Port",
     "Ref",
     "Unread",
+    "charlist",
     "decode",
     "decode_prefix",
     "encode",

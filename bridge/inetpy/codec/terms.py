@@ -30,6 +30,7 @@ __all__ = [
     "Port",
     "Ref",
     "Unread",
+    "charlist",
 ]
 
 
@@ -285,3 +286,12 @@ if compiled is not None and not TYPE_CHECKING:
     Atom, Charlist = compiled.Atom, compiled.Charlist
     Pid, Port, Ref = compiled.Pid, compiled.Port, compiled.Ref
     compiled.connect_terms(NATIVE)
+
+
+def charlist(text: str) -> Charlist | list[int]:
+    """A list of characters, as `"text"` is one in Erlang. A `str` itself is written as a binary."""
+    try:
+        data = text.encode("latin-1")
+    except UnicodeEncodeError:
+        return [ord(character) for character in text]
+    return Charlist(data) if data else []

@@ -51,8 +51,14 @@ class FastPaths:
     def __init__(self, channel: Channel | None) -> None:
         self.on = channel is not None
         self._channel = channel
+        self._own = channel
         self._duct: Duct | None = None
         self.before = self.latest = 0  # the sockets of the last two requests: `Dispatcher` notes them
+
+    def step_aside(self, aside: bool) -> None:
+        """While somebody is to see all bytes there are no fast paths."""
+        self._channel = None if aside else self._own
+        self.on = self._channel is not None
 
     def alone(self, ident: int) -> bool:
         """True if the last two requests were for socket `ident`, and nothing else is under way.

@@ -14,6 +14,7 @@ routes            the routes of the kernel
 poller            readiness of many sockets, with descriptors
 virtual           readiness of sockets without a descriptor
 pipes             pipes, and bytes that move through them in the kernel
+files             files that are written
 clock             the time, and timers
 interfaces        getifaddrs(3)
 errors            errno as the posix atoms of the emulator

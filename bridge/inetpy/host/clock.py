@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from time import monotonic
+from time import monotonic, time_ns
 
 from . import bugs
 from .api import SLACK
 
-__all__ = ["LoopClock"]
+__all__ = ["LoopClock", "time_ns"]
 
 FOREVER = 1 << 40  # ms, some thirty years: larger timeouts overflow a float
 

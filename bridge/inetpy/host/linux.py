@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -64,7 +64,7 @@ class LinuxHost:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        after_batch: Callable[[], None] = lambda: None,
+        after_batch: Iterable[Callable[[], None]] = (),
         spin: float = 0.0,
     ) -> None:
         self.clock = LoopClock(loop)
@@ -101,7 +101,7 @@ class LinuxHost:
         ctypes.CDLL(None).connect(sock.fileno(), b"\0" * 16, 16)
 
     def sendfile(self, sock: Any, descriptor: int, offset: int, count: int) -> int:
-        if isinstance(sock, socket.socket):
+        if type(sock) is socket.socket:  # others are to see the bytes
             return os.sendfile(sock.fileno(), descriptor, offset, count)
         sent: int = sock.send(os.pread(descriptor, count, offset))
         return sent
@@ -137,7 +137,7 @@ def network_namespace(path: bytes) -> Iterator[None]:
 
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        away = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        away = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a named pipe would wait
         try:
             enter(away)
             try:

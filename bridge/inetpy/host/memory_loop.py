@@ -12,7 +12,7 @@ those in another network namespace.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .linux import LinuxHost
@@ -31,7 +31,7 @@ class MemoryLoopHost(LinuxHost):
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        after_batch: Callable[[], None] = lambda: None,
+        after_batch: Iterable[Callable[[], None]] = (),
         spin: float = 0.0,
     ) -> None:
         super().__init__(loop, after_batch, spin)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from time import perf_counter
 
 from . import bugs
@@ -31,17 +31,20 @@ class LoopPoller:
 
     A waiter that raises ends (see `bugs`), and is not called again.
 
-    `after_batch` is called when the waiters of one look have all been run.
+    after_batch: what is called when the waiters of one look have all been run.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, after_batch: Callable[[], None], spin: float = 0.0
+        self,
+        loop: asyncio.AbstractEventLoop,
+        after_batch: Iterable[Callable[[], None]] = (),
+        spin: float = 0.0,
     ) -> None:
+        self.after_batch = list(after_batch)
         self._epoll = select.epoll()
         self._waiters: dict[int, Waiter] = {}
         self._virtual = VirtualReadiness()
         self._loop = loop
-        self._after_batch = after_batch
         self._spin = spin
         self._soon: list[Callable[[], None]] = []
         self._in_turn: list[Callable[[], None]] = []
@@ -170,7 +173,8 @@ class LoopPoller:
                 for callback in callbacks:
                     bugs.guard(callback)
         finally:
-            self._after_batch()
+            for callback in self.after_batch:
+                callback()
         return True
 
     def _on_failure(self, descriptor: int, waiter: Waiter, error: Exception) -> None:

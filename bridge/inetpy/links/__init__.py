@@ -10,6 +10,15 @@ Frames, over any pair of descriptors:
 
 A process:
 
+    process      what every process begins with
+    serve        nodes that connect
+    admission    the first frame of a node: who is let in
+    tokens       the secrets that nodes show
+    tls          TLS with a node
+    nodes        a node that has been let in
+    limits       what a server allows
+    urls         where nodes connect to
+    service      the process of `inetpy serve`
     stdio        the port program: the descriptors are its standard input and output
     environment  its settings
     logs         its log, which goes to the node

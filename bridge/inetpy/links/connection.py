@@ -14,7 +14,7 @@ from ..host.api import READ
 from ..host.linux import LinuxHost
 from ..operations.dispatch import Dispatcher
 from ..session.session import Session
-from ..wire.framing import FrameReader, FramingError
+from ..wire.framing import MAX_FRAME, FrameReader, FramingError
 from ..wire.messages import LIMITS
 from .encoding import FrameLink
 from .greeting import ProtocolError, parse_greeting
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..network.engine import Engine
     from .statistics import Statistics
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "new_host"]
 
 log = logging.getLogger(__name__)
 
@@ -35,29 +35,27 @@ class Connection:
 
     on_end, on_error: what is to be done at the end of the input, and when the sides do not fit.
     fast: whether there are fast paths.
-    in_memory: whether the sockets are in memory, and reach each other alone.
     in_play: whether a network is described already, so that the first request has a context.
-    spin: see `LoopPoller`.
+    longest: the bytes of the largest frame.
     statistics: what counts, or None.
     """
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
+        host: LinuxHost,
         source: int,
         sink: int,
         on_end: Callable[[], None],
         on_error: Callable[[Exception], None],
         *,
         fast: bool = True,
-        in_memory: bool = False,
         in_play: bool = False,
-        spin: float = 0.0,
+        longest: int = MAX_FRAME,
         statistics: Statistics | None = None,
     ) -> None:
-        frames = FrameReader(large=LARGE if fast else NEVER)
+        frames = FrameReader(longest, LARGE if fast else NEVER)
         self.output = Output(sink)
-        self.host = _host_class(in_memory)(loop, self.output.flush, spin)
+        self.host = host
         self.output.start(self.host.poller)
         new_link = FrameLink if statistics is None else statistics.new_link
         self.link = new_link(self.output, frames, fast)
@@ -75,9 +73,31 @@ class Connection:
         """From now on the node is heard. The loop may have run before: see `network.file`."""
         self.host.poller.add(self._source, READ, self._input)
 
-    def close(self) -> None:
-        """Gives back the descriptors that are not sockets of the session, or those of the link itself."""
+    @property
+    def reads(self) -> int:
+        """How many times something has come from the node."""
+        return self._input.reads
+
+    def hold(self, held: bool) -> None:
+        """While the node takes nothing, it is not heard: its answers would have no place."""
+        if held:
+            self.host.poller.remove(self._source)
+        else:
+            self.host.poller.add(self._source, READ, self._input)
+
+    def end(self) -> None:
+        """The node has gone. Its sockets are closed; the descriptors of the link are the caller's."""
+        self.output.close()
+        self.host.poller.forget(self._source)
+        if self.session is not None:
+            self.session.end()
+            if self.engine is not None:
+                self.engine.detach(self.session)
         self.link.fast.close()
+
+    def close(self) -> None:
+        """The same, and the end of the host."""
+        self.end()
         self.host.poller.close()
 
     def _on_frame(self, frame: bytes | memoryview) -> None:
@@ -101,16 +121,21 @@ class Connection:
         able, bridge, out = parse_greeting(term)
         self.output.open_window()
         self.session = Session(self.link, self.host, bridge, out, able)
+        self._dispatcher = self._new_dispatcher(self.session)
         if self.engine is not None:
             self.engine.attach(self.session)
         self.output.on_congestion = self.session.set_congested
-        self._dispatcher = self._new_dispatcher(self.session)
         self.on_session(self.session)
 
 
-def _host_class(in_memory: bool) -> type[LinuxHost]:
+def new_host(loop: asyncio.AbstractEventLoop, in_memory: bool, spin: float = 0.0) -> LinuxHost:
+    """The host of a process, for all its connections.
+
+    in_memory: whether the sockets are in memory, and reach each other alone.
+    spin: see `LoopPoller`.
+    """
     if not in_memory:
-        return LinuxHost
+        return LinuxHost(loop, spin=spin)
     from ..host.memory_loop import MemoryLoopHost  # takes milliseconds to load
 
-    return MemoryLoopHost
+    return MemoryLoopHost(loop, spin=spin)

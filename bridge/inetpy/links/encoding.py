@@ -96,6 +96,11 @@ class FrameLink:
     def forget(self, key: int) -> None:
         self._emit(messages.build_forget(key))
 
+    # --- what concerns tests ---
+
+    def agent(self, payload: bytes) -> None:
+        self._emit(messages.build_agent(payload))
+
     # --- what concerns the node ---
 
     def hello(self, in_play: bool = False) -> None:

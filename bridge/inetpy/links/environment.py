@@ -9,6 +9,7 @@
     INETPY_BRIDGES        how many bridges the node has; the node sets it
     INETPY_NETWORK        a file that describes the network: see `network.file`
     INETPY_SEED           where the random numbers of faults begin
+    INETPY_TRACE          a file for calls and bytes: see `network.trace`; `inetpy run --trace` sets it
     INETPY_STATS          a folder for figures: see `statistics`; `inetpy run --stats` sets it
 
 INETPY_PURE is read where the codec is chosen (`codec.implementation`).
@@ -35,6 +36,7 @@ class Settings(NamedTuple):
     uvloop: bool
     spin: float
     statistics: Path | None
+    trace: str | None
     network: Path | None
     seed: int | None
     control: Path | None
@@ -50,6 +52,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         uvloop=environ.get("INETPY_LOOP") != "asyncio",
         spin=_spin(environ),
         statistics=Path(folder) if folder else None,
+        trace=environ.get("INETPY_TRACE") or None,
         network=Path(network) if network else None,
         seed=int(seed) if seed else None,
         control=control_folder(environ) if environ.get("INETPY_CONTROL") == "1" else None,

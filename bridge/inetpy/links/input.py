@@ -20,6 +20,7 @@ class Input:
     on_frame: is called with each of them.
     on_end: is called at the end of the input.
     on_error: is called when the stream cannot be followed any more.
+    reads: how many times there was something to read.
     """
 
     survives: ClassVar[bool] = True
@@ -37,12 +38,16 @@ class Input:
         self._on_frame = on_frame
         self._on_end = on_end
         self._on_error = on_error
+        self.reads = 0
 
     def on_ready(self, _events: int) -> None:
         try:
             data = os.read(self._descriptor, READ_SIZE)
         except BlockingIOError:
             return
+        except ConnectionError:  # of a socket: the node has gone
+            data = b""
+        self.reads += 1
         if not data:
             return self._on_end()
         frames = self._frames

@@ -37,6 +37,7 @@ class Output:
     """See the module.
 
     on_congestion: is told when the node is too far behind, and when it has caught up.
+    on_full: is told when too many bytes wait, and when that is over.
     """
 
     survives: ClassVar[bool] = True
@@ -53,13 +54,25 @@ class Output:
         self._flush_scheduled = False
         self._unacknowledged = 0
         self._congested = False
+        self._closed = False
         self._held: Sized = ()
         self._emit_held: Callable[[], None] = _nothing
         self.on_congestion: Callable[[bool], object] = lambda _: None
+        self.on_full: Callable[[bool], object] = lambda _: None
+        self._full = False
 
     def start(self, poller: LoopPoller) -> None:
-        """`poller` must call `flush` at the end of each batch."""
+        """From now on `flush` is called at the end of each batch."""
         self._poller = poller
+        poller.after_batch.append(self.flush)
+
+    def close(self) -> None:
+        """Nobody is there any more: what is emitted is dropped."""
+        self._poller.after_batch.remove(self.flush)
+        self._poller.forget(self._end)
+        self._backlog.clear()
+        self._backlog_size = 0
+        self._closed = True
 
     def hold(self, held: Sized, emit_held: Callable[[], None]) -> None:
         """While there is something in `held`, `emit_held` makes frames of it before a flush."""
@@ -130,6 +143,8 @@ class Output:
 
     def _write(self, parts: Sequence[bytes | memoryview], size: int) -> int:
         """How much the descriptor takes of `parts`, which are the first of `size` bytes."""
+        if self._closed:
+            return size
         try:
             return (
                 os.write(self._descriptor, parts[0])
@@ -148,6 +163,7 @@ class Output:
         self._backlog_size += size
         if self._backlog_size > HIGH_WATER:
             self._set_congested(True)
+            self._set_full(True)
 
     def _drop_written(self, count: int) -> None:
         backlog = self._backlog
@@ -186,8 +202,15 @@ class Output:
 
     def _relieve(self) -> None:
         """Reads sockets again when both the descriptor and the node keep up."""
+        if self._full and self._backlog_size < LOW_WATER:
+            self._set_full(False)
         if self._backlog_size < LOW_WATER and self._unacknowledged <= WINDOW:
             self._set_congested(False)
+
+    def _set_full(self, full: bool) -> None:
+        if self._full is not full:
+            self._full = full
+            self.on_full(full)
 
     def _set_congested(self, congested: bool) -> None:
         if self._congested is not congested:

@@ -31,10 +31,13 @@ _BYTES = ("received", "sent")
 
 
 class Statistics:
-    """The figures of one session, of which `new_link` and `new_dispatcher` make the parts that count."""
+    """The figures of one session, of which `new_link` and `new_dispatcher` make the parts that count.
 
-    def __init__(self, folder: Path) -> None:
-        self._running = folder / f"{os.getpid()}.running"
+    name: of the file, where the process has several sessions.
+    """
+
+    def __init__(self, folder: Path, name: str | None = None) -> None:
+        self._running = folder / f"{name or os.getpid()}.running"
         self._running.touch()
         self.calls: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()

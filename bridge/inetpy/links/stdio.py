@@ -15,18 +15,19 @@ import fcntl
 import functools
 import logging
 import os
-import resource
 import select
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..host.pipes import enlarge
-from .connection import Connection
+from .connection import Connection, new_host
 from .environment import Settings, read_settings
 from .logs import NodeHandler
+from .process import allow_many_sockets, new_loop, trace_to
 
 if TYPE_CHECKING:
     from ..host.linux import LinuxHost
@@ -49,7 +50,7 @@ def run() -> int:
     The exit status: 0 when the input ended, 3 when the sides do not fit.
     """
     settings = read_settings()
-    _allow_many_sockets()
+    allow_many_sockets()
     source, sink = private_pipes()
     process = Process(settings, source, sink)
     threading.Thread(target=_watch_input, args=(source,), daemon=True).start()
@@ -63,19 +64,17 @@ class Process:
     """The process of one connection."""
 
     def __init__(self, settings: Settings, source: int, sink: int) -> None:
-        self._loop = loop = _new_loop(settings.uvloop)
+        self._loop = loop = new_loop(settings.uvloop)
         self._status = 0
         self._statistics = _statistics(settings.statistics)
         self._connection = Connection(
-            loop,
+            new_host(loop, settings.in_memory, settings.spin),
             source,
             sink,
             on_end=loop.stop,
             on_error=self._refuse,
             fast=settings.fast,
-            in_memory=settings.in_memory,
-            in_play=settings.network is not None,
-            spin=settings.spin,
+            in_play=settings.network is not None or settings.trace is not None,
             statistics=self._statistics,
         )
         logging.basicConfig(
@@ -84,9 +83,11 @@ class Process:
             format="%(message)s",
         )
         loop.set_exception_handler(_log_failure)
-        if settings.network is not None or settings.seed is not None:
+        self._end_trace: Callable[[], None] = lambda: None
+        if settings.network is not None or settings.seed is not None or settings.trace is not None:
             self._connection.output.flush()  # the greeting: the node waits longer for the file
-            self._connection.engine = _described(settings, self._connection.host, loop)
+            self._connection.engine = engine = _described(settings, self._connection.host, loop)
+            self._end_trace = trace_to(settings.trace, engine)
         self._control: Control | None = None
         if settings.control is not None:
             self._connection.on_session = functools.partial(self._listen, settings.control, settings.bridges)
@@ -98,6 +99,7 @@ class Process:
         self._connection.output.flush()
         if self._control is not None:
             self._control.close()
+        self._end_trace()
         if self._statistics is not None:
             self._statistics.write()
         return self._status
@@ -105,9 +107,10 @@ class Process:
     def _listen(self, folder: Path, bridges: int, session: Session) -> None:
         """From now on `inetpy faults` finds this process. A node without that is a node all the same."""
         from ..network.control import Control, UnsafeFolderError
+        from ..network.engine import network_of
 
         try:
-            self._control = Control(session, folder, bridges)
+            self._control = Control(lambda: network_of(session).engine, session.poller, folder, bridges)
         except (OSError, UnsafeFolderError) as error:
             log.warning("`inetpy faults` cannot reach this node: %s", error)
 
@@ -130,7 +133,7 @@ def _described(settings: Settings, host: LinuxHost, loop: asyncio.AbstractEventL
         try:
             load(settings.network, Network(engine, loop))
         except NetworkFileError as error:
-            log.error("%s", error)
+            log.error("%s\nWhat the file has described before that holds.", error)
     return engine
 
 
@@ -165,23 +168,5 @@ def _watch_input(source: int) -> None:
     os._exit(0)
 
 
-def _allow_many_sockets() -> None:
-    """As many open files as this user may have."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
 def _log_failure(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
     log.error("%s", context.get("message"), exc_info=context.get("exception"))  # type: ignore[arg-type]
-
-
-def _new_loop(uvloop_wanted: bool) -> asyncio.AbstractEventLoop:
-    """uvloop's where it is wanted and installed."""
-    if uvloop_wanted:
-        try:
-            import uvloop
-        except ImportError:
-            pass
-        else:
-            return uvloop.new_event_loop()
-    return asyncio.new_event_loop()

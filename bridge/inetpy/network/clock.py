@@ -15,12 +15,12 @@ import asyncio
 import heapq
 import itertools
 import math
-from collections.abc import Awaitable, Callable, Generator
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 from ..host import bugs
 from ..host.api import SLACK, Clock, Timer
 from ..host.clock import FOREVER
+from .anywhere import DONE, finish
 
 __all__ = ["MOMENT", "ClockControl", "NetworkClock"]
 
@@ -169,7 +169,6 @@ class ClockControl:
         self._loop = loop
         self._run_ready = run_ready
         self._advancing = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def real(self) -> None:
         """Time goes by as that of the system, from where it is now."""
@@ -200,18 +199,12 @@ class ClockControl:
             raise ValueError(f"a time to advance is a number of ms, 0 or more, not {milliseconds!r}")
         self._do(lambda: self._clock.begin(milliseconds))
         loop = self._loop
-        if loop is None or not loop.is_running():
+        if loop is not None and loop.is_running():
+            return finish(loop, self._advance)
+        self._run_ready()
+        while self._clock.step():
             self._run_ready()
-            while self._clock.step():
-                self._run_ready()
-        elif not is_running_here(loop):
-            asyncio.run_coroutine_threadsafe(self._advance(), loop).result()
-        else:
-            task = loop.create_task(self._advance())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-            return asyncio.shield(task)
-        return _Done()
+        return DONE
 
     async def _advance(self) -> None:
         async with self._advancing:
@@ -220,24 +213,9 @@ class ClockControl:
                 await _react()
 
 
-class _Done:
-    """An awaitable that waits for nothing."""
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        yield from ()
-
-
 async def _react() -> None:
     for _ in range(TURNS):
         await asyncio.sleep(0)
-
-
-def is_running_here(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether the caller is called by this loop."""
-    try:
-        return asyncio.get_running_loop() is loop
-    except RuntimeError:
-        return False
 
 
 def _is_number(value: object) -> bool:

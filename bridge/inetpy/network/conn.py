@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Callable
 from typing import Any
 
+from ..host.errors import os_error
 from .transport import StreamTransport
 
 __all__ = ["Conn", "ConnProtocol"]
@@ -87,6 +89,9 @@ class ConnProtocol(asyncio.Protocol):
         return self._keeps_open
 
     def connection_lost(self, error: Exception | None) -> None:
+        if isinstance(error, OSError) and error.errno == errno.ENOTCONN:
+            # the peer's reset has come, and `half_close` was the first to notice
+            error = os_error(errno.ECONNRESET)
         self.error = error
         self.has_ended = True
         self._wake()
@@ -208,6 +213,13 @@ class Conn:
         """The peer sees a reset. Output that has not been sent is lost."""
         self._protocol.socket_transport.reset()
         return self._protocol.closed
+
+    async def __aenter__(self) -> Conn:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Closes in order; resets where an exception leaves the block."""
+        await asyncio.shield(self.close() if kind is None else self.reset())
 
     def is_cause(self, error: BaseException) -> bool:
         """Whether an error says no more than that this connection has ended."""

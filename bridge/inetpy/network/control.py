@@ -1,13 +1,14 @@
-"""The rules of a node that runs, for a shell: what `inetpy faults` talks to.
+"""The rules of a node that runs, or of a server of nodes, for a shell: what `inetpy faults` talks to.
 
 A unix socket with the name `PID.sock`, in a folder that only its user can open. A connection is one request
 and its answer, each a line of JSON:
 
-    {"do": "list"}                                      {"ok": {"node": "a@b", "rules": [...], ...}}
+    {"do": "list"}                                      {"ok": {"nodes": [...], "rules": [...], ...}}
     {"do": "add", "key": -1, "fault": ["latency", {"ms": 200}], "whom": {"port": 5432},
      "when": ["nth", [2, 2]], "for_ms": 1000}           {"ok": -1}
     {"do": "settled"}                                   {"ok": true}, when it holds for all open sockets
     {"do": "remove", "key": -1}                         {"ok": true}, or false where there is no such rule
+    {"do": "trace", "file": "/tmp/x/0.jsonl"}           {"ok": true}; a named pipe: see `network.trace`
     {"do": "reset"}                                     {"ok": 3}, the number of rules that were removed
                                                         {"error": "there is no fault 'latncy': ..."}
 
@@ -29,8 +30,7 @@ from typing import Any, ClassVar
 from ..codec.show import shown
 from ..codec.terms import Atom
 from ..host.api import READ, WRITE, Poller
-from ..session.session import Session
-from .engine import Engine, engine_of
+from .engine import Engine
 from .faults import make_fault, make_when
 from .rules import Rule
 from .whom import Whom
@@ -57,15 +57,21 @@ def private_folder(folder: Path) -> Path:
 
 
 class Control:
-    """The socket of one session, from now on. `bridges`: how many processes like this one the node has."""
+    """The socket of this process, from now on.
+
+    engine: gives the network of the process, which may have none before it is asked for.
+    bridges: how many processes like this one the node has; None where this one serves nodes.
+    """
 
     survives: ClassVar[bool] = True
 
-    def __init__(self, session: Session, folder: Path, bridges: int = 1) -> None:
+    def __init__(
+        self, engine: Callable[[], Engine], poller: Poller, folder: Path, bridges: int | None = None
+    ) -> None:
         """Raises OSError or UnsafeFolderError, and then there is no socket."""
-        self._session = session
+        self._engine = engine
         self._bridges = bridges
-        self._poller = session.poller
+        self._poller = poller
         self._path = private_folder(folder) / f"{os.getpid()}.sock"
         self._path.unlink(missing_ok=True)  # of a process that had this number before
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -99,9 +105,10 @@ class Control:
     def _answer(self, line: bytes) -> bytes:
         try:
             request = json.loads(line)
-            answer: dict[str, Any] = {"ok": _VERBS[request["do"]](engine_of(self._session), request)}
+            answer: dict[str, Any] = {"ok": _VERBS[request["do"]](self._engine(), request)}
             if request["do"] == "list":
-                answer["ok"]["bridges"] = self._bridges
+                answer["ok"]["bridges"] = self._bridges or 1
+                answer["ok"]["serves"] = self._bridges is None
         except ValueError as error:
             answer = {"error": str(error)}
         except (KeyError, TypeError, AttributeError) as error:
@@ -160,11 +167,12 @@ class _Caller:
 
 
 def _list(engine: Engine, _request: dict[str, Any]) -> dict[str, Any]:
-    """The node, and its rules in their order."""
-    assert engine.session is not None
+    """The nodes, and the rules in their order."""
     return {
-        "node": engine.session.node_name,
-        "node_pid": engine.session.node_process,
+        "nodes": [
+            {"name": node.name, "node": session.node_name, "pid": session.node_process}
+            for session, node in engine.nodes.items()
+        ],
         "pid": os.getpid(),
         "seed": engine.rules.seed,
         "rules": [_shown_rule(engine, rule) for rule in engine.rules],
@@ -172,9 +180,11 @@ def _list(engine: Engine, _request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shown_rule(engine: Engine, rule: Rule) -> dict[str, Any]:
+    """`node`: the only one that a rule of Erlang is for."""
     assert rule.key is not None
     return {
         "key": rule.key,
+        "node": None if rule.node is None else rule.node.name,
         "fault": [rule.word, {name: value for name, value in rule.arguments.items() if value is not None}],
         "whom": {word: _plain(value) for word, value in rule.whom.words.items()},
         "when": None if rule.when is None else [rule.when.word, list(rule.when.numbers)],
@@ -220,14 +230,24 @@ def parse_request(request: dict[str, Any]) -> Rule:
 
 
 def _remove(engine: Engine, request: dict[str, Any]) -> bool:
-    rule = engine.numbered(request["key"])
-    if rule is not None:
+    """Nodes number their rules themselves: two can have one with the same number, and both are removed."""
+    found = [rule for rule in engine.rules if rule.key == request["key"]]
+    for rule in found:
         engine.end(rule)
-    return rule is not None
+    return bool(found)
 
 
 def _reset(engine: Engine, _request: dict[str, Any]) -> int:
     return engine.end_all()
+
+
+def _trace(engine: Engine, request: dict[str, Any]) -> bool:
+    """All sockets, until nobody reads the pipe any more."""
+    from .trace import begin_in_file  # few nodes need it
+
+    if begin_in_file(engine, str(request["file"])) is None:
+        raise ValueError(f"{request['file']} cannot be written")
+    return True
 
 
 _VERBS: dict[str, Callable[[Engine, dict[str, Any]], Any]] = {
@@ -236,4 +256,5 @@ _VERBS: dict[str, Callable[[Engine, dict[str, Any]], Any]] = {
     "settled": lambda engine, _: engine.is_settled(),
     "remove": _remove,
     "reset": _reset,
+    "trace": _trace,
 }

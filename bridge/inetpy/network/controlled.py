@@ -52,6 +52,14 @@ class Controlled:
         """The handle has its socket back."""
         raise NotImplementedError
 
+    def shaping(self, _direction: str) -> list[Rule]:
+        """The rules that touch all bytes or datagrams of that direction."""
+        return []
+
+    def passed(self, _direction: str) -> int:
+        """How many bytes or datagrams of that direction have come by."""
+        return 0
+
     # --- the calls of a socket ---
 
     def bind(self, address: Any, /) -> None:

@@ -145,6 +145,10 @@ class Course:
             following = stage
         self._first = following
 
+    def shaping(self) -> list[Rule]:
+        """The rules that touch all that passes."""
+        return [rule for rule, stage in self.stages.items() if stage.shapes]
+
     def stop(self) -> None:
         """Nothing more comes out."""
         for stage in self.stages.values():
@@ -180,8 +184,10 @@ class Stage:
     """One rule in one direction of a socket.
 
     held: bytes that are held back.
+    shapes: whether it touches all that passes, and not only what an event of its rule is of.
     """
 
+    shapes: ClassVar[bool] = False
     capacity: ClassVar[int] = MOST_HELD
     directions: ClassVar[tuple[str, ...]] = ("recv", "send")  # where the rule names none
 

@@ -101,6 +101,12 @@ class ControlledDatagram(Controlled):
             course.stop()
         self._poller.forget(self.sock)
 
+    def shaping(self, direction: str) -> list[Rule]:
+        return self._courses[direction].shaping()
+
+    def passed(self, direction: str) -> int:
+        return self._courses[direction].passed
+
     # --- receiving ---
 
     def on_ready(self, _events: int) -> None:

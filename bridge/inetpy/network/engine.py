@@ -1,44 +1,46 @@
 """The network of one Python process: its rules, its names, and the sockets that they concern.
 
     engine = Engine(host, seed)       one for a host
-    engine.attach(session)           from now on its sockets are looked at
+    engine.attach(session)           from now on the sockets of this node are looked at
     engine.add(Rule(...))            holds when this returns, also for sockets that are open
     engine.remove(rule)
 
-All methods are called by the loop. `Network` is what users see.
+All methods are called by the loop. `Network` is what users see, and `NodeNetwork` what a session sees.
 """
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
-from socket import AF_UNIX, SOCK_DGRAM
-from typing import Any, cast
+from socket import SOCK_DGRAM
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
-from ..codec.etf import encode_body
 from ..codec.terms import Pid
-from ..host.api import Host, Socket
+from ..host.api import Host
 from ..host.memory_sockets import MemoryNetwork, MemoryStream
-from ..session.interference import Context
 from ..session.session import Session
 from .clock import NetworkClock
 from .controlled import Controlled
 from .datagrams import ControlledDatagram
 from .faults import FAULTS, names_call
-from .lineages import Lineages
 from .listeners import ControlledListener
+from .node import NodeNetwork
 from .periods import Expiry, Period
 from .places import Places
-from .requests import term_of_rule
-from .resolver import LookupHost, SilentLookup
-from .rules import Rule, Rules
+from .resolver import SilentLookup
+from .rules import Event, Rule, Rules
+from .stages import SHAPING
 from .streams import ControlledStream
-from .verbs import VERBS
-from .whom import Facts, ip_and_port
+from .whom import DIRECTIONS, Facts, Lineage, ip_and_port, proto_of, system_name
 
-__all__ = ["Engine", "engine_of"]
+if TYPE_CHECKING:
+    from ..trace.recorder import Recorder
+    from .servers import Servers
+
+__all__ = ["Engine", "network_of"]
 
 CAPACITY = 1 << 18  # bytes that a controlled stream takes, in each direction, before they are moved on
 _ANY = ("0.0.0.0", "::")  # noqa: S104
@@ -52,6 +54,10 @@ class Engine:
     clock: the time of this network, which its sessions have, too.
     memory: the net of the servers in memory, and of the sockets that reach them.
     silent: lookups that nobody answers, each with the rule that makes it so.
+    servers: those in memory, once there was one.
+    runs_files: whether a node may have network files run here: what they say is code of Python.
+    describing: held while a file of a node describes something, or is taken back.
+    recorder: what notes calls and bytes; None: nobody does.
     """
 
     def __init__(self, host: Host, seed: int | None = None) -> None:
@@ -60,54 +66,101 @@ class Engine:
         self.poller = host.poller
         self.rules = Rules(random.SystemRandom().getrandbits(32) if seed is None else seed)
         self.memory = MemoryNetwork(host.poller.notify)
-        self.session: Session | None = None
+        self.nodes: dict[Session, NodeNetwork] = {}
         self.places = Places()
         self._told: dict[str, list[str]] = {}  # the names that the node knows
         self.silent: dict[SilentLookup, Rule] = {}
+        self.servers: Servers | None = None
+        self.runs_files = True
+        self.describing = asyncio.Lock()
+        self.recorder: Recorder | None = None
         self._ends = MemoryNetwork(host.poller.notify, CAPACITY)
-        self._keys: dict[int, Rule] = {}
+        self._keys: dict[tuple[NodeNetwork | None, int], Rule] = {}  # nodes number their rules themselves
         self._kept: set[int] = set()  # of our own: the node adds these rules to the next Python
         self._lowest = 0
         self._timers: dict[Rule, list[Expiry | Period]] = {}
         self._facts: WeakKeyDictionary[Any, Facts] = WeakKeyDictionary()
-        self._lineages = Lineages()
         self._lingering: dict[ControlledStream, None] = {}  # closed by Erlang, with bytes that are held
-        self._newest: Facts | None = None
 
-    def attach(self, session: Session) -> None:
+    def attach(self, session: Session) -> NodeNetwork:
         """The sockets of this session are looked at from now on."""
-        self.session = session
-        session.network = self
+        node = self.nodes[session] = NodeNetwork(self, session)
+        session.network = node
         session.after = self.clock.after
         session.link.in_play(self.is_in_play())
-        self._tell_names(session)
+        self._told = self.places.known_names()
+        session.link.names(self._told)
+        for rule in self.rules:
+            if self.is_kept(rule):
+                node.keep(rule)
+        if self.recorder is not None:
+            self.recorder.attach(session)
+        return node
+
+    def detach(self, session: Session) -> None:
+        """The node has gone, and so have the rules that it has set, its network files and its traces."""
+        node = self.nodes.pop(session, None)
+        if node is not None:
+            node.take_all_back()
+        for rule in list(self.rules):
+            if node is not None and rule.node is node:
+                self.remove(rule)
+        if self.recorder is not None:
+            self.recorder.detach(session)
 
     def is_in_play(self) -> bool:
-        return bool(len(self.rules)) or not self.places.is_empty()
+        return bool(len(self.rules)) or not self.places.is_empty() or self.recorder is not None
 
-    def numbered(self, key: int) -> Rule | None:
-        return self._keys.get(key)
+    def record(self, recorder: Recorder | None) -> None:
+        """The calls and bytes of all sockets are noted from now on; with None no longer."""
+        if self.recorder is not None:
+            self.recorder.stop()
+        self.recorder = recorder
+        self.changed()
+        for rule in self.rules:
+            self._watch(rule)
+        if recorder is not None:
+            for session in list(self.nodes):
+                recorder.attach(session)
+            self.ask_lineages()
+
+    def _watch(self, rule: Rule) -> None:
+        rule.on_acted = None if self.recorder is None else self._on_acted
+
+    def _on_acted(self, rule: Rule, event: Event, facts: Facts) -> None:
+        if self.recorder is not None:
+            shapes = event.call in DIRECTIONS and rule.word in SHAPING
+            self.recorder.on_fault(
+                str(rule.what), event.call, facts.number, event.label, event.offset, shapes
+            )
+
+    def numbered(self, key: int, node: NodeNetwork | None = None) -> Rule | None:
+        """A rule of a node, which has a positive number, or of all nodes."""
+        return self._keys.get((node if key > 0 else None, key))
 
     def changed(self) -> None:
         """Something has come into play, or nothing is in play any more."""
-        if self.session is not None:
-            self.session.link.in_play(self.is_in_play())
-            if self.places.known_names() != self._told:
-                self._tell_names(self.session)
+        names = self.places.known_names()
+        for session in self.nodes:
+            session.link.in_play(self.is_in_play())
+            if names != self._told:
+                session.link.names(names)
+        if self.nodes:
+            self._told = names
 
-    def _tell_names(self, session: Session) -> None:
-        self._told = self.places.known_names()
-        session.link.names(self._told)
-
-    def _handles(self) -> Iterator[Any]:
-        if self.session is not None:
-            yield from list(self.session.sockets.values())
+    def handles(self) -> Iterator[Any]:
+        """All sockets that are open."""
+        for session in list(self.nodes):
+            yield from list(session.sockets.values())
 
     # --- rules ---
 
-    def add(self, rule: Rule, key: int | None = None) -> None:
-        """A rule of the node comes with its number. Our own get negative ones."""
+    def add(self, rule: Rule, key: int | None = None, node: NodeNetwork | None = None) -> None:
+        """A rule of a node comes with its number, and concerns that node alone. Our own get negative ones."""
+        if node is not None:
+            rule.limit_to(node)
         self.rules.add(rule)
+        self._watch(rule)
         self._number(rule, key)
         self._timers[rule] = []
         if rule.for_ms is not None:
@@ -117,7 +170,7 @@ class Engine:
         if len(self.rules) == 1:
             self.changed()
         if rule.whom.wants_owner:  # a process can have been registered since its sockets were opened
-            self._ask_lineages(everyone=not isinstance(rule.whom.words["owner"], Pid))
+            self.ask_lineages(everyone=not isinstance(rule.whom.words["owner"], Pid))
         self._look_at_those_of(rule)
 
     def _number(self, rule: Rule, key: int | None) -> None:
@@ -125,11 +178,13 @@ class Engine:
             key = self._lowest - 1
         self._lowest = min(self._lowest, key)
         rule.key = key
-        self._keys[key] = rule
+        self._keys[rule.node, key] = rule
 
     def add_kept(self, rule: Rule, key: int) -> None:
         """A rule that another Python has kept comes back. A rule of a file with its number gives way."""
-        other = self._keys.pop(key, None)
+        if key in self._kept:
+            return  # each node has kept it
+        other = self._keys.pop((None, key), None)
         self.add(rule, key)
         self._kept.add(key)
         if other is not None:
@@ -139,18 +194,22 @@ class Engine:
         """The rule is to outlive this process: the node adds it to the Python that comes next."""
         assert rule.key is not None
         self._kept.add(rule.key)
-        if self.session is not None:
-            self.session.link.keep(rule.key, encode_body(term_of_rule(rule)))
+        for node in self.nodes.values():
+            node.keep(rule)
 
     def is_kept(self, rule: Rule) -> bool:
         return rule.key in self._kept
 
+    def is_own(self, rule: Rule) -> bool:
+        """Neither a node nor a shell has added it."""
+        return rule.node is None and rule.key not in self._kept
+
     def end(self, rule: Rule) -> None:
-        """Removes a rule, also one of the node, which would give it to the Python that comes next."""
-        key = rule.key
+        """Removes a rule, also one of a node, which would give it to the Python that comes next."""
+        key, node = rule.key, rule.node
         self.remove(rule)
-        if key is not None and key > 0:
-            self._forget(key)
+        if key is not None and node is not None:
+            node.forget(key)
 
     def end_all(self) -> int:
         """How many rules there were."""
@@ -159,20 +218,19 @@ class Engine:
             self.end(rule)
         return len(rules)
 
-    def _forget(self, key: int) -> None:
-        if self.session is not None:
-            self.session.link.forget(key)
-
     def remove(self, rule: Rule) -> None:
         """Nothing happens when it is not there any more."""
         if rule not in self.rules:
             return
         self.rules.remove(rule)
+        for node in self.nodes.values():
+            node.scenes.removed(rule)
         assert rule.key is not None
-        del self._keys[rule.key]
+        del self._keys[rule.node, rule.key]
         if rule.key in self._kept:
             self._kept.discard(rule.key)
-            self._forget(rule.key)
+            for node in self.nodes.values():
+                node.forget(rule.key)
         for timer in self._timers.pop(rule):
             timer.cancel()
         self._look_at_those_of(rule)
@@ -188,8 +246,8 @@ class Engine:
 
     def _look_at_those_of(self, rule: Rule) -> None:
         """The rule has come, gone, or changed, for sockets that it may concern."""
-        for handle in self._handles():
-            if rule.whom.may_fit(self._facts_of(handle)):
+        for handle in self.handles():
+            if rule.whom.may_fit(self.facts_of(handle)):
                 self._look(handle)
         for stream in list(self._lingering):
             stream.set_rules(self._rules_for(stream.facts))
@@ -197,31 +255,32 @@ class Engine:
     def places_changed(self) -> None:
         """Names or servers have come or gone, or the network is strict from now on, or no longer."""
         self.changed()
-        for handle in self._handles():
+        for handle in self.handles():
             if handle.kind == "datagram":  # see `_is_always_controlled`
                 self._look(handle)
 
     # --- sockets ---
 
-    def _facts_of(self, handle: Any) -> Facts:
+    def facts_of(self, handle: Any) -> Facts:
         facts = self._facts.get(handle)
         if facts is None:
             facts = self._facts[handle] = self._observed(handle)
         elif not facts.local_port:
-            facts.learn(ip_and_port(_name_of(handle.sock, "getsockname"))[1])
+            facts.learn(ip_and_port(system_name(handle.sock, "getsockname"))[1])
         return facts
 
     def _observed(self, handle: Any) -> Facts:
         """The facts of a socket that was opened when nothing was in play."""
+        node = self.nodes[handle.session]
         role = {"stream": "accepted" if handle.accepted else "client", "listener": "listener"}.get(
             handle.kind
         )
-        peer, port = ip_and_port(_name_of(handle.sock, "getpeername"))
-        _, local_port = ip_and_port(_name_of(handle.sock, "getsockname"))
-        proto = _proto(handle.sock.family if handle.sock is not None else 0, handle.kind == "datagram")
+        peer, port = ip_and_port(system_name(handle.sock, "getpeername"))
+        _, local_port = ip_and_port(system_name(handle.sock, "getsockname"))
+        proto = proto_of(handle.sock.family if handle.sock is not None else 0, handle.kind == "datagram")
         asked = self.places.name_of(peer)
-        lineage = self._lineages.of(handle.owner)
-        return Facts(proto, role, handle.owner, lineage, asked, peer, port, local_port)
+        lineage = node.lineages.of(handle.owner)
+        return Facts(proto, role, handle.owner, lineage, asked, peer, port, local_port, node)
 
     def _rules_for(self, facts: Facts) -> list[Rule]:
         """Those that can happen to a socket of this kind."""
@@ -236,7 +295,7 @@ class Engine:
         sock = handle.sock
         if sock is None:
             return
-        facts = self._facts_of(handle)
+        facts = self.facts_of(handle)
         rules = self._rules_for(facts)
         if isinstance(sock, Controlled):
             sock.set_rules(rules)
@@ -252,13 +311,23 @@ class Engine:
     def _control(self, handle: Any, facts: Facts) -> None:
         """Puts a controlled socket in place of the handle's. Its rules are still to come."""
         is_knocking = getattr(handle, "connecting", None) is not None
-        is_connected = handle.kind == "stream" and _name_of(handle.sock, "getpeername") is not None
+        is_connected = handle.kind == "stream" and system_name(handle.sock, "getpeername") is not None
         if handle.kind == "stream" and not is_knocking and not is_connected:
             return  # its connection is over
-        handle.exchange(lambda sock: self._controlled(sock, facts, is_connected, handle.kind == "listener"))
+        self._exchange(
+            handle, lambda sock: self._controlled(sock, facts, is_connected, handle.kind == "listener")
+        )
         if is_knocking and not is_connected:
             handle.sock.knock()
         self._tie(handle)
+
+    def _exchange(self, handle: Any, other: Callable[[Any], Any]) -> None:
+        """See `Handle.exchange`."""
+        if self.recorder is not None:
+            self.recorder.leave(handle)
+        handle.exchange(other)
+        if self.recorder is not None:
+            self.recorder.follow(handle)
 
     def _controlled(
         self,
@@ -291,7 +360,7 @@ class Engine:
 
         def give_back() -> None:
             if handle.sock is controlled and not self._is_always_controlled(controlled.facts):
-                handle.exchange(lambda _: controlled.retire() or controlled.sock)
+                self._exchange(handle, lambda _: controlled.retire() or controlled.sock)
 
         controlled.on_idle = give_back
         if isinstance(controlled, ControlledStream):
@@ -303,33 +372,22 @@ class Engine:
         else:
             self._lingering.pop(stream, None)
 
-    # --- what a session tells: see session.interference ---
+    # --- sockets that nodes open: see `NodeNetwork` ---
 
-    def heard(self, context: Context) -> None:
-        self._lineages.heard(context.lineage)
-
-    def open_socket(
-        self, role: str | None, family: int, kind: int, netns: bytes | None, owner: Pid, remote: Any
-    ) -> Socket:
-        context = self.session.context if self.session is not None else None
-        peer, port = ip_and_port(remote)
-        asked = context.asked if context is not None and role == "client" else None
-        if asked is None or asked == peer:
-            asked = self.places.name_of(peer)
-        lineage = self._lineages.of(owner)
-        facts = Facts(_proto(family, role is None), role, owner, lineage, asked, peer, port)
+    def new_socket(self, family: int, kind: int, netns: bytes | None, facts: Facts) -> Any:
+        """A socket as the network has it for a caller with these facts."""
+        is_client = facts.role == "client"
         sock: Any
-        if role == "client" and self.places.serves(kind, peer, port):
+        if is_client and self.places.serves(kind, facts.peer, facts.port):
             sock = self.memory.socket(family, kind)
         else:
             sock = self.host.open_socket(family, kind, netns)
-        sock = self._with_rules(sock, facts)
-        if role == "client" and self.places.strict and not self.is_known(kind, peer, port):
+        sock = self.with_rules(sock, facts)
+        if is_client and self.places.strict and not self.is_known(kind, facts.peer, facts.port):
             sock = self._refused(sock, facts)
-        self._newest = facts
-        return cast("Socket", sock)
+        return sock
 
-    def _with_rules(self, sock: Any, facts: Facts, is_connected: bool = False) -> Any:
+    def with_rules(self, sock: Any, facts: Facts, is_connected: bool = False) -> Any:
         rules = self._rules_for(facts)
         if not rules and not self._is_always_controlled(facts):
             return sock
@@ -352,64 +410,48 @@ class Engine:
         self.places.note_stranger(facts, f"{peer}:{port}")
         return False
 
-    def opened(self, handle: Any) -> None:
-        assert self._newest is not None
-        self._facts[handle], self._newest = self._newest, None
+    def has(self, handle: Any, facts: Facts) -> None:
+        """The handle of a socket that was opened with these facts."""
+        self._facts[handle] = facts
         if isinstance(handle.sock, Controlled):
             self._tie(handle)
-        if self._facts[handle].lineage is None:
-            self._ask_lineages()
+        if self.recorder is not None:
+            self.recorder.opened(handle)
 
-    def adopted(self, handle: Any) -> None:
+    def adopt(self, handle: Any) -> None:
+        """A handle of a socket that somebody else opened."""
         self._facts[handle] = self._observed(handle)
         self._look(handle)
+        if self.recorder is not None:
+            self.recorder.opened(handle)
 
-    def accepted(self, owner: Pid, sock: Socket) -> Socket:
-        peer, port = ip_and_port(_name_of(sock, "getpeername"))
-        _, local_port = ip_and_port(_name_of(sock, "getsockname"))
-        lineage = self._lineages.of(owner)
-        proto = _proto(sock.family, False)
-        facts = self._newest = Facts(proto, "accepted", owner, lineage, None, peer, port, local_port)
-        return cast("Socket", self._with_rules(sock, facts, is_connected=True))
-
-    def owner_changed(self, handle: Any) -> None:
-        facts = self._facts_of(handle)
+    def look_again(self, handle: Any, lineage: Lineage | None) -> None:
+        """The owner of a socket is another, or more is known of it."""
+        facts = self.facts_of(handle)
         facts.owner = handle.owner
-        facts.lineage = self._lineages.of(handle.owner)
+        facts.lineage = lineage
         self._look(handle)
-        if facts.lineage is None:
-            self._ask_lineages()
 
     # --- owners ---
 
-    def _ask_lineages(self, everyone: bool = False) -> None:
-        """Asks the node about the owners of sockets of which nothing is known, where a rule wants to know."""
-        if self.session is None or not self.rules.want_owner:
-            return
-        handles = [handle for handle in self._handles() if everyone or self._facts_of(handle).lineage is None]
-        if handles:
-            self._lineages.ask(self.session.link, [handle.owner for handle in handles])
+    def ask_lineages(self, everyone: bool = False) -> None:
+        """Asks the nodes about owners of whom nothing is known, where somebody wants to know."""
+        if self.rules.want_owner or self.recorder is not None:
+            for node in self.nodes.values():
+                node.ask_lineages(everyone)
 
     def is_settled(self) -> bool:
-        """Whether the node has answered about all owners, so that each open socket has its rules."""
-        return self._lineages.is_settled()
-
-    def on_lineage(self, number: int, answers: list[tuple[Pid, tuple[Any, ...]]]) -> None:
-        known = dict(answers)
-        self._lineages.answered(number, known)
-        for handle in self._handles():
-            if handle.owner in known:
-                self._facts_of(handle).lineage = known[handle.owner]
-                self._look(handle)
+        """Whether the nodes have answered about all owners, so that each open socket has its rules."""
+        return all(node.lineages.is_settled() for node in self.nodes.values())
 
     # --- connections from Python ---
 
     def inject(self, port: int, stream: MemoryStream) -> bool:
         """Hands a connection to the listener of a port. False when there is none of its family."""
-        for handle in self._handles():
+        for handle in self.handles():
             if handle.kind != "listener" or handle.sock is None or handle.sock.family != stream.family:
                 continue
-            facts = self._facts_of(handle)
+            facts = self.facts_of(handle)
             if facts.local_port != port:
                 continue
             if not isinstance(handle.sock, Controlled):
@@ -422,15 +464,6 @@ class Engine:
         return False
 
     # --- names and addresses ---
-
-    def lookup_host(self) -> Host:
-        context = self.session.context if self.session is not None else None
-        lineage = None if context is None else context.lineage
-        owner = lineage[0] if lineage else None
-        return cast("Host", LookupHost(self, owner, lineage))
-
-    def aged(self, milliseconds: int) -> float:
-        return milliseconds * self.clock.rate
 
     def addresses_of(self, name: str) -> list[str] | None:
         """None: the system knows."""
@@ -446,12 +479,12 @@ class Engine:
             return True
         wanted = "datagram" if kind == SOCK_DGRAM else "listener"
         return any(
-            handle.kind == wanted and self._is_at(handle.sock, peer, port) for handle in self._handles()
+            handle.kind == wanted and self._is_at(handle.sock, peer, port) for handle in self.handles()
         )
 
     def _is_at(self, sock: Any, peer: str, port: int | None) -> bool:
         """Whether a socket of this node is reached at an address."""
-        ip, local_port = ip_and_port(_name_of(sock, "getsockname"))
+        ip, local_port = ip_and_port(system_name(sock, "getsockname"))
         return local_port == port and (ip == peer or (ip in _ANY and self._is_of_this_host(peer)))
 
     def _is_of_this_host(self, ip: str) -> bool:
@@ -462,29 +495,9 @@ class Engine:
             or any(ip == own.address for interface in self.host.interfaces() for own in interface.addresses)
         )
 
-    # --- requests of the node ---
 
-    def request(self, verb: str, argument: Any) -> bytes:
-        return VERBS[verb](self, argument)
-
-
-def engine_of(session: Session) -> Engine:
+def network_of(session: Session) -> NodeNetwork:
     """That of the session, which may have had none."""
     if session.network is None:
-        Engine(session.host).attach(session)
-    return cast("Engine", session.network)
-
-
-def _proto(family: int, is_datagram: bool) -> str:
-    if family == AF_UNIX:
-        return "unix"
-    return "udp" if is_datagram else "tcp"
-
-
-def _name_of(sock: Any, method: str) -> Any:
-    if sock is None:
-        return None
-    try:
-        return getattr(sock, method)()
-    except OSError:
-        return None
+        return Engine(session.host).attach(session)
+    return cast("NodeNetwork", session.network)

@@ -11,27 +11,36 @@ to 1. A wrong word, unit or number raises ValueError. docs/faults.md has what ea
 from __future__ import annotations
 
 import errno as numbers
-import math
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from ..host.errors import POSIX_NAMES
+from .arguments import (
+    BYTES,
+    COUNT,
+    ERRNO,
+    MS,
+    RATE,
+    RESOLVER_ERRORS,
+    SHARE,
+    SIZE,
+    Values,
+    one_of,
+    optional,
+)
 
 __all__ = [
-    "ANY_CALL", "CALLS", "FAULTS", "RESOLVER_ERRORS", "WHENS", "Fault", "When", "bandwidth", "blackhole",
-    "corrupt",
-    "down", "duplicate", "eagain", "error", "first", "half_open", "latency", "limit", "loss", "make_fault",
-    "make_when", "names_call", "nth", "number_of", "nxdomain", "periodic", "probability", "refuse", "reorder",
-    "reset", "resolve_timeout", "short_read", "short_write", "slice", "slow_close", "truncate",
+    "ANY_CALL", "CALLS", "FAULTS", "NEEDED", "RESOLVER_ERRORS", "WHENS", "Fault", "When", "bandwidth",
+    "blackhole", "code_of", "corrupt", "down", "duplicate", "eagain", "error", "first", "half_open",
+    "latency", "limit", "loss", "make_fault", "make_when", "names_call", "nth", "number_of", "nxdomain",
+    "periodic", "probability", "refuse", "reorder", "reset", "resolve_timeout", "short_read", "short_write",
+    "slice", "slow_close", "truncate",
 ]  # fmt: skip
 
 CALLS = ("accept", "bind", "connect", "listen", "recv", "resolve", "send", "setopt")
 ANY_CALL = "any"
 # A program that opens a socket does not know how many options are set on it: each of them would count.
 NOT_ANY = frozenset(("setopt",))
-FASTEST = 1e15  # bytes/s
-RESOLVER_ERRORS = ("nxdomain", "timeout", "try_again", "no_recovery", "no_data", "einval")
 
 
 class Fault(NamedTuple):
@@ -43,6 +52,15 @@ class Fault(NamedTuple):
     def __str__(self) -> str:
         return f"{self.word}({', '.join(f'{name}={value}' for name, value in self.arguments.items())})"
 
+    def __repr__(self) -> str:
+        """Python code, without arguments that have their defaults."""
+        given = [
+            code_of(value) if default is NEEDED else f"{name}={code_of(value)}"
+            for name, _, default in FAULTS[self.word].arguments
+            if (value := self.arguments[name]) != default
+        ]
+        return f"{self.word}({', '.join(given)})"
+
 
 class When(NamedTuple):
     """When it happens: `nth(2)`, `probability(0.1)`, `first(3)`, `periodic(1000, 0.5)`."""
@@ -53,119 +71,27 @@ class When(NamedTuple):
     def __str__(self) -> str:
         return f"{self.word}({', '.join(f'{number:g}' for number in self.numbers)})"
 
-
-# --- arguments ----------------------------------------------------------------
-
-_UNITS = {
-    "bit": 1 / 8,
-    "kbit": 1e3 / 8,
-    "mbit": 1e6 / 8,
-    "gbit": 1e9 / 8,
-    "b": 1,
-    "kb": 1e3,
-    "mb": 1e6,
-    "gb": 1e9,
-}
-_RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)(?:/s|ps)\s*", re.IGNORECASE)
+    def __repr__(self) -> str:
+        """Python code: nth(2), and not nth(2, 2)."""
+        numbers = self.numbers[:1] if self.word == "nth" and len({*self.numbers}) == 1 else self.numbers
+        return f"{self.word}({', '.join(map(repr, numbers))})"
 
 
-def _number(value: object, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < math.inf:
-        raise ValueError(f"{what} is a number, not {value!r}")
-    return value
-
-
-def _ms(value: object) -> float:
-    number = _number(value, "a time in ms")
-    if not 0 <= number < 1 << 40:
-        raise ValueError(f"a time in ms is 0 or more, not {value!r}")
-    return number
-
-
-def _share(value: object) -> float:
-    number = _number(value, "a probability")
-    if not 0 <= number <= 1:
-        raise ValueError(f"a probability is from 0 to 1, not {value!r}")
-    return number
-
-
-def _whole(value: object, what: str, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 1 << 62:
-        raise ValueError(f"{what} is a whole number from {least} on, not {value!r}")
-    return value
-
-
-def _size(value: object) -> int:
-    return _whole(value, "a size in bytes", 1)
-
-
-def _bytes(value: object) -> int:
-    return _whole(value, "a number of bytes", 0)
-
-
-def _count(value: object) -> int:
-    return _whole(value, "a count", 1)
-
-
-def _rate(value: object) -> float:
-    """Bytes per second."""
-    if isinstance(value, (str, bytes)):
-        text = value.decode("latin-1") if isinstance(value, bytes) else value
-        match = _RATE.fullmatch(text)
-        if match is None or match[2].lower() not in _UNITS:
-            raise ValueError(
-                f'a rate is a number of bytes/s, or text as "256kbit/s" or "2MB/s", not {text!r}'
-            )
-        value = float(match[1]) * _UNITS[match[2].lower()]
-    number = _number(value, "a rate")
-    if not 0 < number <= FASTEST:
-        raise ValueError(f"a rate is more than 0, and no more than {FASTEST:g}, not {value!r}")
-    return number
-
-
-def _name(value: object) -> str:
-    """Erlang has atoms, binaries and strings for names."""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace").lower()
-    name = getattr(value, "name", value)
-    if not isinstance(name, str):
-        raise ValueError(f"a name is text, not {value!r}")
-    return name.lower()
-
-
-def _one_of(*names: str) -> Callable[[object], str]:
-    def parse(value: object) -> str:
-        name = _name(value)
-        if name not in names:
-            raise ValueError(f"{name!r} is none of {', '.join(names)}")
-        return name
-
-    return parse
-
-
-def _errno(value: object) -> str:
-    name = _name(value)
-    if name not in POSIX_NAMES and name not in RESOLVER_ERRORS:
-        raise ValueError(f"{name!r} is no error of a call: it is named as in Erlang, econnreset for example")
-    return name
-
-
-def _optional(parse: Callable[[object], Any]) -> Callable[[object], Any]:
-    return lambda value: None if value is None or _is_undefined(value) else parse(value)
-
-
-def _is_undefined(value: object) -> bool:
-    return getattr(value, "name", None) in ("undefined", "nil", "none")
+def code_of(value: object) -> str:
+    """Python code of a value. Text has double quotes where it can."""
+    code = repr(value)
+    plain = isinstance(value, str) and code[1:-1] == value and '"' not in value
+    return f'"{value}"' if plain else code
 
 
 NEEDED = object()
 
 
 class Argument(NamedTuple):
-    """An argument of a fault: how its value is parsed, and the value where none is given."""
+    """An argument of a fault: which values it takes, and the one where none is given."""
 
     name: str
-    parse: Callable[[object], Any]
+    values: Values
     default: object = NEEDED
 
 
@@ -181,33 +107,33 @@ def _word(kinds: str, *arguments: Argument) -> Word:
 
 
 FAULTS: dict[str, Word] = {
-    "latency": _word("stream datagram", Argument("ms", _ms), Argument("jitter", _ms, 0)),
-    "bandwidth": _word("stream datagram", Argument("rate", _rate)),
+    "latency": _word("stream datagram", Argument("ms", MS), Argument("jitter", MS, 0)),
+    "bandwidth": _word("stream datagram", Argument("rate", RATE)),
     "slice": _word(
-        "stream", Argument("size", _size), Argument("variation", _bytes, 0), Argument("delay", _ms, 0)
+        "stream", Argument("size", SIZE), Argument("variation", BYTES, 0), Argument("delay", MS, 0)
     ),
     "limit": _word(
-        "stream", Argument("bytes", _bytes), Argument("then", _one_of("close", "reset", "blackhole"), "close")
+        "stream", Argument("bytes", BYTES), Argument("then", one_of("close", "reset", "blackhole"), "close")
     ),
     "reset": _word(
-        "stream", Argument("after_bytes", _optional(_bytes), None), Argument("after_ms", _optional(_ms), None)
+        "stream", Argument("after_bytes", optional(BYTES), None), Argument("after_ms", optional(MS), None)
     ),
-    "slow_close": _word("stream", Argument("ms", _ms)),
+    "slow_close": _word("stream", Argument("ms", MS)),
     "blackhole": _word("stream datagram"),
     "half_open": _word("stream"),
     "down": _word("stream datagram"),
     "refuse": _word("stream datagram"),
-    "loss": _word("datagram", Argument("p", _share)),
-    "duplicate": _word("datagram", Argument("p", _share)),
-    "corrupt": _word("datagram", Argument("p", _share)),
-    "reorder": _word("datagram", Argument("p", _share), Argument("gap", _count, 1)),
-    "truncate": _word("datagram", Argument("size", _bytes)),
+    "loss": _word("datagram", Argument("p", SHARE)),
+    "duplicate": _word("datagram", Argument("p", SHARE)),
+    "corrupt": _word("datagram", Argument("p", SHARE)),
+    "reorder": _word("datagram", Argument("p", SHARE), Argument("gap", COUNT, 1)),
+    "truncate": _word("datagram", Argument("size", BYTES)),
     "error": _word(
-        "stream datagram resolve", Argument("call", _one_of(*CALLS, ANY_CALL)), Argument("errno", _errno)
+        "stream datagram resolve", Argument("call", one_of(*CALLS, ANY_CALL)), Argument("errno", ERRNO)
     ),
-    "short_read": _word("stream", Argument("size", _size)),
-    "short_write": _word("stream", Argument("size", _size)),
-    "eagain": _word("stream datagram", Argument("n", _count)),
+    "short_read": _word("stream", Argument("size", SIZE)),
+    "short_write": _word("stream", Argument("size", SIZE)),
+    "eagain": _word("stream datagram", Argument("n", COUNT)),
     "nxdomain": _word("resolve"),
     "resolve_timeout": _word("resolve"),
 }
@@ -223,7 +149,7 @@ def make_fault(word: str, given: Mapping[str, object]) -> Fault:
         if value is NEEDED:
             raise ValueError(f"{word} needs {argument.name!r}")
         try:
-            arguments[argument.name] = value if value is argument.default else argument.parse(value)
+            arguments[argument.name] = value if value is argument.default else argument.values.parse(value)
         except ValueError as error:
             raise ValueError(f"{word}, {argument.name}: {error}") from None
     unknown = [name for name in given if name not in arguments]
@@ -378,26 +304,26 @@ def resolve_timeout() -> Fault:
 def nth(n: int, last: int | None = None) -> When:
     """The n-th time only; or from the n-th to the `last` time. Counted from 1."""
     until = n if last is None else last
-    if _count(n) > _count(until):
+    if COUNT.parse(n) > COUNT.parse(until):
         raise ValueError(f"nth: from {n} to {until} is nothing")
     return When("nth", (n, until))
 
 
 def probability(p: float) -> When:
     """Each time with probability `p`."""
-    return When("probability", (_share(p),))
+    return When("probability", (SHARE.parse(p),))
 
 
 def first(n: int) -> When:
     """The first `n` times only."""
-    return When("first", (_count(n),))
+    return When("first", (COUNT.parse(n),))
 
 
 def periodic(period: float, duty: float) -> When:
     """In each `period` of ms, for the share `duty` of it, beginning when the rule is added."""
-    if _ms(period) < 1:
+    if MS.parse(period) < 1:
         raise ValueError("periodic: a period is 1 ms or more")
-    return When("periodic", (period, _share(duty)))
+    return When("periodic", (period, SHARE.parse(duty)))
 
 
 WHENS: dict[str, Callable[..., When]] = {

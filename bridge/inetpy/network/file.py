@@ -37,13 +37,15 @@ def load(path: Path, network: Network) -> None:
 
 
 def _described(error: BaseException, path: Path) -> str:
-    frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_code.co_filename != str(path):
-        frames = frames.tb_next
+    frames = traceback.extract_tb(error.__traceback__)
+    while frames and frames[0].filename != str(path):
+        del frames[0]
     sentence = (
         f"the network file {path} has failed: {''.join(traceback.format_exception_only(error)).strip()}"
     )
-    if frames is None:  # it has not begun
+    if not frames:  # it has not begun
         return sentence
-    where = "".join(traceback.format_tb(frames)).rstrip()
-    return f"{sentence}\nWhat the file has described before that holds. The error is at:\n{where}"
+    ours = str(Path(__file__).parent.parent)
+    guests = [frame for frame in frames if not frame.filename.startswith(ours)]
+    where = "".join(traceback.format_list(guests)).rstrip()
+    return f"{sentence}\nThe error is at:\n{where}"

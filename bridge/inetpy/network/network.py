@@ -13,18 +13,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import each_call
+from . import anywhere, each_call
 from .addresses import is_ip, normal_host
-from .clock import ClockControl, is_running_here
-from .engine import Engine
+from .clock import ClockControl
 from .faults import Fault, When, error, make_fault, nth
+from .remote import RemoteConn
+from .report import report
 from .rules import Rule
+from .schedules import PlannedFault, Schedule, fault
 from .servers import TLS, Conn, Factory, H, Servers
+from .trace import Trace
 from .whom import Whom
+
+if TYPE_CHECKING:
+    from .engine import Engine
 
 __all__ = ["Network"]
 
@@ -38,6 +43,7 @@ class Network:
 
     engine: what does the work.
     clock: the time of its sockets: `real()`, `rate(10)`, `advance(30_000)`; see `ClockControl`.
+    trace: what was asked of the sockets, and what they sent and received; see `Trace`.
 
     The argument `loop` is the loop of that process; None where the caller runs everything itself.
     """
@@ -49,28 +55,14 @@ class Network:
         # A host in memory runs when it is told to; a loop runs by itself.
         run_ready = getattr(engine.poller, "run", lambda: None)
         self.clock = ClockControl(engine.clock, self._do, loop, run_ready)
+        self.trace = Trace(engine, self._do)
+
+    def __repr__(self) -> str:
+        return f"<Network, seed {self.seed}>"
 
     def _do(self, work: Callable[[], T]) -> T:
-        """Runs `work` where the sockets are, and waits for it."""
-        loop = self._loop
-        if loop is None or not loop.is_running() or is_running_here(loop):
-            return work()
-        done: list[T] = []
-        failed: list[BaseException] = []
-        over = threading.Event()
-
-        def run() -> None:
-            try:
-                done.append(work())
-            except BaseException as error:  # noqa: BLE001  raised again by the caller
-                failed.append(error)
-            over.set()
-
-        loop.call_soon_threadsafe(run)
-        over.wait()
-        if failed:
-            raise failed[0]
-        return done[0]
+        """Runs `work` where the sockets are, and waits for it. RuntimeError when the loop has ended."""
+        return anywhere.do(self._loop, work)
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -106,18 +98,37 @@ class Network:
 
         Raises ValueError for a wrong word, a wrong unit, or a fault that cannot be; then nothing has changed.
         """
-        fault = make_fault(what, {}) if isinstance(what, str) else what
-        if not isinstance(fault, Fault):
-            raise ValueError(f"a fault is made by a function as latency(200), not {what!r}")
-        if when is not None and not isinstance(when, When):
-            raise ValueError(f"when is made by a function as nth(2), not {when!r}")
-        rule = Rule(fault, Whom(whom), when, for_ms)
-        self._do(lambda: self.engine.add(rule))
-        rule.on_remove = self._remove
+        rule = fault(what, when=when, for_ms=for_ms, **whom).rule()
+        self._do(lambda: self._add_all([rule]))
         return rule
 
-    def _remove(self, rule: Rule) -> None:
-        self._do(lambda: self.engine.end(rule))
+    def schedule(self, faults: Iterable[PlannedFault]) -> Schedule:
+        """Adds several rules at once, which `fault(...)` of `inetpy.network` describes.
+
+        faults: a list of these, as `inetpy.testing.faults` draws it.
+
+        The rules hold when this returns. The schedule is a context manager, which removes them. Raises
+        ValueError for anything else in the list; then nothing has changed.
+        """
+        planned = list(faults)
+        for item in planned:
+            if not isinstance(item, PlannedFault):
+                raise ValueError(f"a schedule has faults as fault(latency(200), port=80), not {item!r}")
+        rules = [item.rule() for item in planned]
+        self._do(lambda: self._add_all(rules))
+        return Schedule(rules, self._remove)
+
+    def _add_all(self, rules: list[Rule]) -> None:
+        for rule in rules:
+            self.engine.add(rule)
+            rule.on_remove = self._remove
+
+    def _remove(self, *rules: Rule) -> None:
+        def remove() -> None:
+            for rule in rules:
+                self.engine.end(rule)
+
+        self._do(remove)
 
     def each_call(self, errno: str, **whom: Any) -> Iterator[each_call.Run]:
         """Runs of the body of a loop: in the n-th run the n-th call of its sockets fails with `errno`.
@@ -194,16 +205,18 @@ class Network:
         """The servers, for what is not said here: `close`, `close_all`, `address_of`."""
         if self._servers is None:
             engine = self.engine
-            self._servers = Servers(
-                engine.memory,
-                self.loop,
-                engine.poller,
-                self._report,
-                engine.inject,
-                engine.places_changed,
-                engine.places.addresses,
-            )
-            engine.places.served = self._servers.served
+            if engine.servers is None:
+                engine.servers = Servers(
+                    engine.memory,
+                    self.loop,
+                    engine.poller,
+                    self._report,
+                    engine.inject,
+                    engine.places_changed,
+                    engine.places.addresses,
+                )
+                engine.places.served = engine.servers.served
+            self._servers = engine.servers
         return self._servers
 
     def _report(self, text: str) -> None:
@@ -256,13 +269,26 @@ class Network:
         add = self._do(lambda: self.servers.datagrams(host, port, factory))
         return lambda handler: self._do(lambda: add(handler))
 
-    async def connect(self, host: str, port: int, *, tls: TLS = None) -> Conn:
+    def connect(self, host: str, port: int, *, tls: TLS = None, timeout: float | None = 5.0) -> Any:
         """Python as a client: of a server in memory there, or else of the Erlang listener of that port.
 
-        `tls` as for `server`; with True no certificate is checked. Raises ConnectionRefusedError when nobody
-        listens. To be called in the loop of the servers.
+        In the loop of the servers: a task that gives a `Conn`. In a thread without a running loop: this
+        waits, and gives a `RemoteConn`, whose methods wait. In a thread with another running loop: a task
+        that gives a `RemoteConn`, whose methods are to be awaited.
+
+        tls: as for `server`; with True no certificate is checked.
+        timeout: seconds that connecting may take, and then each call of a `RemoteConn`; None is for ever.
+
+        Raises ConnectionRefusedError when nobody listens, TimeoutError, and RuntimeError when the loop of the
+        servers has ended.
         """
-        return await self.servers.connect(host, port, tls=tls)
+        loop, elsewhere = self.loop, anywhere.is_elsewhere(self.loop)
+
+        async def reach() -> Conn | RemoteConn:
+            conn = await self.servers.connect(host, port, tls=tls)
+            return RemoteConn(conn, loop, timeout) if elsewhere else conn
+
+        return anywhere.call(loop, reach, timeout)
 
     def strict(self, on: bool = True) -> None:
         """What is not described is refused, and noted in `failures` with the caller and the address.
@@ -276,3 +302,44 @@ class Network:
             self.engine.places_changed()
 
         self._do(set_strict)
+
+    # --- the end of a test ---
+
+    def report(self) -> str:
+        """What a failing test shows: seed, rules and how often they fired, names, servers, and failures.
+
+        The last 20 rules that have ended since `clear` are in it, too. It can be asked for while the loop is
+        stuck, and after its end. The text has no line break at its end.
+        """
+        return report(self.engine, self._servers)
+
+    def clear(self) -> Awaitable[None]:
+        """All is as in a new network: no rules, names, servers, failures, not strict; the system's time.
+
+        Rules of Erlang and of `inetpy faults` go too. The connections of servers, and those of `connect`, are
+        reset, and handlers are cancelled. Other sockets of Erlang stay open, and are as without rules. The
+        trace forgets what it has, and goes on where it is on. The seed stays, and a name that gets a server
+        again has the addresses that it had.
+
+        When this returns, all of it has happened. Only a caller in the loop itself has to `await` it:
+        then nothing happens before that. A handler that does so goes on.
+        """
+        if self.engine.servers is None:
+            self._do(self._forget)
+            return anywhere.DONE
+        if not anywhere.is_elsewhere(self.loop) and self.loop.is_running():
+            return self._clear()  # in the task of the caller: a handler does not cancel itself
+        return anywhere.finish(self.loop, self._clear)
+
+    async def _clear(self) -> None:
+        self.engine.end_all()  # at first: no rule is to act on the end of the servers
+        await self.servers.close_all()
+        self._forget()
+
+    def _forget(self) -> None:
+        self.trace.clear()
+        self.engine.end_all()
+        self.engine.rules.ended.clear()
+        self.engine.places.clear()
+        self.engine.places_changed()
+        self.clock.real()

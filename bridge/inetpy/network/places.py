@@ -48,6 +48,13 @@ class Places:
     def is_empty(self) -> bool:
         return not (self.names or self.own_names or self._avoided or self.served or self.strict)
 
+    def clear(self) -> None:
+        """As at first. Names of rules go with their rules, and servers are to be closed."""
+        self.names.clear()
+        self.own_names.clear()
+        self.strict = False
+        self.failures = []  # a list that somebody has keeps its items
+
     def known_names(self) -> dict[str, list[str]]:
         """Given addresses come before others: of servers, and of names that nobody is to reach."""
         return {**self._names_of_its_own(), **self.names}

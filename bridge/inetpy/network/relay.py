@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections import deque
+from contextlib import suppress
 from typing import Any, ClassVar, Protocol
 
 from ..host import bugs
@@ -89,7 +90,7 @@ class Relay:
         self._interest = 0
         self._to_near = ToNear(self)
         self._to_sock = ToSock(self)
-        self._courses = {
+        self.courses = {
             "recv": Course(self, "recv", clock, self._to_near),
             "send": Course(self, "send", clock, self._to_sock),
         }
@@ -120,7 +121,7 @@ class Relay:
         """As `set_rules`, for a connection that is new: the rules act on all of its bytes."""
         was_busy, self._is_busy = self._is_busy, True  # moves all once, not each item that is let go
         try:
-            set_stages(self._courses, rules, STREAM_STAGES, lambda: self.is_over)
+            set_stages(self.courses, rules, STREAM_STAGES, lambda: self.is_over)
         finally:
             self._is_busy = was_busy
         self.moved()
@@ -145,7 +146,7 @@ class Relay:
     def is_empty(self) -> bool:
         """Nothing is held, in either direction."""
         return (
-            all(course.is_empty() for course in self._courses.values())
+            all(course.is_empty() for course in self.courses.values())
             and self._to_near.is_empty()
             and self._to_sock.is_empty()
             and not (self.far.inward is not None and self.far.inward.data)
@@ -158,7 +159,7 @@ class Relay:
         if self.receives_directly() and events & ~WRITE:
             self.is_readable = True
             self.near.changed()
-        if self.is_blocked and events & ~READ and not self._courses["send"].stages:
+        if self.is_blocked and events & ~READ and not self.courses["send"].stages:
             self.is_blocked = False
             self.near.changed()
         self.moved()
@@ -166,7 +167,7 @@ class Relay:
     # Where no stage stands in a direction, and nothing is under way in it, the calls are those of the socket.
 
     def receives_directly(self) -> bool:
-        return not self._courses["recv"].stages and self._to_near.is_empty() and not self._input_over
+        return not self.courses["recv"].stages and self._to_near.is_empty() and not self._input_over
 
     def takes_output(self) -> bool:
         """The direction is open still."""
@@ -177,7 +178,7 @@ class Relay:
         return self.far.inward is None or self.far.inward.is_ended
 
     def sends_directly(self) -> bool:
-        return not self._courses["send"].stages and self._to_sock.is_empty() and self.takes_output()
+        return not self.courses["send"].stages and self._to_sock.is_empty() and self.takes_output()
 
     def recv(self, size: int, flags: int) -> bytes:
         try:
@@ -206,14 +207,14 @@ class Relay:
         chunk = bytes(data[: self._chunk_of("send")])
         self.is_calling = True
         try:
-            self._courses["send"].put(chunk)
+            self.courses["send"].put(chunk)
         finally:
             self.is_calling = False
         return len(chunk)
 
     def _chunk_of(self, direction: str) -> int:
         """How many bytes go on their way at once: as many as make no more than MOST_PIECES of them."""
-        rules = self._courses[direction].stages
+        rules = self.courses[direction].stages
         sizes: list[int] = [rule.arguments["size"] for rule in rules if rule.word == "slice"]
         return min([CHUNK, *(size * MOST_PIECES for size in sizes)])
 
@@ -222,7 +223,7 @@ class Relay:
         self._set_interest()
 
     def _has_room_for_output(self) -> bool:
-        return self._to_sock.is_empty() and self._courses["send"].has_room()
+        return self._to_sock.is_empty() and self.courses["send"].has_room()
 
     def on_far_end(self) -> None:
         """Erlang has read, written, or closed."""
@@ -231,7 +232,7 @@ class Relay:
 
     def on_near_closed(self) -> None:
         """Erlang has closed. After a reset, or when the end has been sent, nothing else ends the socket."""
-        is_sent = self._output_over and self._courses["send"].is_empty() and self._to_sock.is_empty()
+        is_sent = self._output_over and self.courses["send"].is_empty() and self._to_sock.is_empty()
         if (is_sent or self.near.is_reset) and not self.is_over:
             self.end_socket(with_reset=self.far.is_reset)
 
@@ -254,7 +255,7 @@ class Relay:
                     self._again = True  # the end may stand behind it
         finally:
             self._is_busy = False
-        if self.is_blocked and self._courses["send"].stages and self._has_room_for_output():
+        if self.is_blocked and self.courses["send"].stages and self._has_room_for_output():
             self.is_blocked = False
             self.near.changed()
         self._set_interest()
@@ -264,7 +265,7 @@ class Relay:
         if self.receives_directly():
             return
         self.is_readable = False
-        course = self._courses["recv"]
+        course = self.courses["recv"]
         while not self._input_over and course.has_room() and self._to_near.has_room():
             try:
                 data = self.sock.recv(self._chunk_of("recv"))
@@ -281,7 +282,7 @@ class Relay:
     def on_send_error(self, number: int) -> None:
         """The connection is gone. Erlang learns it behind the bytes that came before."""
         self._output_over = True
-        course = self._courses["recv"]
+        course = self.courses["recv"]
         if self._input_over:
             return self.near.reset_with(number)
         while not self._input_over:
@@ -296,7 +297,7 @@ class Relay:
                 course.put(Reset(number))
 
     def _read_far_end(self) -> None:
-        course = self._courses["send"]
+        course = self.courses["send"]
         while not self._output_over and course.has_room() and self._to_sock.is_empty():
             if self.far.is_reset:
                 self._output_over = True
@@ -315,9 +316,9 @@ class Relay:
     def _set_interest(self) -> None:
         if self.is_over:
             return
-        has_room = self._courses["recv"].has_room() and self._to_near.has_room()
+        has_room = self.courses["recv"].has_room() and self._to_near.has_room()
         reads = has_room and not self._input_over and not self.is_readable
-        waits = self.is_blocked and not self._courses["send"].stages
+        waits = self.is_blocked and not self.courses["send"].stages
         writes = waits or not self._to_sock.is_empty()
         wanted = (READ if reads else 0) | (WRITE if writes else 0)
         if wanted == self._interest:
@@ -347,7 +348,7 @@ class Relay:
 
     def _tell(self, stage: Stage | None, item: Item) -> None:
         """An end for Erlang, behind what has passed the stage of that rule."""
-        course = self._courses["recv"]
+        course = self.courses["recv"]
         own = None if stage is None else course.stages.get(stage.rule)
         (course if own is None else own.following).put(item)
 
@@ -368,12 +369,12 @@ class Relay:
     def stop(self) -> None:
         """Moves nothing any more; the socket is left as it is."""
         self._leave_socket()
-        self._courses["recv"].stop()
+        self.courses["recv"].stop()
 
     def _leave_socket(self) -> None:
         self.is_over = self._input_over = self._output_over = True
         self.is_readable = False
-        self._courses["send"].stop()
+        self.courses["send"].stop()
         self._poller.forget(self.sock)
         self._interest = 0
         self.near.lingers_no_more()
@@ -419,7 +420,8 @@ class ToNear(Exit):
                 return near.reset_with(item.number)
             if item is END:
                 waiting.popleft()
-                far.shutdown(socket.SHUT_WR)
+                with suppress(OSError):  # Erlang has closed
+                    far.shutdown(socket.SHUT_WR)
                 continue
             unread = near.unread()
             try:

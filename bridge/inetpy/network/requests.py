@@ -12,7 +12,7 @@ from .faults import When, make_fault, make_when
 from .rules import Event, Rule
 from .whom import Whom
 
-__all__ = ["parse_rule", "show_event", "show_rule", "term_of_rule"]
+__all__ = ["named", "parse_rule", "show_event", "show_rule", "term_of_rule"]
 
 
 def parse_rule(term: Any) -> tuple[int, Rule]:
@@ -29,20 +29,23 @@ def parse_rule(term: Any) -> tuple[int, Rule]:
             arguments = {}
         case _:
             raise ValueError("a fault is {Word, #{Argument => Value}}, {latency, #{ms => 200}} for example")
-    named = _named(when, "when")
-    condition, for_ms = named.pop("when", None), named.pop("for_ms", None)
-    if named:
-        raise ValueError(f"there is no {next(iter(named))!r} of when: there are when and for_ms")
+    conditions = named(when, "when")
+    condition, for_ms = conditions.pop("when", None), conditions.pop("for_ms", None)
+    if conditions:
+        raise ValueError(f"there is no {next(iter(conditions))!r} of when: there are when and for_ms")
     rule = Rule(
-        make_fault(word, _named(arguments, "an argument")),
-        Whom(_named(whom, "whom")),
+        make_fault(word, named(arguments, "an argument")),
+        Whom(named(whom, "whom")),
         None if condition is None else _parse_when(condition),
         for_ms,
     )
     return key, rule
 
 
-def _named(terms: dict[Any, Any], what: str) -> dict[str, Any]:
+def named(terms: Any, what: str) -> dict[str, Any]:
+    """A map of atoms, by their names. Raises ValueError for another term."""
+    if not isinstance(terms, dict):
+        raise ValueError(f"{what}: a map is wanted, not {terms!r}")
     for key in terms:
         if not isinstance(key, Atom):
             raise ValueError(f"{what}: a key is an atom, not {key!r}")

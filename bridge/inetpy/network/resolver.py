@@ -16,6 +16,7 @@ from .whom import Facts, Lineage
 
 if TYPE_CHECKING:
     from .engine import Engine
+    from .node import NodeNetwork
 
 __all__ = ["LookupHost", "SilentLookup"]
 
@@ -31,10 +32,10 @@ _NO_SOCKET = frozenset(("eacces", "emfile", "enfile", "enobufs", "enomem", "eper
 class LookupHost:
     """A host for the lookups of one request, with what the network makes of names. All else is the host's."""
 
-    def __init__(self, engine: Engine, owner: Pid | None, lineage: Lineage | None) -> None:
-        self._engine = engine
-        self._host: Host = engine.host
-        self.resolver = NetworkResolver(engine, owner, lineage)
+    def __init__(self, node: NodeNetwork, owner: Pid | None, lineage: Lineage | None) -> None:
+        self._engine = node.engine
+        self._host: Host = node.engine.host
+        self.resolver = NetworkResolver(node, owner, lineage)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._host, name)
@@ -107,10 +108,11 @@ class NetworkResolver:
     given_up: the rules by which nobody answered, and which the caller has waited for.
     """
 
-    def __init__(self, engine: Engine, owner: Pid | None, lineage: Lineage | None) -> None:
+    def __init__(self, node: NodeNetwork, owner: Pid | None, lineage: Lineage | None) -> None:
         self.given_up: set[Rule] = set()
-        self._engine = engine
-        self._system = engine.host.resolver
+        self._node = node
+        self._engine = node.engine
+        self._system = node.engine.host.resolver
         self._owner = owner
         self._lineage = lineage
         # One request may ask for a name several times. It is one lookup, and counts once.
@@ -146,7 +148,7 @@ class NetworkResolver:
     def _look(self, name: str) -> list[str] | None:
         """The addresses that the network has for a name; None: the system knows. Raises after a fault."""
         if name not in self._found:
-            facts = Facts("", None, self._owner or _NOBODY, self._lineage, host=name)
+            facts = Facts("", None, self._owner or _NOBODY, self._lineage, host=name, node=self._node)
             facts.label = facts.host or ""
             for rule in self._engine.rules_of_names(facts):
                 if self._acts(rule, name, facts):

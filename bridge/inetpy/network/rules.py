@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ from .whom import Facts, Whom, text_of
 __all__ = ["Event", "Rule", "Rules"]
 
 MOST_EVENTS = 10_000  # that a rule remembers
+MOST_ENDED = 20  # rules
 
 
 class Event(NamedTuple):
@@ -36,12 +37,14 @@ class Event(NamedTuple):
 class Rule:
     """One fault for some sockets.
 
-    key: its number in the node, or None before it is added.
+    key: its number, or None before it is added.
+    node: the `NodeNetwork` that has set it, and whose sockets it concerns; None: all nodes.
     fired: how often it acted. A fault of calls counts calls, one of datagrams datagrams. One that shapes a
     stream counts the directions of sockets that it has touched; a reset or a refusal counts connections.
     events: the same, one by one, as far as MOST_EVENTS.
     on: a periodic rule is off for a part of the time.
     on_remove: what `remove` calls with the rule.
+    on_acted: what is called each time that it acts, if anybody looks on.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Rule:
         for_ms: float | None = None,
     ) -> None:
         self.key: int | None = None
+        self.node: Any = None
         self.what = what
         self.whom = whom
         self.when = when
@@ -61,12 +65,18 @@ class Rule:
         self.on = True
         self.seed = ""
         self.on_remove: Callable[[Rule], None] = lambda _: None
+        self.on_acted: Callable[[Rule, Event, Facts], None] | None = None
         self._occasions = 0
         self._dice: dict[tuple[int, str], random.Random] = {}
         self._sockets: dict[int, int] = {}  # the numbers of the sockets that it concerns, in their order
         _check(what, whom)
         if for_ms is not None and (type(for_ms) not in (int, float) or not 0 <= for_ms < math.inf):
             raise ValueError(f"for_ms is a time in ms, 0 or more, not {for_ms!r}")
+
+    def limit_to(self, node: object) -> None:
+        """Before it is added: the sockets of one node only."""
+        self.node = node
+        self.whom.limit_to(node)
 
     def __repr__(self) -> str:
         words = ", ".join(f"{word}={value!r}" for word, value in self.whom.words.items())
@@ -92,8 +102,12 @@ class Rule:
 
     def acted(self, call: str, facts: Facts, offset: int | None = None) -> None:
         self.fired += 1
-        if len(self.events) < MOST_EVENTS:
-            self.events.append(Event(str(self.what), call, facts.label, offset))
+        if len(self.events) < MOST_EVENTS or self.on_acted is not None:
+            event = Event(str(self.what), call, facts.label, offset)
+            if len(self.events) < MOST_EVENTS:
+                self.events.append(event)
+            if self.on_acted is not None:
+                self.on_acted(self, event, facts)
 
     def occasion(self, dice: random.Random | None = None) -> bool:
         """Whether it happens this time. To be asked once for each time that it could."""
@@ -164,7 +178,10 @@ _WHY_NOT_STREAMS = {
 
 
 class Rules:
-    """All rules of a network, in the order in which they were added."""
+    """All rules of a network, in the order in which they were added.
+
+    ended: the last ones that were removed, for a report.
+    """
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -175,6 +192,7 @@ class Rules:
         self._by_host: dict[str, dict[Rule, None]] = {}
         self._others: dict[Rule, None] = {}
         self._of_owners = 0
+        self.ended: deque[Rule] = deque(maxlen=MOST_ENDED)
 
     def __iter__(self) -> Iterator[Rule]:
         return iter(list(self._rules))
@@ -207,6 +225,7 @@ class Rules:
         del self._rules[rule]
         del self._place(rule)[rule]
         self._of_owners -= rule.whom.wants_owner
+        self.ended.append(rule)
 
     def _place(self, rule: Rule) -> dict[Rule, None]:
         port, host = rule.whom.exact_port, rule.whom.exact_host

@@ -15,6 +15,7 @@ All methods are called on the thread of the loop; those that are no coroutines a
 from __future__ import annotations
 
 import asyncio
+import errno
 import traceback
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
@@ -36,9 +37,13 @@ Factory: TypeAlias = Callable[[], asyncio.BaseProtocol]
 Report: TypeAlias = Callable[[str], None]
 H = TypeVar("H", bound=Callable[..., Any])
 
+PATIENCE = 5.0  # seconds that a handler has to end in when it is cancelled
+
 
 class _Service(Protocol):
     """What is at a host and a port."""
+
+    def shown(self) -> str: ...
 
     async def close(self) -> None: ...
 
@@ -61,11 +66,14 @@ class _Tasks:
         self._report(f"{self._where}: {''.join(traceback.format_exception(error)).rstrip()}")
 
     async def cancel(self) -> None:
-        """Ends all but the task that asks."""
+        """Ends all but the task that asks. Reports those that go on all the same."""
         tasks = self._running - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            _, busy = await asyncio.wait(tasks, timeout=PATIENCE)
+            for task in busy:
+                self._report(f"{self._where}: a handler goes on after it was cancelled: {task!r}")
 
 
 class _Listeners:
@@ -111,6 +119,10 @@ class _Listeners:
     def fail(self, error: Exception) -> None:
         self._tasks.failed(error)
 
+    def shown(self) -> str:
+        count = len(self._transports)
+        return f"{count} connection{'s' * (count != 1)}"
+
     async def close(self) -> None:
         for sock in self._sockets:
             self._poller.forget(sock)
@@ -136,6 +148,9 @@ class _Datagrams:
     def __init__(self, transport: DatagramTransport, tasks: _Tasks) -> None:
         self._transport = transport
         self._tasks = tasks
+
+    def shown(self) -> str:
+        return "datagrams"
 
     async def close(self) -> None:
         self._transport.abort()
@@ -327,6 +342,11 @@ class Servers:
 
         return add
 
+    def shown(self) -> list[str]:
+        """Where the servers are, and how many connections they have: `db.example:5432, 2 connections`."""
+        services = list(self._services.items())
+        return [f"{host}:{port}, {service.shown()}" for (_, host, port), service in services]
+
     async def close(self, host: str, port: int) -> None:
         """Removes a server of streams or datagrams: nobody listens then, and its connections are reset.
 
@@ -337,6 +357,13 @@ class Servers:
             raise KeyError(f"no server at {host}:{port}")
         for key in found:
             await self._remove(key)
+
+    def forget(self, host: str) -> None:
+        """The name of a host is in play no longer, unless one of its servers is left."""
+        name = normal_host(host)
+        if name in self.names and not any(served == name for _, served, _ in self._services):
+            del self.names[name]
+            self._changed()
 
     async def close_all(self) -> None:
         """Removes all servers, resets the clients, and forgets the names."""
@@ -402,8 +429,10 @@ class Servers:
             for address in self._addresses.play(host):
                 sockets.append(self._net.socket(_family(address), kind))
                 sockets[-1].bind((address, port))
-        except OSError:
+        except OSError as error:
             _close(sockets)
+            if error.errno == errno.EADDRINUSE:
+                raise OSError(error.errno, f"{error.strerror}: there is a server at {host}:{port}") from None
             raise
         return sockets
 

@@ -12,7 +12,7 @@ from .clock import MOMENT
 from .course import END, Course, Datagram, Item, Piece, Stage, size_of
 from .rules import Rule
 
-__all__ = ["STREAM_STAGES", "Bandwidth", "Latency", "Timed"]
+__all__ = ["SHAPING", "STREAM_STAGES", "Bandwidth", "Latency", "Timed"]
 
 BLACKHOLE_HELD = 1 << 16  # bytes that leave for a black hole before the sender notices
 LONGEST = 1 << 50  # ms: a line can be slower than any number says
@@ -73,6 +73,7 @@ class Timed(Stage):
 class Latency(Timed):
     """Streams keep their order; a datagram with less of a delay overtakes others."""
 
+    shapes = True
     directions = ("recv",)
 
     def __init__(self, course: Course, rule: Rule) -> None:
@@ -139,6 +140,8 @@ class Line(Timed):
 class Bandwidth(Line):
     """What has been sent takes its time on the line, and what comes behind it waits."""
 
+    shapes = True
+
     def __init__(self, course: Course, rule: Rule) -> None:
         super().__init__(course, rule)
         self._free_at = 0.0
@@ -158,6 +161,8 @@ class Bandwidth(Line):
 
 class Slice(Line):
     """The sizes of the pieces depend on the bytes, not on how they arrive."""
+
+    shapes = True
 
     def __init__(self, course: Course, rule: Rule) -> None:
         super().__init__(course, rule)
@@ -373,3 +378,6 @@ STREAM_STAGES: dict[str, type[Stage]] = {
     "half_open": HalfOpen,
     "down": Down,
 }
+
+# The words of faults that touch all that passes.
+SHAPING = frozenset(word for word, stage in STREAM_STAGES.items() if stage.shapes)

@@ -89,6 +89,12 @@ class ControlledStream(Controlled, MemoryStream):
             self._decided[rule] = rule.occasion(rule.dice(self.facts, "connection"))
         return self._decided[rule]
 
+    def shaping(self, direction: str) -> list[Rule]:
+        return [] if self.relay is None else self.relay.courses[direction].shaping()
+
+    def passed(self, direction: str) -> int:
+        return 0 if self.relay is None else self.relay.courses[direction].passed
+
     def look_idle(self) -> None:
         relay = self.relay
         is_alive = not self.is_reset and not self.closed and not self.is_connecting
@@ -191,12 +197,12 @@ class ControlledStream(Controlled, MemoryStream):
         if not self.inward.data:
             self.relay.moved()  # what has come by now counts, whether the poller has looked or not
         is_direct = not self.inward.data and self.relay.receives_directly()
-        if self.ready & READ or (is_direct and not self.calls.is_idle() and has_input(self.sock)):
+        if is_direct and not self.calls.is_idle() and not has_input(self.sock):
+            raise self.relay.no_input()  # what comes this moment would escape the rules
+        if is_direct or self.ready & READ:
             self.calls.check("recv")
             self.calls.check_patience("recv", "recv")
             size = self.calls.size("short_read", "recv", size)
-        elif is_direct and not self.calls.is_idle():
-            raise self.relay.no_input()  # what has come this moment would escape the rules
         if is_direct:
             return self.relay.recv(size, flags), None
         has_pieces = bool(self.pieces)  # reading makes room, and then pieces may come behind what is read

@@ -1,66 +1,151 @@
-"""What `inetpy_fault` asks of the rules: the requests `{fault, 0, Ref, {Verb, Argument}}`."""
+"""The requests `{fault, 0, Ref, {Verb, Argument}}`.
+
+What `inetpy_fault` asks of the rules, `inetpy_network` of files, and `inetpy_tests` of a part of a test run.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..codec.etf import encode_body
 from ..codec.terms import Atom
 from ..wire.messages import OK, build_ok
 from .requests import parse_rule, show_event, show_rule
+from .rules import Rule
+from .scenes import show_report
 
 if TYPE_CHECKING:
-    from .engine import Engine
+    from .node import NodeNetwork
 
 __all__ = ["VERBS"]
 
+Answer: TypeAlias = Callable[[bytes], None]  # takes an encoded term
+Verb: TypeAlias = "Callable[[NodeNetwork, Any, Answer], None]"
 
-def _add(engine: Engine, argument: Any) -> bytes:
+
+def _rules_of(node: NodeNetwork) -> list[Rule]:
+    """Its own, and those of Python: all that can concern its sockets."""
+    return [rule for rule in node.engine.rules if rule.node in (None, node)]
+
+
+def _add(node: NodeNetwork, argument: Any) -> bytes:
     """`{Key, Whom, What, When}`. A rule that is there already is not added again."""
     try:
         key, rule = parse_rule(argument)
         if key < 0:
-            engine.add_kept(rule, key)
-        elif engine.numbered(key) is None:
-            engine.add(rule, key)
+            node.engine.add_kept(rule, key)
+        elif node.engine.numbered(key, node) is None:
+            node.engine.add(rule, key, node)
     except ValueError as error:
         return encode_body((Atom("error"), (Atom("bad_rule"), str(error).encode())))
     return OK
 
 
-def _remove(engine: Engine, key: Any) -> bytes:
-    rule = engine.numbered(key)
+def _remove(node: NodeNetwork, key: Any) -> bytes:
+    rule = node.engine.numbered(key, node)
     if rule is not None:
-        engine.remove(rule)
+        node.engine.remove(rule)
     return OK
 
 
-def _reset(engine: Engine, _argument: Any) -> bytes:
-    for rule in engine.rules:
-        engine.remove(rule)
+def _reset(node: NodeNetwork, _argument: Any) -> bytes:
+    for rule in _rules_of(node):
+        node.engine.remove(rule)
     return OK
 
 
-def _rules(engine: Engine, _argument: Any) -> bytes:
-    return build_ok(encode_body([show_rule(rule) for rule in engine.rules]))
+def _rules(node: NodeNetwork, _argument: Any) -> bytes:
+    return build_ok(encode_body([show_rule(rule) for rule in _rules_of(node)]))
 
 
-def _fired(engine: Engine, key: Any) -> bytes:
-    rules = list(engine.rules) if key == Atom("all") else [engine.numbered(key)]
+def _fired(node: NodeNetwork, key: Any) -> bytes:
+    rules = _rules_of(node) if key == Atom("all") else [node.engine.numbered(key, node)]
     return build_ok(encode_body(sum(rule.fired for rule in rules if rule is not None)))
 
 
-def _events(engine: Engine, key: Any) -> bytes:
-    rule = engine.numbered(key)
+def _events(node: NodeNetwork, key: Any) -> bytes:
+    rule = node.engine.numbered(key, node)
     return build_ok(encode_body([] if rule is None else [show_event(event) for event in rule.events]))
 
 
-VERBS: dict[str, Callable[[Engine, Any], bytes]] = {
-    "add": _add,
-    "remove": _remove,
-    "reset": _reset,
-    "rules": _rules,
-    "fired": _fired,
-    "events": _events,
+def _of_traces(verb: str) -> Callable[[NodeNetwork, Any], bytes]:
+    """Loaded when a trace is asked for."""
+
+    def run(node: NodeNetwork, argument: Any) -> bytes:
+        from . import traces
+
+        function: Callable[[NodeNetwork, Any], bytes] = getattr(traces, verb)
+        return function(node, argument)
+
+    return run
+
+
+def _describe(node: NodeNetwork, argument: Any, answer: Answer) -> None:
+    """`{Key, File, Seed}`: see `described`. What has that key already stays."""
+    from .described import Described  # few nodes need it
+
+    path: Path | None = None
+    match argument:
+        case (int() as key, bytes() as file, Atom(name="undefined") | int() as seed):
+            path = Path(file.decode())
+        case (int() as key, Atom(name="undefined"), int() as seed):
+            pass
+        case _:
+            return answer(_bad_network("it is {Key, File, Seed}"))
+    if path is not None and not node.engine.runs_files:
+        return answer(
+            _bad_network("a Python that serves nodes runs no file for them: start it with --network")
+        )
+    if key in node.described:
+        return answer(OK)
+    network = node.described[key] = Described(node.engine, asyncio.get_running_loop())
+
+    def done(failure: str | None) -> None:
+        if failure is not None:
+            node.described.pop(key, None)
+        answer(OK if failure is None else _bad_network(failure))
+
+    network.begin(path, seed if isinstance(seed, int) else None, done)
+
+
+def _bad_network(why: str) -> bytes:
+    return encode_body((Atom("error"), (Atom("bad_network"), why.encode())))
+
+
+def _take_back(node: NodeNetwork, key: Any, answer: Answer) -> None:
+    network = node.described.pop(key, None)
+    if network is None:
+        return answer(OK)
+    network.end(lambda: answer(OK))
+
+
+def _scene(node: NodeNetwork, number: Any) -> bytes:
+    node.scenes.begin(number)
+    return OK
+
+
+def _scene_end(node: NodeNetwork, argument: Any) -> bytes:
+    number, heal = argument
+    return build_ok(encode_body(show_report(node.scenes.end(number, heal == Atom("true")))))
+
+
+def _at_once(verb: Callable[[NodeNetwork, Any], bytes]) -> Verb:
+    return lambda node, argument, answer: answer(verb(node, argument))
+
+
+VERBS: dict[str, Verb] = {
+    "add": _at_once(_add),
+    "remove": _at_once(_remove),
+    "reset": _at_once(_reset),
+    "rules": _at_once(_rules),
+    "fired": _at_once(_fired),
+    "events": _at_once(_events),
+    "describe": _describe,
+    "take_back": _take_back,
+    "scene": _at_once(_scene),
+    "scene_end": _at_once(_scene_end),
+    **{f"trace_{verb}": _at_once(_of_traces(verb)) for verb in ("start", "stop", "events", "leaks")},
 }

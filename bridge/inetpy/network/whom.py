@@ -10,12 +10,22 @@ import ipaddress
 import itertools
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
-from socket import AF_INET6, inet_ntop, inet_pton
+from socket import AF_INET6, AF_UNIX, inet_ntop, inet_pton
 from typing import Any
 
 from ..codec.terms import Atom, Pid
 
-__all__ = ["DIRECTIONS", "WORDS", "Facts", "Lineage", "Whom", "ip_and_port", "text_of"]
+__all__ = [
+    "DIRECTIONS",
+    "WORDS",
+    "Facts",
+    "Lineage",
+    "Whom",
+    "ip_and_port",
+    "proto_of",
+    "system_name",
+    "text_of",
+]
 
 DIRECTIONS = ("recv", "send")
 
@@ -27,10 +37,13 @@ class Facts:
 
     host: as the program asked for it, else the peer's address; in lower case.
     lineage: the owner, and what the owner descends from.
+    node: the `NodeNetwork` of the socket's node.
     number: of this socket, for those that look on.
     """
 
-    __slots__ = ("host", "label", "lineage", "local_port", "number", "owner", "peer", "port", "proto", "role")
+    __slots__ = (
+        "host", "label", "lineage", "local_port", "node", "number", "owner", "peer", "port", "proto", "role",
+    )  # fmt: skip
 
     _numbers = itertools.count(1)
 
@@ -44,7 +57,9 @@ class Facts:
         peer: str | None = None,
         port: int | None = None,
         local_port: int | None = None,
+        node: Any = None,
     ) -> None:
+        self.node = node
         self.number = next(self._numbers)
         self.proto = proto
         self.role = role
@@ -68,7 +83,9 @@ class Facts:
 
     def toward(self, peer: str | None, port: int | None) -> Facts:
         """The same socket, for one datagram."""
-        facts = Facts(self.proto, self.role, self.owner, self.lineage, None, peer, port, self.local_port)
+        facts = Facts(
+            self.proto, self.role, self.owner, self.lineage, None, peer, port, self.local_port, self.node
+        )
         facts.number = self.number
         return facts
 
@@ -80,6 +97,22 @@ def ip_and_port(address: Any) -> tuple[str | None, int | None]:
     if isinstance(address, bytes) and address:
         return address.decode("utf-8", "replace"), None
     return (address, None) if isinstance(address, str) and address else (None, None)
+
+
+def proto_of(family: int, is_datagram: bool) -> str:
+    if family == AF_UNIX:
+        return "unix"
+    return "udp" if is_datagram else "tcp"
+
+
+def system_name(sock: Any, method: str) -> Any:
+    """What `getsockname` or `getpeername` says. None without a socket, or without a name."""
+    if sock is None:
+        return None
+    try:
+        return getattr(sock, method)()
+    except OSError:
+        return None
 
 
 def _plain_ip(ip: str) -> str:
@@ -203,6 +236,12 @@ def _owner(value: object) -> Test:
     return test
 
 
+def _node(value: object) -> Test:
+    """Nodes have names, and a pattern is of names."""
+    pattern = text_of(value)
+    return lambda facts: facts.node is not None and fnmatchcase(facts.node.name, pattern)
+
+
 WORDS: dict[str, Callable[[object], Test]] = {
     "host": _glob("host"),
     "peer": _peer,
@@ -213,6 +252,7 @@ WORDS: dict[str, Callable[[object], Test]] = {
     "direction": _direction,
     "label": _glob("label"),
     "owner": _owner,
+    "node": _node,
 }
 
 
@@ -228,6 +268,10 @@ class Whom:
             raise ValueError(f"there is no {unknown[0]!r} of a socket: there are {', '.join(WORDS)}")
         self.words = dict(words)
         self._tests = [WORDS[word](value) for word, value in words.items()]
+
+    def limit_to(self, node: object) -> None:
+        """The sockets of one node only."""
+        self._tests.insert(0, lambda facts: facts.node is node)
 
     @property
     def exact_port(self) -> int | None:

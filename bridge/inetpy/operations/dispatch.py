@@ -52,6 +52,7 @@ class Dispatcher:
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        session.door = self
         self._home = session.home.atom + session.home.creation
         self._sockets = session.sockets
         self._fast = session.fast
@@ -97,6 +98,8 @@ class Dispatcher:
                 session.link.pong()
             case (Atom(name="lineage"), int() as number, list() as answers):
                 self._on_lineage(number, answers)
+            case (Atom(name="agent"), bytes() as payload):
+                session.on_agent(payload)
             case _:
                 log.warning("not a request: %s", shown(term))
 
@@ -215,9 +218,9 @@ def inet(session: Session, ref: bytes, request: Inet) -> None:
 
 def fault(session: Session, ref: bytes, request: Fault) -> None:
     """The rules of the network in play."""
-    from ..network.engine import engine_of  # few nodes need it
+    from ..network.engine import network_of  # few nodes need it
 
-    session.answer(ref, engine_of(session).request(request.verb.name, request.argument))
+    network_of(session).request(request.verb.name, request.argument, lambda body: session.answer(ref, body))
 
 
 def piece(session: Session, ref: bytes, request: Piece) -> None:

@@ -6,6 +6,7 @@ A session has it as `network`, None while nothing is in play. Sockets ask it; th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from ..codec.terms import Atom, Pid
@@ -58,8 +59,8 @@ class Interference(Protocol):
     def aged(self, milliseconds: int) -> float:
         """How many ms of the time of the network go by in so many ms of the system."""
 
-    def request(self, verb: str, argument: Any) -> bytes:
-        """The encoded answer to the request `{fault, 0, Ref, {Verb, Argument}}` of the node."""
+    def request(self, verb: str, argument: Any, answer: Callable[[bytes], None]) -> None:
+        """The request `{fault, 0, Ref, {Verb, Argument}}` of the node. `answer` gets the encoded answer."""
 
     def on_lineage(self, number: int, answers: list[tuple[Pid, tuple[Any, ...]]]) -> None:
         """What `Link.lineage` asked for: the processes, each with what it is and descends from."""

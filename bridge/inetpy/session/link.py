@@ -72,6 +72,9 @@ class Link(Protocol):
     def forget(self, key: int) -> None:
         """The rule that was to be kept is gone."""
 
+    def agent(self, payload: bytes) -> None:
+        """For `inetpy_agent`, which only a node of `inetpy.testing` has."""
+
     def renamed(self) -> None:
         """The session uses the new name of the node from here on."""
 

@@ -22,7 +22,7 @@ from .interference import Context, Interference
 from .link import Link
 from .waiting import Waiting
 
-__all__ = ["Feeder", "Paused", "Session", "Socket", "Watcher"]
+__all__ = ["Door", "Feeder", "Paused", "Session", "Socket", "Watcher"]
 
 
 class Watcher(Fallible, Protocol):
@@ -64,14 +64,23 @@ class Feeder(Protocol):
     def arrived(self, data: bytes | memoryview) -> None: ...
 
 
+class Door(Protocol):
+    """Where the requests of the node come in: `operations.dispatch`."""
+
+    def request(self, op: str, ident: int, ref: bytes, args: Any) -> None: ...
+
+
 class Session:
     """See the module.
 
+    door: for whoever wants to see the requests; None before there is one.
     bridge, out: name the peer's end in each socket's name.
     capabilities: those of the peer's greeting.
     after: see `Clock.after`. A network has a clock of its own.
     network: what interferes with the sockets; None while nothing is in play.
     node_process: the process of the node, where it is on this host.
+    label: what the process that serves the node calls it; empty without one.
+    on_agent: takes what a node of `inetpy.testing` says, in a form that this room does not know.
     context: what the node says of the request that is being carried out; None where it says nothing.
     """
 
@@ -96,6 +105,9 @@ class Session:
         self.tell = link.tell
         self.network: Interference | None = None
         self.context: Context | None = None
+        self.door: Door | None = None
+        self.label = ""
+        self.on_agent: Callable[[bytes], None] = lambda _: None
         self.congested = False
         self.sockets: dict[int, Socket] = {}
         self.newest: Socket | None = None  # the last socket that was opened
@@ -176,6 +188,13 @@ class Session:
             bugs.guard(watcher.on_down, pid)
         if pid not in self._watchers:  # else somebody watches it again, and hears of the end again
             self.link.unwatch(pid.raw)
+
+    def end(self) -> None:
+        """The node has gone. Its sockets are closed, as the system closes those of a process that ends."""
+        for socket in list(self.sockets.values()):
+            bugs.guard(socket.terminate)
+        for waiting in list(self.waiting.values()):
+            waiting.withdraw()
 
     # --- the node's name ---
 

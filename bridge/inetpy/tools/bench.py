@@ -77,6 +77,7 @@ ROWS = (
     Row("two bridges, one: echo", "1/s", "bridges.2", "bridges.1", 1.6, faster=True),
     Row("two bridges, one: lines", "1/s", "packets.2", "packets.1", 1.6, faster=True),
     Row("a rule that does nothing: echo 64 B", "µs", "rules.one", "rules.none", 3),
+    Row("a trace that is on: echo 64 B", "µs", "traced.echo", "rules.none", 3),
     Row("1,000 rules for others: echo 64 B", "µs", "rules.others", "rules.none", 1.05),
     Row(
         "1,000 rules for others: connections",

@@ -17,9 +17,8 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from .. import __version__
+from .. import __version__, beams
 from ..codec import implementation
-from . import beams
 from .run import outside
 
 __all__ = ["Finding", "examine", "run"]

@@ -17,7 +17,10 @@ from ..links.environment import control_folder
 from ..network.control import UnsafeFolderError, parse_request, private_folder
 from ..network.faults import FAULTS, WHENS, Fault, When
 
-__all__ = ["FaultsError", "Node", "add", "nodes", "parse_word", "remove", "reset", "show"]
+__all__ = [
+    "Bridge", "FaultsError", "Node", "add", "ask", "chosen", "is_alive", "nodes", "parse_word", "remove",
+    "reset", "show",
+]  # fmt: skip
 
 PATIENCE = 5.0  # seconds for an answer
 
@@ -76,11 +79,20 @@ class Bridge(NamedTuple):
 
 
 class Node(NamedTuple):
-    """A node of Erlang with its bridges. `pid`: its process in the system."""
+    """A node of Erlang with its bridges, or a server with the nodes that it serves. `pid`: its process."""
 
     name: str
     pid: int
     bridges: list[Bridge]
+
+    @property
+    def serves(self) -> list[str]:
+        """The names of the nodes of a server."""
+        said = self.bridges[0].said
+        return [node["name"] for node in said["nodes"]] if said["serves"] else []
+
+    def is_called(self, which: str) -> bool:
+        return which in (str(self.pid), self.name, *self.serves)
 
     @property
     def is_complete(self) -> bool:
@@ -89,10 +101,10 @@ class Node(NamedTuple):
     @property
     def rules(self) -> list[dict[str, Any]]:
         """Those of all bridges. A rule that several have is one, whose occasions are added up."""
-        found: dict[int, dict[str, Any]] = {}
+        found: dict[tuple[int, str | None], dict[str, Any]] = {}
         for bridge in self.bridges:
             for rule in bridge.said["rules"]:
-                known = found.setdefault(rule["key"], rule | {"fired": 0})
+                known = found.setdefault((rule["key"], rule["node"]), rule | {"fired": 0})
                 known["fired"] += rule["fired"]
         return list(found.values())
 
@@ -101,6 +113,7 @@ class Node(NamedTuple):
         return {
             "node": self.name,
             "pid": self.pid,
+            "serves": self.serves,
             "bridges": [{"pid": bridge.said["pid"], "seed": bridge.said["seed"]} for bridge in self.bridges],
             "rules": self.rules,
         }
@@ -129,22 +142,30 @@ def _nodes() -> list[Node]:
         raise FaultsError(str(error)) from None
     found: dict[int, Node] = {}
     for bridge in filter(None, map(_bridge, paths)):
-        pid = bridge.said["node_pid"] or bridge.said["pid"]
-        found.setdefault(pid, Node(bridge.said["node"], pid, [])).bridges.append(bridge)
+        name, pid = _owner(bridge.said)
+        found.setdefault(pid, Node(name, pid, [])).bridges.append(bridge)
     return sorted(found.values(), key=lambda node: node.pid)
+
+
+def _owner(said: dict[str, Any]) -> tuple[str, int]:
+    """The name and the process of the node that a bridge belongs to, or of a server."""
+    if said["serves"]:
+        return "inetpy serve", said["pid"]
+    node = said["nodes"][0]
+    return node["node"], node["pid"] or said["pid"]
 
 
 def _bridge(path: Path) -> Bridge | None:
     """None where nobody listens any more. The file of a process that is dead is removed."""
     try:
-        return Bridge(path, _ask(path, {"do": "list"}))
+        return Bridge(path, ask(path, {"do": "list"}))
     except (ConnectionError, FileNotFoundError):
-        if not _is_alive(path.stem):
+        if not is_alive(path.stem):
             path.unlink(missing_ok=True)
         return None
 
 
-def _is_alive(pid: str) -> bool:
+def is_alive(pid: str) -> bool:
     try:
         os.kill(int(pid), 0)
     except (ValueError, ProcessLookupError):
@@ -154,7 +175,7 @@ def _is_alive(pid: str) -> bool:
     return True
 
 
-def _ask(path: Path, request: dict[str, Any]) -> Any:
+def ask(path: Path, request: dict[str, Any]) -> Any:
     """Raises FaultsError for what the bridge refuses, and ConnectionError where there is none."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(PATIENCE)
@@ -174,17 +195,17 @@ def _ask(path: Path, request: dict[str, Any]) -> Any:
 
 def _ask_all(node: Node, request: dict[str, Any]) -> list[Any]:
     try:
-        return [_ask(bridge.path, request) for bridge in node.bridges]
+        return [ask(bridge.path, request) for bridge in node.bridges]
     except (ConnectionError, FileNotFoundError):
         raise FaultsError(f"Python of the node {node.name} has ended meanwhile: try again") from None
 
 
-def _chosen(which: str | None) -> Node:
+def chosen(which: str | None) -> Node:
     """The only node, or that with this process or name."""
     there = nodes()
     if not there:
         raise FaultsError(NOBODY)
-    fitting = [node for node in there if which in (None, str(node.pid), node.name)]
+    fitting = [node for node in there if which is None or node.is_called(which)]
     if len(fitting) == 1:
         if not fitting[0].is_complete:
             raise FaultsError(f"a Python of the node {fitting[0].name} is not there: try again")
@@ -195,7 +216,10 @@ def _chosen(which: str | None) -> Node:
     raise FaultsError(f"there is no node {which}; there are {listed}")
 
 
-NOBODY = "no node listens: start one with `inetpy run -- erl`, or with INETPY_CONTROL=1 in its environment"
+NOBODY = (
+    "no node listens: start one with `inetpy run -- erl`, or with INETPY_CONTROL=1 in its environment, "
+    "or serve nodes with `inetpy serve`"
+)
 
 
 # --- the verbs ----------------------------------------------------------------
@@ -218,7 +242,7 @@ def add(
         parse_request(request)  # a mistake is said also where no node runs
     except ValueError as error:
         raise FaultsError(str(error)) from None
-    node = _chosen(which)
+    node = chosen(which)
     key = min(0, *(int(rule["key"]) for rule in node.rules), 0) - 1
     try:
         _ask_all(node, request | {"key": key})
@@ -240,7 +264,7 @@ def _await_settled(node: Node) -> None:
 
 def remove(key: int, which: str | None) -> None:
     """Removes a rule, whoever has added it. Raises FaultsError where there is none."""
-    node = _chosen(which)
+    node = chosen(which)
     if not any(_ask_all(node, {"do": "remove", "key": key})):
         known = ", ".join(str(rule["key"]) for rule in node.rules)
         raise FaultsError(f"there is no rule {key}; " + (f"there are {known}" if known else "there is none"))
@@ -248,14 +272,14 @@ def remove(key: int, which: str | None) -> None:
 
 def reset(which: str | None) -> int:
     """Removes all rules of a node; how many."""
-    node = _chosen(which)
+    node = chosen(which)
     _ask_all(node, {"do": "reset"})
     return len(node.rules)
 
 
 def show(which: str | None, as_json: bool) -> None:
     """Prints the rules of all nodes, or of one."""
-    there = nodes() if which is None else [_chosen(which)]
+    there = nodes() if which is None else [chosen(which)]
     if as_json:
         print(json.dumps([node.describe() for node in there], indent=2))
         return
@@ -277,6 +301,9 @@ def _title(node: Node) -> str:
     seeds = ", ".join(dict.fromkeys(str(bridge.said["seed"]) for bridge in node.bridges))
     count = len(node.rules)
     rules = "no rules" if not count else "1 rule" if count == 1 else f"{count} rules"
+    if node.bridges[0].said["serves"]:
+        served = ", ".join(node.serves) or "no node"
+        return f"{node.name} with {served}, process {node.pid}, seed {seeds}: {rules}"
     return f"node {node.name}, process {node.pid}, seed {seeds}: {rules}"
 
 
@@ -310,7 +337,7 @@ def _cells(rule: dict[str, Any]) -> list[str]:
         f"{word}({_named(arguments)})",
         _named(rule["whom"]) or "all sockets",
         ", ".join(when) or "always",
-        rule["by"],
+        rule["by"] if rule["node"] is None else f"{rule['by']} of {rule['node']}",
         f"{rule['fired']:,}",
     ]
 

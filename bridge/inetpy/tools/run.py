@@ -64,34 +64,43 @@ def show_environment(ebin: Path, form: str) -> int:
 
 
 def run(
-    ebin: Path, command: Sequence[str], stats: bool, as_json: bool, network: dict[str, str] | None = None
+    ebin: Path,
+    command: Sequence[str],
+    stats: bool,
+    as_json: bool,
+    network: dict[str, str] | None = None,
+    trace: str | None = None,
 ) -> int:
     """Runs the command to its end and returns its exit status. 127: no such program; 126: it cannot run.
 
     network: the variables for a network that a file describes.
+    trace: a file for calls and bytes, or `-`. Raises TraceFileError.
     """
     variables = os.environ | environment(ebin) | (network or {}) | {"INETPY_CONTROL": "1"}
     if shutil.which(command[0]) is None and not Path(command[0]).exists():
         print(f"inetpy run: no such program: {command[0]}", file=sys.stderr)
         return 127
     try:
-        if not (stats or as_json):
+        if not (stats or as_json or trace):
             os.execvpe(command[0], list(command), variables)  # noqa: S606  replaces this process
-        with tempfile.TemporaryDirectory(prefix="inetpy-stats-") as folder:
-            status = _call(command, variables | {"INETPY_STATS": folder})
+        from . import trace_file  # loads the network
+
+        with tempfile.TemporaryDirectory(prefix="inetpy-stats-") as folder, trace_file.opened(trace) as to:
+            status = _call(command, variables | to.variables | {"INETPY_STATS": folder}, to.stdout)
             _await_bridges(Path(folder))
             figures = statistics.total(Path(folder))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"inetpy run: {where}{error.strerror}", file=sys.stderr)
         return 126
-    _show(figures, as_json)
+    if stats or as_json:
+        _show(figures, as_json)
     return status if status >= 0 else 128 - status
 
 
-def _call(command: Sequence[str], variables: dict[str, str]) -> int:
+def _call(command: Sequence[str], variables: dict[str, str], stdout: int | None) -> int:
     """Runs the program, forwards signals to it, and returns its status."""
-    program = subprocess.Popen(command, env=variables)
+    program = subprocess.Popen(command, env=variables, stdout=stdout)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: program.send_signal(received))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the program too

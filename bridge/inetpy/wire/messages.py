@@ -9,6 +9,8 @@ Every frame is one term. From Erlang:
     {ack, Count}                                   so many frames more have been passed on
     {ping, SentAt}                                 are you there? SentAt is the node's time, in ms
     {lineage, Number, [{Pid, Lineage}]}            what processes are and descend from, when Python has asked
+    {agent, Payload}                               what `inetpy_agent` says to `inetpy.testing`
+    {connect, Protocol, Token}                     first of all, where Python serves: see links.serve
 
 The capabilities of the Erlang side include, where they are known, `{otp_release, N}`;
 `{buffer, N}`, the default of the stock driver; and `{os_pid, N}`, the process of a node on
@@ -37,6 +39,7 @@ To Erlang:
     {lineage, Number, [Pid]}                       what are these processes, and what do they descend from?
     {keep, Key, {Whom, What, When}}                a rule that is to be added again when Python has died
     {forget, Key}                                  no longer that one
+    {agent, Payload}                               for `inetpy_agent`, which only a node of tests has
     renamed                                        Python has the name that it was told
     pong                                           the answer to a ping
     {log, Level, Text}                             for the logger
@@ -73,6 +76,7 @@ __all__ = [
     "STOP",
     "build_active",
     "build_address",
+    "build_agent",
     "build_binary_head",
     "build_carrying",
     "build_closed",
@@ -261,6 +265,10 @@ def build_keep(key: int, rule: bytes) -> bytes:
 
 def build_forget(key: int) -> bytes:
     return _TUPLE2 + _tag("forget") + encode_body(key)
+
+
+def build_agent(payload: bytes) -> bytes:
+    return encode_body((Atom("agent"), payload))
 
 
 def build_log(level: str, text: bytes) -> bytes:

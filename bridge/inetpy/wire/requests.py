@@ -99,7 +99,6 @@ Mode = Annotated[int, Shape(f"0..{MULTI}", lambda term: type(term) is int and 0 
 Count = Annotated[int, Shape("-32768..32767", lambda term: type(term) is int and term in COUNT_RANGE)]
 Family = Annotated[Atom, _one_of(*FAMILIES)]
 Protocol = Annotated[Atom, _one_of("tcp", "udp")]
-Verb = Annotated[Atom, _one_of("add", "remove", "reset", "rules", "fired", "events")]
 _FITS_VERB: Mapping[str, Callable[[Any], bool]] = {
     "add": lambda term: type(term) is tuple and len(term) == 4 and type(term[0]) is int,
     "remove": _is_integer,
@@ -107,7 +106,20 @@ _FITS_VERB: Mapping[str, Callable[[Any], bool]] = {
     "rules": lambda term: term == [],
     "fired": lambda term: type(term) is int or term == Atom("all"),
     "events": _is_integer,
+    "trace_start": lambda term: (
+        type(term) is tuple
+        and len(term) == 3
+        and type(term[0]) is int
+        and isinstance(term[1], Pid)
+        and isinstance(term[2], dict)
+    ),
+    "describe": lambda term: type(term) is tuple and len(term) == 3 and type(term[0]) is int,
+    "take_back": _is_integer,
+    "scene": _is_integer,
+    "scene_end": lambda term: type(term) is tuple and len(term) == 2 and type(term[0]) is int,
+    **dict.fromkeys(("trace_stop", "trace_events", "trace_leaks"), _is_integer),
 }
+Verb = Annotated[Atom, _one_of(*_FITS_VERB)]
 Direction = Annotated[Atom, _one_of("read", "write", "read_write")]
 # In a record: milliseconds that are left, -1 for infinity.
 Timeout = Annotated[int, Shape("{Milliseconds, SentAt} | -1", _is_timeout)]
@@ -143,7 +155,9 @@ class ConnectName(Record):
 
 class Fault(Record):
     """The rules of the network that Python plays. `add` takes `{Key, Whom, What, When}`, `remove` and
-    `events` a key, `fired` a key or `all`, `rules` and `reset` nothing (`[]`).
+    `events` a key, `fired` a key or `all`, `rules` and `reset` nothing (`[]`). `describe` takes
+    `{Key, File | undefined, Seed | undefined}`, `take_back` that key; `scene` a number, and `scene_end`
+    `{Number, Heal}`. `trace_start` takes `{Key, Process, Options}`, and the other verbs of traces a key.
     """
 
     verb: Verb

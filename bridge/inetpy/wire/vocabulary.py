@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ..host.errors import POSIX_NAMES
 from ..packet.http import HEADERS, METHODS
+from .requests import SESSION, SOCKET
 
 __all__ = ["ATOMS"]
 
@@ -25,7 +26,7 @@ _EVENTS = (
 # notes to the bridge process
 _NOTES = (
     "hello atoms $inet open owner active closed watch unwatch deliver renamed log refused pong "
-    "context names lineage keep forget "
+    "context names lineage keep forget agent "
     # to the feeder of a large send
     "more stop "
     "critical warning info debug stream listener datagram"
@@ -48,11 +49,22 @@ _RULES = (
     "ms jitter rate size variation delay bytes then close after_bytes after_ms p gap call errno n "
     "connect accept bind listen setopt resolve "
     "when nth probability first periodic for_ms "
-    "key whom what fired all offset"
+    "key whom what fired all offset "
+    "bad_network seed failures"
 )
 
+# traces: events, and turns in the life of a socket
+_TRACES = (
+    "no_trace bad_trace trace_failed opened_at opened_by "
+    "event time op args answer start end faults call bytes direction detail socket fault rule "
+    "opened connecting connected failed eof shutdown reset fin read write read_write"
+)
+# the same: the names of calls and of their arguments
+_CALLS = {word for table in (SESSION, SOCKET) for op in table for word in (op, *table[op].record.fields)}
+
 ATOMS = (
-    frozenset(" ".join((_ANSWERS, _EVENTS, _NOTES, _VALUES, _RULES)).split())
+    frozenset(" ".join((_ANSWERS, _EVENTS, _NOTES, _VALUES, _RULES, _TRACES)).split())
+    | _CALLS
     | POSIX_NAMES
     | set(HEADERS)
     | {method.decode() for method in METHODS}

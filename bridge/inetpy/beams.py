@@ -26,14 +26,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from .. import __version__
+from . import __version__
 
 __all__ = ["KEPT_DAYS", "OLDEST_OTP", "NotBuiltError", "folder", "is_installed", "newer_source"]
 
 OLDEST_OTP = 25
 KEPT_DAYS = 60  # that a compiled folder stays without being used
 
-_PACKAGE = Path(__file__).parents[1]
+_PACKAGE = Path(__file__).parent
 _SOURCES = _PACKAGE / "_erlang"  # only in an installed package: setup.py puts it there
 _TREE = _PACKAGE.parents[1] / "erl"
 
@@ -61,16 +61,22 @@ def is_installed() -> bool:
     return _SOURCES.is_dir()
 
 
-def folder() -> Path:
-    """The folder of the beams, for `erl -pa`. Compiles them if necessary. Raises NotBuiltError."""
+def folder(programs: Path | None = None) -> Path:
+    """The folder of the beams, for `erl -pa`. Compiles them if necessary. Raises NotBuiltError.
+
+    programs: the folder of `erl`, `erlc` and `escript`, where it is not that of the PATH.
+    """
     if not is_installed():
         if not _is_built(_TREE):
             raise NotBuiltError("the Erlang side is not compiled", "run `make build` in the source tree")
         return _TREE / "ebin"
-    place = _cache() / _name()
+    path = os.environ.get("PATH", os.defpath)
+    if programs is not None:
+        path = f"{programs}{os.pathsep}{path}"
+    place = _cache() / _name(path)
     try:
         if not _is_built(place):
-            _build(place)
+            _build(place, path)
     except OSError as error:
         raise NotBuiltError(f"{error.filename2 or error.filename}: {error.strerror}", _elsewhere()) from None
     with contextlib.suppress(OSError):  # of another user
@@ -105,18 +111,18 @@ def _is_built(place: Path) -> bool:
     return (place / "ebin" / "inetpy.app").is_file()
 
 
-def _name() -> str:
+def _name(path: str) -> str:
     digest = hashlib.sha256(os.fsencode(sys.executable))
     for file in sorted(path for path in _SOURCES.rglob("*") if path.is_file()):
         digest.update(b"\0" + os.fsencode(file.relative_to(_SOURCES)) + b"\0" + file.read_bytes())
-    return f"{__version__}-otp{_release()}-{digest.hexdigest()[:12]}"
+    return f"{__version__}-otp{_release(path)}-{digest.hexdigest()[:12]}"
 
 
-def _release() -> str:
-    """The release of OTP on the path, such as 25."""
+def _release(path: str) -> str:
+    """The release of OTP on this PATH, such as 25."""
     expression = 'io:format("~s", [erlang:system_info(otp_release)]), halt().'
     # A file .erlang of the user may print more, before.
-    words = _output(["erl", "-noinput", "-boot", "start_clean", "-eval", expression]).split()
+    words = _output(["erl", "-noinput", "-boot", "start_clean", "-eval", expression], path).split()
     release = words[-1] if words else ""
     if not release.isdecimal():
         raise NotBuiltError(f"erl prints no release of OTP, but {release!r}", "run erl by hand")
@@ -125,17 +131,17 @@ def _release() -> str:
     return release
 
 
-def _build(place: Path) -> None:
+def _build(place: Path, path: str) -> None:
     """Compiles into a folder beside the place, and renames it. The folder of the first process stays."""
     for program in ("erlc", "escript"):
-        if shutil.which(program) is None:
+        if shutil.which(program, path=path) is None:
             raise _no_program(program)
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="new-", dir=place.parent, ignore_cleanup_errors=True) as name:
         new = Path(name)
         tree = new / place.name
         shutil.copytree(_SOURCES, tree, copy_function=shutil.copyfile)
-        _compile(tree)
+        _compile(tree, path)
         try:
             tree.rename(place)
         except OSError:
@@ -154,32 +160,37 @@ def _remove_unused(cache: Path, waste: Path) -> None:
                 unused.rename(waste / unused.name)
 
 
-def _compile(tree: Path) -> None:
+def _compile(tree: Path, path: str) -> None:
     # No paths of this folder in the beams: it gets another name.
     options = ["+debug_info", "+deterministic"]
     for sources, beams in _FOLDERS.items():
         (tree / beams).mkdir(parents=True)
         files = sorted(str(file) for file in (tree / sources).glob("*.erl"))
-        _output(["erlc", *options, "-pa", str(tree / "ebin"), "-o", str(tree / beams), *files])
+        _output(["erlc", *options, "-pa", str(tree / "ebin"), "-o", str(tree / beams), *files], path)
     sources, ebin, hooks = (str(tree / name) for name in ("src", "ebin", "hook/ebin"))
     Path(hooks).mkdir(parents=True)
-    _output(["escript", str(tree / "docs.escript"), "chunks", sources, ebin])
-    _output(["escript", str(tree / "app.escript"), sources, ebin, hooks, sys.executable])
+    _output(["escript", str(tree / "docs.escript"), "chunks", sources, ebin], path)
+    _output(["escript", str(tree / "app.escript"), sources, ebin, hooks, sys.executable], path)
 
 
-def _output(command: list[str]) -> str:
+def _output(command: list[str], path: str) -> str:
     """The output of a program of OTP, without flags of the user's."""
-    program = command[0]
-    environment = {name: value for name, value in os.environ.items() if name not in _FLAGS}
+    environment = {name: value for name, value in os.environ.items() if name not in _FLAGS} | {"PATH": path}
+    program = shutil.which(command[0], path=path) or command[0]
     try:
         done = subprocess.run(
-            command, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment
+            [program, *command[1:]],
+            check=False,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            env=environment,
         )
     except (FileNotFoundError, PermissionError):
-        raise _no_program(program) from None
+        raise _no_program(command[0]) from None
     if done.returncode:
         said = " ".join((done.stdout + done.stderr).split())
-        raise NotBuiltError(f"{program} fails: {said}", f"run {program} by hand and read what it says")
+        raise NotBuiltError(f"{command[0]} fails: {said}", f"run {command[0]} by hand and read what it says")
     return done.stdout
 
 

@@ -1,0 +1,114 @@
+"""The plugin of pytest: the fixtures `erlang` and `network`, and what a failed test shows of them.
+
+pytest loads this module always. What it needs for a test is imported when a test wants a fixture.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from ..network.network import Network
+    from .node import Node
+    from .session import Session
+
+__all__ = ["erlang", "network"]
+
+TRACES = ("never", "on-failure", "always")
+
+_KEY: pytest.StashKey[Session] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("inetpy", "Erlang nodes and their network")
+    group.addoption(
+        "--inetpy-seed",
+        type=int,
+        metavar="N",
+        help="where random numbers of the network begin; a failed test shows it",
+    )
+    group.addoption(
+        "--inetpy-trace",
+        choices=TRACES,
+        default="on-failure",
+        help="when the trace of a test is kept: never (and nothing is recorded), on-failure, always",
+    )
+    group.addoption("--inetpy-erl", metavar="PATH", default="erl", help="the program erl, of OTP 25 or later")
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    from . import hooks
+
+    pluginmanager.add_hookspecs(hooks)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A worker of pytest-xdist has the seed of the process that shows its reports."""
+    if config.option.inetpy_seed is None:
+        of_worker = getattr(config, "workerinput", {})
+        config.option.inetpy_seed = of_worker.get("inetpy_seed", random.SystemRandom().getrandbits(32))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """pytest-xdist starts a worker."""
+    node.workerinput["inetpy_seed"] = node.config.option.inetpy_seed
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    session = config.stash.get(_KEY, None)
+    if session is not None:
+        session.close()
+
+
+def _session(config: pytest.Config) -> Session:
+    session = config.stash.get(_KEY, None)
+    if session is None:
+        from .session import Session
+
+        session = config.stash[_KEY] = Session(config)
+    return session
+
+
+@pytest.fixture
+def network(request: pytest.FixtureRequest) -> Generator[Network, None, None]:
+    """The network of the nodes of this process, an `inetpy.Network`. It is empty for each test.
+
+    What a strict network refuses, and a server that raises, makes the test fail at its end.
+    """
+    session = _session(request.config)
+    folders = request.getfixturevalue("tmp_path_factory")
+    yield session.begin_network(lambda: folders.mktemp("inetpy"))
+    failures = session.end_network(request.node.name)
+    if failures:
+        pytest.fail("the network has failures:\n" + "\n".join(failures), pytrace=False)
+
+
+@pytest.fixture
+def erlang(request: pytest.FixtureRequest, network: Network) -> Generator[Node, None, None]:  # noqa: ARG001
+    """A node, an `inetpy.testing.Node`, whose sockets are on the fixture `network`.
+
+    All tests have the same one. What a test starts and sets in it is gone in the next test: see `Node.reset`.
+    Modules and folders of beams stay for the tests of the same file. A node that has ended gives way to a new
+    one.
+    """
+    session = _session(request.config)
+    yield session.begin_node(request.node.path)
+    session.end_node()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, Any, pytest.TestReport]:
+    report: pytest.TestReport = yield
+    session = item.config.stash.get(_KEY, None)
+    if session is not None and session.is_used and (report.when == "call" or report.failed):
+        section = session.section(item.name, report.failed, call.excinfo)
+        if section:
+            report.sections.append(("inetpy", section))
+    return report
