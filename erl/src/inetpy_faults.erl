@@ -43,13 +43,7 @@ new_table() ->
 
 -spec ask(request()) -> {ok, term()} | ok | {error, {bad_rule, string()} | {inetpy, atom(), term()}}.
 ask(Request) ->
-    try
-        gen_server:call(?MODULE, Request, infinity)
-    catch
-        exit:{noproc, _} -> {error, {inetpy, not_started, "call inetpy:start() first"}};
-        exit:{Reason, _} when Reason =:= shutdown; Reason =:= normal; Reason =:= killed ->
-            {error, {inetpy, not_started, "inetpy has been stopped"}}
-    end.
+    inetpy_sup:ask(?MODULE, Request).
 
 %% --- for the bridges -------------------------------------------------------
 

@@ -60,13 +60,7 @@ unload({network, Key}) ->
     ok.
 
 ask(Request) ->
-    try
-        gen_server:call(?MODULE, Request, infinity)
-    catch
-        exit:{noproc, _} -> {error, {inetpy, not_started, "call inetpy:start() first"}};
-        exit:{Reason, _} when Reason =:= shutdown; Reason =:= normal; Reason =:= killed ->
-            {error, {inetpy, not_started, "inetpy has been stopped"}}
-    end.
+    inetpy_sup:ask(?MODULE, Request).
 
 -spec start_link() -> gen_server:start_ret().
 start_link() -> gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).

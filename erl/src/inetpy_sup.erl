@@ -3,12 +3,23 @@
 -module(inetpy_sup).
 -behaviour(supervisor).
 
--export([start_link/0]).
+-export([start_link/0, ask/2]).
 -export([init/1]).
 
 -spec start_link() -> supervisor:startlink_ret().
 start_link() ->
     supervisor:start_link({local, ?MODULE}, ?MODULE, []).
+
+%% What one of its processes answers.
+-spec ask(module(), term()) -> term().
+ask(Server, Request) ->
+    try
+        gen_server:call(Server, Request, infinity)
+    catch
+        exit:{noproc, _} -> {error, {inetpy, not_started, "call inetpy:start() first"}};
+        exit:{Reason, _} when Reason =:= shutdown; Reason =:= normal; Reason =:= killed ->
+            {error, {inetpy, not_started, "inetpy has been stopped"}}
+    end.
 
 -spec init([]) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
 init([]) ->

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from projects import output_of
 
 from conftest import EBIN
 from test_suites import private_epmd
@@ -52,18 +53,7 @@ def run(folder: Path, environment: dict[str, str]) -> str:
     command = ["ct_run", "-noshell", "-pa", str(EBIN), "-dir", ".", "-no_auto_compile"]
     command += ["-suite", "two_nodes_SUITE"]
     with private_epmd() as epmd:  # ct_run makes a distributed node
-        done = subprocess.run(
-            command,
-            check=False,
-            cwd=folder,
-            env=os.environ | epmd | environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=240,
-        )
-    return done.stdout
+        return output_of(command, folder, os.environ | epmd | environment)
 
 
 def assert_all_ok(output: str) -> None:

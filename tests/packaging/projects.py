@@ -55,6 +55,22 @@ def write(folder: Path, files: Mapping[str, str]) -> None:
         path.write_text(text)
 
 
+def output_of(command: Sequence[str], folder: Path, variables: Mapping[str, str]) -> str:
+    """What a program prints that runs tests, whatever they come to. `variables`: its whole environment."""
+    done = subprocess.run(
+        command,
+        check=False,
+        cwd=folder,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=240,
+    )
+    return done.stdout
+
+
 def source(folder: Path) -> Path:
     """A copy of the source tree in which nothing is built."""
     shutil.copytree(TOP, folder, symlinks=True, ignore=_MADE)

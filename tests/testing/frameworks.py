@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from projects import output_of
+
 from conftest import EBIN
 from test_suites import private_epmd
 
@@ -92,18 +94,7 @@ def compiled(folder: Path, *modules: str) -> Path:
 
 def _run(command: list[str], folder: Path, environment: dict[str, str]) -> str:
     with private_epmd() as epmd:  # ct_run makes a distributed node
-        done = subprocess.run(
-            command,
-            check=False,
-            cwd=folder,
-            env=os.environ | epmd | environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=240,
-        )
-    return done.stdout
+        return output_of(command, folder, os.environ | epmd | environment)
 
 
 def ct_run(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from frameworks import FILES, SUITES
-from projects import environment, source, write
+from projects import environment, output_of, source, write
 
 PROJECT = """
 defmodule Mine.MixProject do
@@ -29,18 +28,7 @@ def mix_test(folder: Path, tests: str, others: Mapping[str, str] = MappingProxyT
     helper = "ExUnit.start(seed: 0)\n"
     files = {"mix.exs": PROJECT, "test/test_helper.exs": helper, "test/case_test.exs": tests}
     write(mine, files | {f"test/{name}": text for name, text in FILES.items()} | dict(others))
-    done = subprocess.run(
-        ["mix", "test"],
-        check=False,
-        cwd=mine,
-        env=environment(folder),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=240,
-    )
-    return done.stdout
+    return output_of(["mix", "test"], mine, environment(folder))
 
 
 def test_case(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The programs in docs/testing-pytest.md run unchanged, all in one folder."""
+"""The programs in docs/testing-pytest.md, and the test in README.md, run unchanged, all in one folder."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from conftest import TOP
 pytest_plugins = ["of_project"]
 
 PAGE = (TOP / "docs" / "testing-pytest.md").read_text()
+README = (TOP / "README.md").read_text()
 
 
-def _blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+def _blocks(language: str, page: str = PAGE) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
 
 
 def test_page(project: Project) -> None:
@@ -24,7 +25,9 @@ def test_page(project: Project) -> None:
         assert name is not None
         project.write(f"src/{name[1]}.erl", text)
     tests = 0
-    for text in _blocks("python"):
+    of_readme = [text for text in _blocks("python", README) if text.startswith("# test_")]
+    assert of_readme
+    for text in _blocks("python") + of_readme:
         name = re.match(r"# (\w+\.py)\n", text)
         if name is not None:
             project.write(name[1], text)

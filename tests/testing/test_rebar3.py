@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 from frameworks import FILES, SUITES, texts
-from projects import environment, source, write
+from projects import environment, output_of, source, write
 
 # As in docs/testing-erlang.md, but the options.
 CONFIG = """
@@ -33,18 +32,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def rebar3(folder: Path, *words: str) -> str:
-    done = subprocess.run(
-        ["rebar3", *words],
-        check=False,
-        cwd=folder,
-        env=environment(folder.parent),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=240,
-    )
-    return done.stdout
+    return output_of(["rebar3", *words], folder, environment(folder.parent))
 
 
 def test_common_test(project: Path) -> None:

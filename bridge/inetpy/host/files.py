@@ -125,7 +125,6 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 
 
 def _is_pipe(path: str) -> bool:
-
     try:
         return stat.S_ISFIFO(os.stat(path).st_mode)
     except OSError:
