@@ -10,7 +10,7 @@ ERL_HEADERS  := $(wildcard erl/src/*.hrl)
 TOOL_SOURCES := $(wildcard erl/tools/*.erl)
 TEST_SOURCES := $(wildcard erl/test/*.erl)
 
-.PHONY: build demo test test-apps test-docker test-network test-packaging test-testing test-otp28 test-python fuzz lint bench bench-codec crosscheck dialyzer xref format clean
+.PHONY: build demo test test-apps test-docker test-network test-packaging test-sockets test-testing test-otp28 test-python fuzz lint bench bench-codec crosscheck dialyzer xref format clean
 
 build: $(VENV)/.tools erl/ebin/inetpy.app erl/tools/ebin/.built
 
@@ -28,7 +28,7 @@ test-apps: $(VENV)/.test build
 # The scenarios, the codec and the parsers with the same beams on an emulator of OTP 28.
 test-otp28: $(VENV)/.test build erl/test/ebin/.built
 	@PYTHON=$(PY) scripts/otp28.sh _build/otp28
-	@PATH="$(CURDIR)/_build/otp28/bin:$$PATH" $(PY) -m pytest tests/test_conformance.py tests/beam
+	@PATH="$(CURDIR)/_build/otp28/bin:$$PATH" $(PY) -m pytest tests/test_conformance.py tests/beam tests/sockets/test_scenarios.py
 
 # All tests. Then, without the compiled codec, the tests in which it could make a difference: without the
 # tests of the command and of parsers that do not use the codec, and the scenarios in one variant only, of
@@ -40,7 +40,7 @@ test-python: $(VENV)/.test build erl/test/ebin/.built
 	@INETPY_PURE=1 $(PY) -m pytest $(addprefix --ignore=tests/,$(NO_CODEC)) -k '$(NOT_PURE)'
 
 NOT_PURE := not test_whole_node and not test_two_bridges and not fault_SUITE and not hostile_SUITE and not failure_SUITE and not link_SUITE and not install_SUITE and not bridges_SUITE and not otp_SUITE and not inet_SUITE and not tcp_SUITE and not trace_SUITE and not udp_SUITE and not test_otp_on_whole_node and not test_node_goes_down and not xc_accept and not xc_address and not xc_bulk and not xc_close and not xc_connect and not xc_families and not xc_inet and not xc_listen and not xc_local and not xc_multicast and not xc_owner and not xc_sendfile and not xc_udpopts
-NO_CODEC := test_bugs.py test_compare_bench.py test_serve.py test_command.py test_crosscheck.py test_docs.py test_doctor.py unit/test_reference_pages.py unit/test_troubleshooting.py beam/test_ip_text_beam.py beam/test_packet_beam.py test_demo.py test_memory_node.py $(addprefix unit/test_,$(addsuffix .py,controlled_sockets each_call fault_schedules fault_words memory_random memory_sockets network_anywhere network_clock network_names network_report poller rules_random scenes serve_words servers testing_node trace untouched))
+NO_CODEC := test_compare_bench.py test_serve.py test_command.py test_crosscheck.py test_docs.py test_doctor.py unit/test_reference_pages.py unit/test_troubleshooting.py beam/test_ip_text_beam.py beam/test_packet_beam.py test_demo.py test_memory_node.py $(addprefix unit/test_,$(addsuffix .py,controlled_sockets each_call fault_schedules fault_words memory_calls memory_random memory_sockets network_anywhere network_clock network_names network_report plain_network poller replay rules_random scenes scripts serve_words servers system_options testing_node trace trace_keys trace_read trace_view untouched))
 
 # A fault is equal to the real event, and what else takes long about the network in Python's hands. Root: the tests make
 # networks of their own.
@@ -62,6 +62,11 @@ test-packaging: $(VENV)/.test build
 test-testing: $(VENV)/.test build
 	@$(PY) -m pip install --quiet --disable-pip-version-check --group test --group testing-tests
 	@$(PY) -m pytest tests/testing
+
+# OTP's `socket` through Python: the scenarios of erl/test/xs_*.erl, and the whole node. And what follows on a bug in any
+# method of any socket.
+test-sockets: $(VENV)/.test build erl/test/ebin/.built
+	@$(PY) -m pytest tests/sockets
 
 # Sends a million mutated frames to a bridge. SEED=N repeats a run.
 fuzz: build
@@ -147,5 +152,5 @@ erl/tools/ebin/.built: $(TOOL_SOURCES) erl/ebin/inetpy.app
 
 erl/test/ebin/.built: $(TEST_SOURCES) erl/ebin/inetpy.app
 	@mkdir -p erl/test/ebin
-	@$(ERLC) -pa erl/ebin -o erl/test/ebin $(TEST_SOURCES)
+	@$(ERLC) -pa erl/ebin -pa erl/test/ebin -o erl/test/ebin $(TEST_SOURCES)
 	@touch $@

@@ -11,5 +11,4 @@ main([Source, Ebin, Hooks | Python]) ->
     Text = io_lib:format("%% coding: utf-8~n~tp.~n", [{application, Name, Filled}]),
     ok = file:write_file(filename:join(Ebin, "inetpy.app"), unicode:characters_to_binary(Text)),
     true = code:add_path(Ebin),
-    {ok, Beams} = inetpy_install:hooks(),
-    [ok = file:write_file(filename:join(Hooks, atom_to_list(Module) ++ ".beam"), Beam) || {Module, Beam} <- Beams].
+    [ok = file:write_file(filename:join(Hooks, atom_to_list(Module) ++ ".beam"), Beam) || {Module, Beam} <- inetpy_install:hooks()].

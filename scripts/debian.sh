@@ -10,7 +10,7 @@ test=(dialyzer=erlang-dialyzer ct_run=erlang-common-test elixir=elixir rebar3=re
 network=(tshark=tshark)
 apps=(
     /usr/lib/rabbitmq/bin/rabbitmq-server=rabbitmq-server yaws=yaws curl=curl wrk=wrk
-    ejabberdctl=ejabberd
+    ejabberdctl=ejabberd chromium=chromium
 )
 docker=(
     docker=docker.io dockerd=docker.io docker-compose=docker-compose mmdebstrap=mmdebstrap ip=iproute2

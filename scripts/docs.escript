@@ -15,7 +15,7 @@ modules() ->
         {inetpy_udp, fun(_) -> false end},
         {inetpy_happy_tcp, fun(_) -> false end},
         {inetpy_fault, fun(_) -> true end},
-        {inetpy_network, fun(Name) -> lists:member(Name, [load, unload]) end},
+        {inetpy_network, fun(Name) -> lists:member(Name, [load, unload, replay, wait, check]) end},
         {inetpy_cth, fun(_) -> false end},
         {inetpy_eunit, fun(_) -> true end},
         {inetpy_inet, fun(Name) -> not lists:member(Name, [getaddrs_tm, getaddr_tm]) end}

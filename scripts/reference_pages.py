@@ -16,9 +16,11 @@ from inetpy.network.clock import ClockControl
 from inetpy.network.each_call import Run
 from inetpy.network.faults import Fault, When
 from inetpy.network.remote import RemoteConn
+from inetpy.network.replay import Replay, ReplayError
 from inetpy.network.rules import Event, Rule
 from inetpy.network.servers import Conn, Servers
 from inetpy.network.trace import Leak, Trace, Transferred
+from inetpy.replay.player import Mismatch
 from inetpy.trace.events import Call, Owner, Peer
 
 TOP = Path(__file__).parent.parent
@@ -65,7 +67,7 @@ The names of `inetpy.testing`. [testing-pytest.md](testing-pytest.md) has exampl
 # What a network gives to its user, who makes none of them.
 NETWORK_CLASSES = (
     Network, Fault, When, Rule, Event, Run, ClockControl, Servers, Conn, RemoteConn, Trace, Call, Peer, Owner,
-    Transferred, Leak,
+    Transferred, Leak, Replay, ReplayError, Mismatch,
 )  # fmt: skip
 
 

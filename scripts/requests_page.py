@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from inetpy.wire.plain_requests import PLAIN, PLAIN_SESSION
 from inetpy.wire.requests import SESSION, SOCKET, Operation
 
 PAGE = Path(__file__).parent.parent / "docs" / "requests.md"
@@ -29,12 +30,21 @@ user; the operation refuses it as inet_drv would.
 """
 
 
+PLAIN_HEAD = """
+The operations of `inetpy_socket` are in `bridge/inetpy/wire/plain_requests.py`. SocketId is negative for
+a socket that is closed: its arguments are checked all the same.
+"""
+
+
 def page() -> str:
     """The page as it should be."""
     return (
         HEAD
         + "".join(_section("Of the session (SocketId 0)", SESSION))
         + "".join(_section("Of a socket", SOCKET))
+        + PLAIN_HEAD
+        + "".join(_section("Of the session, for `inetpy_socket`", PLAIN_SESSION))
+        + "".join(_section("Of a plain socket", PLAIN))
     )
 
 

@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
+from typing import Any
+
+from conftest import erl
 
 
-def read_rows(path: Path) -> list[dict[str, object]]:
+def read_rows(path: Path) -> list[dict[str, Any]]:
     """The rows that inetpy_xc:main/1 has written."""
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def assert_equal(rows: list[dict[str, object]]) -> None:
+def observed_group(folder: Path, backends: str, group: str, *flags: str) -> list[dict[str, Any]]:
+    """The rows of a group, which a node observes now. `flags`: more of its command line."""
+    out = folder / "rows.json"
+    command = [*flags, "-run", "inetpy_xc", "main", str(out), backends, group]
+    with erl(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as node:
+        output, _ = node.communicate(timeout=200)
+    assert node.returncode == 0, output.decode()
+    return read_rows(out)
+
+
+def assert_equal(rows: list[dict[str, Any]]) -> None:
     """Every scenario has shown the same on all backends."""
     assert rows
     different = [row for row in rows if not row["equal"]]
     assert not different, "\n\n".join(map(show_row, different))
 
 
-def show_row(row: dict[str, object]) -> str:
+def show_row(row: dict[str, Any]) -> str:
     """A row as text for a person."""
     observations = row["observations"]
-    assert isinstance(observations, dict)
     lines = [f"{row['group']}:{row['name']}: {row['statement']}"]
     if row["fault"]:
         lines.append(f"  the scenario itself fails: {row['fault']}")

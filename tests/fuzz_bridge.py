@@ -26,6 +26,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import fuzz_plain
 from inetpy.codec.etf import EtfError, decode, encode
 from inetpy.codec.terms import Atom, Charlist, Pid, Port, Ref
 from inetpy.links.output import UNIT
@@ -77,6 +78,7 @@ class Node:
     process: subprocess.Popen[bytes]
     pending: dict[bytes, object] = field(default_factory=dict)
     idents: list[int] = field(default_factory=list)
+    plain: set[int] = field(default_factory=set)  # those of the module `socket`
     ports: list[int] = field(default_factory=lambda: [1])
     asked: int = 0
     answered: int = 0
@@ -90,6 +92,10 @@ class Node:
     def new_ref(self) -> Ref:
         self.asked += 1
         return Ref(HOME + self.asked.to_bytes(12, "big"))
+
+    def fresh_ref(self) -> Ref:
+        """The reference of a socket, or of one that waits."""
+        return Ref(HOME + self.dice.randrange(1 << 95, 1 << 96).to_bytes(12, "big"))
 
     def ident(self) -> int:
         if self.idents and self.dice.random() < 0.97:
@@ -142,11 +148,16 @@ class Node:
 
     def request(self) -> tuple[object, ...]:
         opening = self.dice.random() < (0.3 if len(self.idents) < 60 else 0.03)
-        op = self.dice.choice(sorted(SESSION if opening else SOCKET))
-        arguments = self.arguments(op, opening)
+        ident = 0 if opening else self.ident()
+        if (self.dice.random() < 0.5) if opening else (ident in self.plain) == (self.dice.random() < 0.98):
+            op = self.dice.choice(sorted(fuzz_plain.PLAIN_SESSION if opening else fuzz_plain.PLAIN))
+            arguments = fuzz_plain.arguments(self.dice, op, OWNERS, self.ports, self.fresh_ref)
+        else:
+            op = self.dice.choice(sorted(SESSION if opening else SOCKET))
+            arguments = self.arguments(op, opening)
         if self.dice.random() < 0.05:
             arguments = (Atom("context"), (Atom("undefined"), [self.dice.choice(OWNERS)]), arguments)
-        return (Atom(op), 0 if opening else self.ident(), self.new_ref(), arguments)
+        return (Atom(op), ident, self.new_ref(), arguments)
 
     def other(self) -> tuple[object, ...]:
         return self.dice.choice(
@@ -244,14 +255,23 @@ class Node:
                 match reply:
                     case (Atom(name="ok"), (_, int() as port)) if 0 < port < 65536:
                         self.ports.append(port)
+                    case (Atom(name="ok"), dict() as address) if address.get(Atom("port")):
+                        self.ports.append(address[Atom("port")])
+            case (Atom(name="select"), _, _, _, Ref() as ref, _):
+                self.pending.pop(ref.raw, None)
+                self.answered += 1
             case (Atom(name="log"), _, text) if b"Traceback" in text:
                 self.bugs.append(text.decode())
             case (Atom(name="watch"), Pid() as pid) if pid not in self.living:
                 self.missed.append(pid)
-            case (Atom(name="open"), int() as ident, *_):
-                self.idents.append(ident)
+            case (Atom(name="open"), int() as ident, _, kind, *_):
+                if ident not in self.idents:  # it may come again, when a socket is to be listed
+                    self.idents.append(ident)
+                if kind in (Atom("plain"), Atom("unlisted")):
+                    self.plain.add(ident)
             case (Atom(name="closed"), int() as ident) if ident in self.idents:
                 self.idents.remove(ident)
+                self.plain.discard(ident)
 
     def has_heard_more(self, before: int) -> bool:
         return self.heard > before
@@ -301,12 +321,13 @@ def ticks(pid: int) -> int:
 
 def fuzz(frames: int, seed: int, show: bool = False) -> str:
     """Sends so many frames. Returns a line of figures; raises AssertionError with the seed."""
-    with tempfile.TemporaryFile() as errors:
+    with tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(
             [sys.executable, "-m", "inetpy", "bridge"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
+            cwd=folder,  # paths of sockets, changed by chance
             env=os.environ | {"INETPY_LOG_LEVEL": "ERROR"},
         )
         try:
@@ -353,6 +374,9 @@ def _fuzz(node: Node, frames: int, show: bool) -> str:
     deadline = time.monotonic() + PATIENCE
     while node.idents and time.monotonic() < deadline:
         for ident in list(node.idents):
+            if ident in node.plain:
+                node.say((Atom("socket_close"), ident, node.new_ref(), []))
+                continue
             node.say((Atom("setopts"), ident, node.new_ref(), [(Atom("linger"), (Atom("true"), 0))]))
             node.say((Atom("close"), ident, node.new_ref(), []))
         node.tell_missed()

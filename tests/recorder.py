@@ -12,6 +12,7 @@ from inetpy.host.api import Host, Socket
 from inetpy.session.interference import Context
 from inetpy.session.session import Session
 from inetpy.wire.messages import OK, build_failure
+from inetpy.wire.mode import IS_ACTIVE
 
 __all__ = ["NetworkRecorder", "Recorder"]
 
@@ -25,8 +26,11 @@ class Recorder:
     answers: the body of the answer to each reference.
     messages: (pid, body), in order.
     opened_sockets, active_sockets, watched: what the node knows at this moment.
-    is_in_play, known_names, lineages, kept, forgotten: what the node was told, or asked for, of a network
-        in play.
+    aheads: what went with the last message for a plain socket: number, process, data.
+    recalls: what was recalled of that: socket and number.
+    selects: who waits for plain sockets, by the handle; `selected` are those that were told, and what.
+    is_in_play, known_names, lineages, asked_keys, asked_stray, kept, forgotten: what the node was told, or
+        asked for, of a network in play.
     faults: what must not be. The code under test may catch an exception, and so none is raised here.
     fast: without fast paths, unless `has_fast_paths`.
     is_idle, has_pipe: what the fast paths are told.
@@ -39,12 +43,19 @@ class Recorder:
         self.answers: dict[bytes, bytes] = {}
         self.messages: list[tuple[bytes, bytes]] = []
         self.opened_sockets: dict[int, bytes] = {}  # the owner of each
-        self.active_sockets: set[int] = set()
+        self.modes: dict[int, int] = {}
+        self.destinations: dict[int, bytes] = {}
         self.watched: set[bytes] = set()
         self.ended: set[bytes] = set()
+        self.selects: dict[bytes, bytes] = {}  # the process that waits with each handle
+        self.selected: list[tuple[str, bytes]] = []
+        self.aheads: dict[int, tuple[int, bytes, bytes]] = {}
+        self.recalls: list[tuple[int, int]] = []
         self.is_in_play = False
         self.known_names: dict[str, list[str]] = {}
         self.lineages: dict[int, list[bytes]] = {}
+        self.asked_keys: list[bytes] = []
+        self.asked_stray: dict[int, list[bytes]] = {}
         self.kept: dict[int, bytes] = {}
         self.forgotten: list[int] = []
         self.said: list[bytes] = []  # to the agent
@@ -71,6 +82,33 @@ class Recorder:
 
     # --- what concerns sockets ---
 
+    def select(self, ref: bytes, body: bytes, ident: int, process: bytes, handle: bytes) -> None:
+        self.answer(ref, body)
+        if self.selects.setdefault(handle, process) != process:
+            self.faults.append(f"two processes wait for {ident} with {handle!r}")
+
+    def ready(self, ident: int, handle: bytes) -> None:
+        self.selected.append(("select", self._waits(ident, handle)))
+
+    def ready_with(self, ident: int, handle: bytes, number: int, process: bytes, data: bytes) -> None:
+        self.ready(ident, handle)
+        self.aheads[ident] = (number, process, data)
+
+    def recall(self, ident: int, number: int) -> None:
+        self.recalls.append((ident, number))
+
+    def abort(self, ident: int, handle: bytes, reason: str) -> None:
+        self.selected.append((reason, self._waits(ident, handle)))
+
+    def unselect(self, ident: int, handle: bytes) -> None:
+        self._waits(ident, handle)
+
+    def _waits(self, ident: int, handle: bytes) -> bytes:
+        """Who waits with this handle, and does so no longer."""
+        if handle not in self.selects:
+            self.faults.append(f"nobody waits for {ident} with {handle!r}")
+        return self.selects.pop(handle, b"")
+
     def opened(self, ident: int, name: bytes, kind: str, owner: bytes) -> None:
         if ident in self.opened_sockets:
             self.faults.append(f"{kind} {ident} {name!r} is opened twice")
@@ -80,20 +118,26 @@ class Recorder:
         self._expect_open(ident, "owned")
         self.opened_sockets[ident] = owner
 
-    def active(self, ident: int, active: bool) -> None:
+    def mode(self, ident: int, before: int, after: int) -> None:
         """A link drops two changes that follow each other: so each must be one."""
-        self._expect_open(ident, "active")
-        if active is (ident in self.active_sockets):
-            self.faults.append(f"{ident} was active={active} before")
-        if active:
-            self.active_sockets.add(ident)
-        else:
-            self.active_sockets.discard(ident)
+        self._expect_open(ident, "told")
+        if before != self.modes.get(ident, 0) or before == after:
+            self.faults.append(f"{ident} goes from {before} to {after}, but was {self.modes.get(ident, 0)}")
+        self.modes[ident] = after
+
+    def mode_to(self, ident: int, mode: int, destination: bytes) -> None:
+        self._expect_open(ident, "told")
+        self.modes[ident] = mode
+        self.destinations[ident] = destination
+
+    @property
+    def active_sockets(self) -> set[int]:
+        return {ident for ident, mode in self.modes.items() if mode & IS_ACTIVE}
 
     def closed(self, ident: int) -> None:
         self._expect_open(ident, "closed")
         self.opened_sockets.pop(ident, None)
-        self.active_sockets.discard(ident)
+        self.modes.pop(ident, None)
 
     def _expect_open(self, ident: int, what: str) -> None:
         if ident not in self.opened_sockets:
@@ -121,6 +165,12 @@ class Recorder:
 
     def lineage(self, number: int, pids: list[bytes]) -> None:
         self.lineages[number] = pids
+
+    def keys(self, pid: bytes) -> None:
+        self.asked_keys.append(pid)
+
+    def stray(self, number: int, pids: list[bytes]) -> None:
+        self.asked_stray[number] = pids
 
     def keep(self, key: int, rule: bytes) -> None:
         self.kept[key] = rule
@@ -172,11 +222,16 @@ class Recorder:
 class NetworkRecorder:
     """An `Interference` that keeps what it is told, and answers ok. Its sockets are those of the host."""
 
+    is_sealed = False
+
     def __init__(self, host: Host) -> None:
         self.host = host
         self.contexts: list[Context] = []
         self.requests: list[tuple[str, Any]] = []
         self.lineages: dict[int, list[tuple[Pid, tuple[Any, ...]]]] = {}
+
+    def is_in_play(self) -> bool:
+        return True
 
     def heard(self, context: Context) -> None:
         self.contexts.append(context)
@@ -196,6 +251,15 @@ class NetworkRecorder:
     def accepted(self, owner: Pid, sock: Socket) -> Socket:
         assert owner is not None
         return sock
+
+    def check_opening(self, role: str | None, family: int) -> None:
+        pass
+
+    def connects(self, handle: Any, remote: Any) -> None:
+        pass
+
+    def listens(self, handle: Any) -> None:
+        pass
 
     def owner_changed(self, handle: Any) -> None:
         pass

@@ -8,6 +8,7 @@ are answered is not looked at in here, but all of them must be.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import socket
 import struct
@@ -28,6 +29,7 @@ from inetpy.network.engine import Engine
 from inetpy.network.network import Network
 from inetpy.operations.dispatch import Dispatcher
 from inetpy.session.session import Session
+from inetpy.wire.mode import IS_ACTIVE
 from recorder import NetworkRecorder, Recorder
 
 __all__ = ["SCENES", "Linked", "Memory", "Real", "Scene"]
@@ -795,6 +797,47 @@ def fast_paths(real: Real) -> None:
     real.run(lambda: not real.unanswered())
 
 
+@scene(Real)
+def early_requests(real: Real) -> None:
+    """Callers that do not wait, until the system takes no more, and until the peer's end."""
+    early, once = Atom("early"), [term(("active", "once"))]
+    real.session.fast.early_after = 1
+    ident, peer = real.connect(packet=1, sndbuf=4096)
+    real.get("send", ident, b"x")
+    real.get("setopts", ident, once)
+    peer.send(b"\1x")
+    real.run(lambda: real.link.modes.get(ident, 0) & ~IS_ACTIVE)
+    for request in b"a", b"", Atom("once"), b"b", b"c":
+        real.dispatcher.handle_frame(encode((early, ident, request)))
+    real.dispatcher.settle()
+    real.get("setopts", ident, [term(("send_timeout", 10)), term(("delay_send", True))])
+    for _ in range(10):
+        real.dispatcher.handle_frame(encode((early, ident, bytes(8000))))
+        real.ask("send", ident, bytes(200_000))
+    peer.close()
+    real.run(lambda: not real.unanswered())
+    real.dispatcher.handle_frame(encode((early, ident, b"too late")))
+    real.dispatcher.handle_frame(encode((early, ident, Atom("once"))))
+
+
+@scene(Real)
+def early_datagrams(real: Real) -> None:
+    """Senders of datagrams that do not wait, up to one that the system refuses."""
+    early, udp, inet = Atom("early"), Atom("inetpy_udp"), Atom("inet")
+    real.session.fast.early_after = 1
+    ident = real.number(real.get("open", 0, (udp, inet, OWNER, 0, PASSIVE)))
+    there = (LOCALHOST, real.get("sockname", ident, [])[1][1])
+    for _ in range(2):
+        real.get("setopts", ident, [term(("active", "once"))])
+        real.get("sendto", ident, (there, [], b"hello"))
+        real.run(lambda: real.link.modes.get(ident, 0) & ~IS_ACTIVE)
+    for request in (there, b"a"), (there, b"b"), Atom("once"), ((LOCALHOST, 0), b"c"):
+        real.dispatcher.handle_frame(encode((early, ident, request)))
+    real.dispatcher.settle()
+    real.get("sendto", ident, (there, [], b"late error"))
+    real.get("recv", ident, (0, 0))
+
+
 # --- with a link ------------------------------------------------------------------------
 
 
@@ -820,12 +863,139 @@ def link(linked: Linked) -> None:
     to_node.in_play(True)
     to_node.names({"db.test": ["10.0.0.1", "fd00::1"]})
     to_node.lineage(1, [OWNER.raw])
+    to_node.keys(OWNER.raw)
+    to_node.stray(1, [OWNER.raw])
     to_node.keep(1, b"j")
     to_node.forget(1)
     linked.say((Atom("ping"), 0), (Atom("ack"), 3))
     to_node.log("error", b"text")
     linked.settle()
     linked.say((Atom("renamed"), BRIDGE))
+    linked.settle()
+
+
+_plain_references = itertools.count(1 << 64)
+
+
+def _plain_ref() -> Ref:
+    return Ref(b"Z\0\3" + NODE + bytes(4) + next(_plain_references).to_bytes(12, "big"))
+
+
+def _plain_opened(linked: Linked, kind: str) -> int:
+    linked.ask("socket_open", 0, (_plain_ref(), OWNER, Atom("inet"), Atom(kind), 0, {}))
+    number = linked.session.newest
+    assert number is not None
+    return number.ident
+
+
+@scene(Linked)
+def plain_sockets(linked: Linked) -> None:
+    """Sockets of inetpy_socket: those that wait are told, or give up."""
+    new_ref = _plain_ref
+
+    def opened() -> int:
+        return _plain_opened(linked, "dgram")
+
+    ident = opened()
+    linked.ask("socket_bind", ident, {Atom("family"): Atom("inet"), Atom("addr"): Atom("loopback")})
+    address = linked.ask("socket_sockname", ident, [])[1]
+    handle = new_ref()
+    linked.ask("socket_recv", ident, (OWNER, handle, 0, [], 0))
+    linked.ask("socket_cancel", ident, (OWNER, Atom("recv"), handle))
+    linked.ask("socket_recv", ident, (OWNER, new_ref(), 0, [], 0))
+    linked.ask("socket_sendto", opened(), (OWNER, new_ref(), address, [], b"hello"))
+    linked.settle()
+    linked.ask("socket_recv", ident, (OWNER, new_ref(), 0, [], 0))
+    linked.ask("socket_recv", ident, (OWNER, new_ref(), 0, [], 0))
+    linked.ask("socket_close", ident, [])
+    linked.settle()
+
+
+@scene(Linked)
+def bytes_ahead(linked: Linked) -> None:
+    """A plain socket whose bytes go to the node with the message, and are asked back."""
+    ident = _plain_opened(linked, "stream")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        address = {Atom("family"): Atom("inet"), Atom("addr"): (127, 0, 0, 1), Atom("port"): port}
+        linked.ask("socket_connect", ident, (OWNER, _plain_ref(), address))
+        linked.settle()
+        linked.ask("socket_connected", ident, OWNER)
+        listener.settimeout(0.5)
+        peer = listener.accept()[0]
+    linked.peers.append(peer)
+    linked.ask("socket_recv", ident, (OWNER, _plain_ref(), 3, [], 0))
+    peer.sendall(b"abc")
+    linked.settle()
+    linked.request("socket_info", ident, [])
+    linked.settle()
+    numbers = range(ident, ident + 5)  # one of them is that of the bytes
+    linked.say(*((Atom("recalled"), ident, number, Atom("true")) for number in numbers))
+    linked.settle()
+    linked.ask("socket_recv", ident, (OWNER, _plain_ref(), 3, [], 0))
+    linked.ask("socket_recv", ident, (OWNER, _plain_ref(), 3, [], 0))
+    peer.sendall(b"abc")
+    linked.settle()
+    linked.request("socket_info", ident, [])
+    linked.settle()
+    linked.say(*((Atom("recalled"), ident, number, Atom("false")) for number in range(ident, ident + 9)))
+    linked.settle()
+    linked.ask("socket_close", ident, [])
+    linked.settle()
+
+
+@scene(Linked)
+def early_link(linked: Linked) -> None:
+    linked.session.fast.early_after = 1
+    datagram = linked.ask("open", 0, (Atom("inetpy_udp"), Atom("inet"), OWNER, 0, PASSIVE))[1][2][2]
+    port = linked.ask("sockname", datagram, [])[1][1]
+    for _ in range(2):
+        linked.ask("sendto", datagram, ((LOCALHOST, port), [], b"hello"))
+    linked.ask("close", datagram, [])
+
+
+@scene(Linked)
+def plain_connections(linked: Linked) -> None:
+    """Connections of inetpy_socket: errors, owners that change and end, a close that takes its time."""
+    numbers = itertools.count(2 << 64)
+    loopback = {Atom("family"): Atom("inet"), Atom("addr"): Atom("loopback")}
+
+    def new_ref() -> Ref:
+        return Ref(b"Z\0\3" + NODE + bytes(4) + next(numbers).to_bytes(12, "big"))
+
+    def newest() -> int:
+        number = linked.session.newest
+        assert number is not None
+        return number.ident
+
+    def opened(owner: Pid = OWNER) -> int:
+        linked.ask("socket_open", 0, (new_ref(), owner, Atom("inet"), Atom("stream"), 0, {}))
+        return newest()
+
+    listener = opened()
+    linked.ask("socket_bind", listener, loopback)
+    linked.ask("socket_listen", listener, 5)
+    address = linked.ask("socket_sockname", listener, [])[1]
+    client = opened(OTHER)
+    linked.ask("socket_connect", client, (OTHER, new_ref(), address))
+    linked.settle()
+    linked.ask("socket_connected", client, OTHER)
+    linked.ask("socket_accept", listener, (OWNER, new_ref(), new_ref()))
+    server = newest()
+    linked.say((Atom("renamed"), BRIDGE))
+    linked.ask("socket_setopt", client, (OTHER, (Atom("otp"), Atom("use_registry")), Atom("true")))
+    linked.ask("socket_recv", client, (OTHER, new_ref(), 0, [], 0))
+    linked.ask("socket_recv", client, (OWNER, new_ref(), 0, [], 0))
+    linked.ask("socket_recv", client, (OTHER, new_ref(), 0, [Atom("oob")], 0))  # an error, which both hear of
+    linked.ask("socket_setopt", server, (OWNER, (Atom("otp"), Atom("controlling_process")), OTHER))
+    linked.ask("socket_recv", server, (OWNER, new_ref(), 0, [], 0))
+    for number in range(100, 110):  # more than are watched without a look at who waits
+        linked.ask("socket_recv", server, (pid(number), new_ref(), 0, [], 0))
+    slow = {Atom("onoff"): Atom("true"), Atom("linger"): 1}
+    linked.ask("socket_setopt", client, (OTHER, (Atom("socket"), Atom("linger")), slow))
+    linked.ask("socket_close", client, [])
+    linked.say((Atom("down"), OTHER))
+    linked.ask("socket_close", listener, [])
     linked.settle()
 
 

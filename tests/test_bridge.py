@@ -13,6 +13,7 @@ import pytest
 
 from inetpy.codec.etf import decode, encode
 from inetpy.codec.terms import Atom, Pid, Ref
+from inetpy.host.protocols import protocols
 from inetpy.wire.vocabulary import ATOMS
 
 BRIDGE = Pid(b"Xw\3a@b" + bytes(12))
@@ -52,12 +53,13 @@ class Bridge:
             match self.hear():
                 case (Ref() as ref, reply) if ref == REF:
                     return reply
-                case (int(), Atom(), Ref() as ref, reply) if ref == REF:
+                case (int(), int(), Ref() as ref, reply) if ref == REF:
                     return reply
 
     def greet(self) -> None:
         self.say((Atom("hello"), 1, [], BRIDGE, BRIDGE))
-        atoms = sorted(name.encode() for name in ATOMS)
+        names = {name for _, names in protocols() for name in names}
+        atoms = sorted(name.encode() for name in {*ATOMS, *names})
         assert self.hear() == (Atom("hello"), 1, [(Atom("atoms"), atoms)])
 
     def end(self) -> tuple[int, str]:

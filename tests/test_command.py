@@ -284,6 +284,23 @@ def test_usage_error(arguments: list[str], why: str) -> None:
     assert not done.stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--random", "1", "--html", "page.html"], "--html is for scenarios, and not for --random"),
+        (["--random", "1", "--json"], "--json is for scenarios, and not for --random"),
+        (["--random", "1", "udp"], "GROUP is for scenarios, and not for --random"),
+        (["--seed", "7"], "--seed needs --random"),
+    ],
+    ids=["a page", "json", "a group", "a seed"],
+)
+def test_options_of_crosscheck_that_do_not_go_together(arguments: list[str], why: str) -> None:
+    """No option is taken and ignored."""
+    done = inetpy("crosscheck", *arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"inetpy: {why}\n")
+    assert not Path("page.html").exists()
+
+
 @pytest.mark.parametrize("given", ["< /dev/null", "<&-", ">&-", "> /dev/null"])
 def test_bridge_from_a_shell(given: str) -> None:
     """A bridge has pipes to a node. Without them one line says so."""

@@ -60,10 +60,24 @@ def test_two_bridges(group: str, tmp_path: Path) -> None:
     run_groups(tmp_path, "inet,inetpy", group, flags=["-inetpy", "bridges", "2"])
 
 
-def test_random_sequences() -> None:
-    """Random operations on a pair of sockets give the same observations. A difference is shrunk."""
+@pytest.mark.parametrize(("early", "count"), [("8", 130), ("1", 20)])
+def test_random_sequences(early: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random operations on a pair of sockets give the same observations. A difference is shrunk.
+
+    early: after so many requests of a kind, callers do not wait.
+    """
+    monkeypatch.setenv("INETPY_EARLY", early)
     seed = os.environ.get("INETPY_SEED", str(random.randrange(1 << 30)))
-    with erl("-run", "inetpy_xc_random", "main", "150", seed, "inet,inetpy", stdout=subprocess.PIPE) as node:
+    with erl(
+        "-run",
+        "inetpy_xc_random",
+        "main",
+        str(count),
+        seed,
+        "inetpy_xc_sequences",
+        "inet,inetpy",
+        stdout=subprocess.PIPE,
+    ) as node:
         output, _ = node.communicate(timeout=280)
     assert node.returncode == 0, f"INETPY_SEED={seed}\n{output.decode()}"
-    assert b"150 sequences" in output
+    assert b"%d sequences" % count in output

@@ -95,7 +95,7 @@ def test_file_that_erl_reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     (tmp_path / ".erlang").write_text('io:format("hello~n").\n')
     monkeypatch.setenv("HOME", str(tmp_path))
     found = findings()
-    assert {found[subject].state for subject in ("Erlang/OTP", "bridge", "hooks")} == {"ok"}
+    assert {found[subject].state for subject in ("Erlang/OTP", "bridge", "socket", "hooks")} == {"ok"}
 
 
 @pytest.mark.parametrize("printed", ["", "what is this", "exit 1"])
@@ -113,6 +113,26 @@ def test_without_hooks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert found["bridge"].state == "ok"
     assert found["hooks"].state == "problem"
     assert "there is no module inetpy_hook_tcp" in found["hooks"].found
+
+
+def test_without_socket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An OTP that does not have the beam of its module socket."""
+    found_erl = shutil.which("erl")
+    assert found_erl is not None
+    root, own = Path(found_erl).resolve().parent.parent, tmp_path / "otp"
+    for name in ("bin", "releases", "erts-*", "lib/kernel-*", "lib/stdlib-*"):
+        for folder in root.glob(name):
+            shutil.copytree(folder, own / folder.relative_to(root), copy_function=os.symlink)
+    [beam] = own.glob("lib/kernel-*/ebin/socket.beam")
+    beam.unlink()
+    [erlexec] = own.glob("erts-*/bin/erlexec")
+    variables = f"ROOTDIR={own} BINDIR={erlexec.parent} EMU=beam PROGNAME=erl"
+    script(tmp_path / "path" / "erl", f'{variables} exec {erlexec} "$@"')
+    monkeypatch.setenv("PATH", f"{tmp_path / 'path'}:{os.environ['PATH']}")
+    found = findings()
+    assert (found["bridge"].state, found["hooks"].state) == ("ok", "ok")
+    assert (found["socket"].state, found["socket"].found) == ("note", "there is no beam of OTP's socket")
+    assert "socket.beam of OTP's kernel on the code path" in found["socket"].advice
 
 
 def test_not_compiled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -160,7 +180,7 @@ def release(tmp_path: Path) -> Path:
 
 def test_release(release: Path) -> None:
     found = findings(release)
-    for subject in ("release", "release: Python", "release: hooks"):
+    for subject in ("release", "release: Python", "release: socket", "release: hooks"):
         assert found[subject].state == "ok", found[subject]
 
 

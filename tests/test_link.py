@@ -21,6 +21,7 @@ from inetpy.links.encoding import FrameLink
 from inetpy.links.output import Output
 from inetpy.wire.active import PASSIVE
 from inetpy.wire.framing import FrameReader
+from inetpy.wire.mode import IS_ACTIVE, ONCE as EARLY_ONCE, SENDS
 
 OK, TRUE, FALSE = Atom("ok"), Atom("true"), Atom("false")
 Linked = tuple[FrameLink, Callable[[], list[Any]]]
@@ -37,6 +38,7 @@ class Always:
 
     def __init__(self) -> None:
         self.after_batch: list[object] = []
+        self.before_sleep: list[object] = []
 
     def soon(self, _callback: object) -> None:
         raise AssertionError("the flush comes by itself")
@@ -72,54 +74,54 @@ BODY = b"w\2ok"
 def test_mode_goes_with_an_answer(link: Linked) -> None:
     """The next frame that is passed on carries it, and those behind are as ever."""
     to, left = link
-    to.active(7, True)
+    to.mode(7, 0, 1)
     to.answer(REF.raw, BODY)
     to.tell(OWNER.raw, BODY)
-    assert left() == [(7, TRUE, REF, OK), (OWNER, OK)]
+    assert left() == [(7, 1, REF, OK), (OWNER, OK)]
 
 
 def test_mode_goes_with_a_message(link: Linked) -> None:
     to, left = link
-    to.active(300, False)
+    to.mode(300, 1, 0)
     to.tell_all(OWNER.raw, [BODY])
-    assert left() == [(300, FALSE, OWNER, OK)]
+    assert left() == [(300, 0, OWNER, OK)]
 
 
 def test_mode_with_a_large_tail(link: Linked) -> None:
     """The message is the last element, so that its bytes can come behind."""
     to, left = link
-    to.active(1, True)
+    to.mode(1, 0, 1)
     to.answer(REF.raw, b"m\0\0\3\xe8", bytes(1000))
-    assert left() == [(1, TRUE, REF, bytes(1000))]
+    assert left() == [(1, 1, REF, bytes(1000))]
 
 
 def test_mode_that_was_changed_back(link: Linked) -> None:
     """Nobody hears of it."""
     to, left = link
-    to.active(1, True)
-    to.active(2, True)
-    to.active(1, False)
+    to.mode(1, 0, 1)
+    to.mode(2, 0, 1)
+    to.mode(1, 1, 0)
     to.answer(REF.raw, BODY)
     to.answer(REF.raw, BODY)
-    assert left() == [(2, TRUE, REF, OK), (REF, OK)]
+    assert left() == [(2, 1, REF, OK), (REF, OK)]
 
 
 def test_mode_in_a_node_with_another_name(link: Linked) -> None:
     """The address is changed as always."""
     to, left = link
     to.outward = {OWNER.raw: OTHER.raw}.__getitem__
-    to.active(1, True)
+    to.mode(1, 0, 1)
     to.tell(OWNER.raw, BODY)
-    assert left() == [(1, TRUE, OTHER, OK)]
+    assert left() == [(1, 1, OTHER, OK)]
 
 
 def test_mode_without_a_frame(link: Linked) -> None:
     """It goes by itself when all is written; of a socket that is gone it does not go."""
     to, left = link
-    to.active(1, True)
-    to.active(2, True)
+    to.mode(1, 0, 1)
+    to.mode(2, 0, 1)
     to.closed(2)
-    assert left() == [(Atom("closed"), 2), (Atom("active"), 1, TRUE)]
+    assert left() == [(Atom("closed"), 2), (Atom("mode"), 1, 1)]
     assert left() == []
 
 
@@ -127,13 +129,53 @@ def test_several_modes(link: Linked) -> None:
     """Each frame carries one of them."""
     to, left = link
     for ident in (1, 2, 3):
-        to.active(ident, True)
+        to.mode(ident, 0, 1)
     to.answer(REF.raw, BODY)
     to.tell(OWNER.raw, BODY)
     said = left()
     assert [len(term) for term in said] == [4, 4, 3]
-    told = {term[0] if len(term) == 4 else term[1]: TRUE in term for term in said}
-    assert told == {1: True, 2: True, 3: True}
+    told = {term[0] if len(term) == 4 else term[1]: term[1 if len(term) == 4 else 2] for term in said}
+    assert told == {1: 1, 2: 1, 3: 1}
+
+
+def test_mode_of_a_chatty_socket(link: Linked) -> None:
+    """It becomes active without an answer, and passive with each message: nobody hears of either."""
+    to, left = link
+    to.mode(1, 0, EARLY_ONCE)
+    assert left() == [(Atom("mode"), 1, EARLY_ONCE)]
+    to.mode(1, EARLY_ONCE, EARLY_ONCE | IS_ACTIVE)
+    assert left() == []
+    to.mode(1, EARLY_ONCE | IS_ACTIVE, EARLY_ONCE)
+    to.tell(OWNER.raw, BODY)
+    assert left() == [(OWNER, OK)]
+
+
+def test_mode_of_a_chatty_socket_at_rest(link: Linked) -> None:
+    """When there is nothing else to do the node hears of it."""
+    to, left = link
+    to.mode(1, 0, EARLY_ONCE | IS_ACTIVE)
+    to.mode(1, EARLY_ONCE | IS_ACTIVE, EARLY_ONCE)
+    assert left() == [(Atom("mode"), 1, EARLY_ONCE)]
+    to.mode(1, EARLY_ONCE, EARLY_ONCE | IS_ACTIVE)
+    to._output.on_idle()
+    assert left() == [(Atom("mode"), 1, EARLY_ONCE | IS_ACTIVE)]
+
+
+def test_callers_must_wait_again(link: Linked) -> None:
+    """That is said before anything else that they could hear."""
+    to, left = link
+    to.mode(1, 0, SENDS)
+    to.answer(REF.raw, BODY)
+    to.mode(1, SENDS, 0)
+    to.tell(OWNER.raw, BODY)
+    assert left() == [(1, SENDS, REF, OK), (Atom("mode"), 1, 0), (OWNER, OK)]
+
+
+def test_mode_with_a_destination(link: Linked) -> None:
+    to, left = link
+    to.mode(1, 0, IS_ACTIVE)
+    to.mode_to(1, IS_ACTIVE | SENDS, BODY)
+    assert left() == [(Atom("mode"), 1, IS_ACTIVE | SENDS, OK)]
 
 
 # --- frames of a cycle -------------------------------------------------------------
@@ -154,13 +196,13 @@ def arrives(peer: socket.socket, node: FakeNode, ident: int, data: bytes) -> Non
     sock.setblocking(False)
 
 
-def modes(terms: list[Any]) -> list[tuple[int, Atom]]:
+def modes(terms: list[Any]) -> list[tuple[int, int]]:
     """What the node knows of modes from some frames."""
     return [term[:2] if len(term) == 4 else term[1:] for term in terms if _tells_mode(term)]
 
 
 def _tells_mode(term: Any) -> bool:
-    return isinstance(term, tuple) and (type(term[0]) is int or term[0] == Atom("active"))
+    return isinstance(term, tuple) and (type(term[0]) is int or term[0] == Atom("mode"))
 
 
 def test_cycle_with_data_that_is_there(node: FakeNode) -> None:
@@ -183,10 +225,10 @@ def test_cycle_with_data_that_comes_later(node: FakeNode) -> None:
     with peer:
         for _ in range(3):
             ref = node.request("setopts", ident, ONCE)
-            assert node.read() == [(ident, TRUE, ref, OK)]
+            assert node.read() == [(ident, IS_ACTIVE, ref, OK)]
             arrives(peer, node, ident, b"x" * 64)
             (message,) = node.read()
-            assert message[:3] == (ident, FALSE, OWNER)
+            assert message[:3] == (ident, 0, OWNER)
             assert message[3][2] == b"x" * 64
 
 
@@ -196,10 +238,10 @@ def test_cycle_of_large_packets(node: FakeNode) -> None:
     with peer:
         data = bytes(range(256)) * 128
         ref = node.request("setopts", ident, ONCE)
-        assert node.read() == [(ident, TRUE, ref, OK)]
+        assert node.read() == [(ident, IS_ACTIVE, ref, OK)]
         peer.sendall(len(data).to_bytes(4, "big") + data)
         message = node.hear(lambda term: len(term) == 4)
-        assert message[:3] == (ident, FALSE, OWNER)
+        assert message[:3] == (ident, 0, OWNER)
         assert message[3][2] == data
 
 
@@ -213,7 +255,7 @@ def test_count_of_messages(node: FakeNode) -> None:
         node.hear(lambda term: isinstance(term[-1], tuple) and term[-1][0] == Atom("tcp_passive"))
         said = node.heard[before:]
         assert [term[-1][0].name for term in said] == ["tcp", "tcp", "tcp", "tcp_passive"]
-        assert modes(said) == [(ident, FALSE)]
+        assert modes(said) == [(ident, 0)]
 
 
 def test_datagrams_once(node: FakeNode) -> None:
@@ -223,11 +265,11 @@ def test_datagrams_once(node: FakeNode) -> None:
     ident = max(node.session.sockets)
     port = node.ask("sockname", ident, [])[1][1]
     ref = node.request("setopts", ident, ONCE)
-    assert node.read() == [(ident, TRUE, ref, OK)]
+    assert node.read() == [(ident, IS_ACTIVE, ref, OK)]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
         peer.sendto(b"hi", ("127.0.0.1", port))
         message = node.hear(lambda term: len(term) == 4)
-    assert message[:3] == (ident, FALSE, OWNER)
+    assert message[:3] == (ident, 0, OWNER)
 
 
 # --- the window --------------------------------------------------------------------
@@ -282,5 +324,6 @@ def test_the_node_knows_all_modes(node: FakeNode, seed: int) -> None:
     node.turn()
     known = dict(modes(node.heard))
     for ident, peer in sockets.items():
-        assert (known.get(ident) == TRUE) is (node.handle(ident).active != PASSIVE)
+        handle = node.handle(ident)
+        assert known.get(ident, 0) == handle.early | (handle.active != PASSIVE)
         peer.close()

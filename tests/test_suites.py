@@ -33,8 +33,8 @@ SUITES = {
 }
 
 
-# Suites that `make test-testing` runs.
-ELSEWHERE = {"inetpy_network_SUITE"}
+# Suites that `make test-testing` and `make test-sockets` run.
+ELSEWHERE = {"inetpy_network_SUITE", "inetpy_plain_SUITE"}
 
 
 @pytest.mark.parametrize("suite", SUITES)

@@ -26,7 +26,21 @@ MAKERS = {
 }
 
 # Atoms of requests, which Python receives and does not send, and of the tools.
-NOT_SENT = {"otp_release", "buffer", "os_pid", "reply"}
+NOT_SENT = {
+    *(
+        "active",
+        "otp_release",
+        "buffer",
+        "os_pid",
+        "reply",
+        "sctp",
+        "zero",
+        "integer",
+        "boolean",
+        "otp",
+        "only",
+    ),
+}
 
 # The values that each name of a module, function or class is bound to.
 Bindings = dict[str, list[ast.expr]]

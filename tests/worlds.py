@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import select
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from socket import AF_INET, AF_UNIX, SOCK_STREAM
+from socket import AF_INET, AF_UNIX, AF_UNSPEC, SOCK_STREAM
 from typing import Any
 
-from inetpy.host.api import ERROR, HANGUP, READ, WRITE
+from inetpy.host.api import ERROR, HANGUP, READ, WRITE, RawCalls
 from inetpy.host.memory import MemoryHost
+from inetpy.host.memory_calls import MemoryCalls
 from inetpy.host.memory_rules import SystemRules
-from inetpy.host.memory_sockets import MemoryDatagram, MemoryNetwork
+from inetpy.host.memory_sockets import MemoryNetwork
+from inetpy.host.raw import SystemCalls
 
 LOOPBACK = ("127.0.0.1", 0)
 
@@ -37,12 +38,15 @@ class About:
 
 
 class World:
-    """Opens sockets, and notes what comes of their methods."""
+    """Opens sockets, and notes what comes of their methods. raw: the calls that the socket module has not."""
+
+    raw: RawCalls
 
     def __init__(self, folder: Path) -> None:
         self.path = str(folder / "socket")
         self.seen: list[object] = []
         self.sockets: list[Any] = []
+        self._pairs = 0
 
     def note(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """The result goes into the notes; of an error its name."""
@@ -55,8 +59,8 @@ class World:
         self.seen.append((function.__name__, result if plain else type(result).__name__))
         return result
 
-    def open(self, family: int = AF_INET, kind: int = SOCK_STREAM) -> Any:
-        sock = self._open(family, kind)
+    def open(self, family: int = AF_INET, kind: int = SOCK_STREAM, protocol: int = 0) -> Any:
+        sock = self._open(family, kind, protocol)
         self.sockets.append(sock)
         return sock
 
@@ -74,12 +78,14 @@ class World:
         self.wait(listener, READ)
         return client, self.accept(listener)
 
-    def path_pair(self) -> tuple[Any, Any]:
+    def path_pair(self, kind: int = SOCK_STREAM) -> tuple[Any, Any]:
         """A connection of unix sockets."""
-        listener, client = self.open(AF_UNIX), self.open(AF_UNIX)
-        listener.bind(self.path)
+        listener, client = self.open(AF_UNIX, kind), self.open(AF_UNIX, kind)
+        path = self.path + "-pair" * self._pairs
+        self._pairs += 1
+        listener.bind(path)
         listener.listen(1)
-        client.connect(self.path)
+        client.connect(path)
         return client, self.accept(listener)
 
     def note_plain(self, function: Callable[[], object]) -> None:
@@ -107,23 +113,26 @@ class World:
         """Until `sock` is ready for one of `events`. Notes all that it is ready for then."""
         self.seen.append(("ready", self._wait(sock, events) & (READ | WRITE | ERROR | HANGUP)))
 
-    def _open(self, family: int, kind: int) -> Any:
+    def _open(self, family: int, kind: int, protocol: int) -> Any:
         raise NotImplementedError
 
     def _wait(self, sock: Any, events: int) -> int:
         raise NotImplementedError
 
     def disconnect(self, sock: Any) -> None:
-        """Takes the peer of a datagram socket away."""
-        raise NotImplementedError
+        """connect(2) with AF_UNSPEC."""
+        self.raw.connect(sock, AF_UNSPEC, bytes(14))
+
+    def ioctl(self, sock: Any, number: int) -> int:
+        """ioctl(2) with a number that the call writes."""
+        return int.from_bytes(self.raw.ioctl(sock, number, bytes(4)), "little")
 
 
 class Kernel(World):
-    def disconnect(self, sock: Any) -> None:
-        ctypes.CDLL(None).connect(sock.fileno(), b"\0" * 16, 16)
+    raw = SystemCalls()
 
-    def _open(self, family: int, kind: int) -> Any:
-        return socket.socket(family, kind | socket.SOCK_NONBLOCK)
+    def _open(self, family: int, kind: int, protocol: int) -> Any:
+        return socket.socket(family, kind | socket.SOCK_NONBLOCK, protocol)
 
     def ready(self, sock: Any, milliseconds: int) -> int:
         poll = select.poll()
@@ -139,16 +148,14 @@ class Kernel(World):
 
 
 class Memory(World):
+    raw = MemoryCalls()
+
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.network = MemoryHost().network
 
-    def disconnect(self, sock: Any) -> None:
-        assert isinstance(sock, MemoryDatagram)
-        sock.disconnect()
-
-    def _open(self, family: int, kind: int) -> Any:
-        return self.network.socket(family, kind)
+    def _open(self, family: int, kind: int, protocol: int) -> Any:
+        return self.network.socket(family, kind, protocol)
 
     def ready(self, sock: Any, _milliseconds: int) -> int:
         return sock.ready  # type: ignore[no-any-return]

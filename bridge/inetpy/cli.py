@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -26,10 +27,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(words)
     try:
         status = int(arguments.run(arguments))
-        sys.stdout.flush()
-    except BrokenPipeError:  # `inetpy ... | head`
+        if sys.stdout is not None:  # it is None where the descriptor is closed
+            sys.stdout.flush()
+    except OSError as error:
+        is_full = error.errno == errno.ENOSPC and error.filename is None
+        if not (is_full or isinstance(error, BrokenPipeError)):  # `inetpy ... | head`
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes again at its end
-        return 1
+        return _cannot_run(f"standard output: {error.strerror}") if is_full else 1
     return status
 
 
@@ -94,9 +99,30 @@ def _parser() -> argparse.ArgumentParser:
         "--seed", type=_at_least(0), metavar="N", help="where the random numbers of faults begin"
     )
     run.add_argument(
+        "--schedule",
+        type=Path,
+        metavar="FILE",
+        help="repeat the faults of a recorded run: its trace, .jsonl or .pcapng",
+    )
+    run.add_argument(
         "--trace",
         metavar="FILE",
         help="record calls and bytes, in a file that ends in .pcapng or .jsonl; -: pcapng to standard output",
+    )
+    of_socket = run.add_mutually_exclusive_group()
+    of_socket.add_argument(
+        "--socket",
+        action="store_const",
+        const="socket",
+        default="",
+        help="put calls of the module socket on Python sockets, too",
+    )
+    of_socket.add_argument(
+        "--socket-only",
+        action="store_const",
+        const="socket_only",
+        dest="socket",
+        help="put calls of the module socket on Python sockets, and not those of gen_tcp and gen_udp",
     )
     run.add_argument("command", nargs="+", metavar="CMD", help="the program and its arguments, after --")
     run.set_defaults(run=_run)
@@ -142,34 +168,7 @@ def _parser() -> argparse.ArgumentParser:
         help="sh: commands of a shell (the default). dotenv: lines NAME=value, without quotes",
     )
     env.set_defaults(run=_env)
-    crosscheck = verbs.add_parser(
-        "crosscheck",
-        help="run the scenarios on several backends and compare them with inet",
-        description="Exit status: 0 when all agree with inet, 1 when something differs, 2 when it, or a "
-        "scenario, could not be run.",
-        **examples("crosscheck"),
-    )
-    crosscheck.add_argument(
-        "--backends",
-        default="inetpy",
-        help="names of socket, inetpy, node (the whole node on Python), node_by_address (the same without "
-        "inet, inet6 and local among the options), memory (the whole node, and no socket in the kernel) and "
-        "serve (the whole node, connected to an `inetpy serve`), with commas; default inetpy",
-    )
-    crosscheck.add_argument(
-        "--scenario", type=Path, metavar="FILE.erl", help="a module of your own scenarios"
-    )
-    crosscheck.add_argument("--json", action="store_true", help="print JSON in place of the table")
-    crosscheck.add_argument("--html", type=Path, metavar="FILE", help="write a page to look through")
-    crosscheck.add_argument("--markdown", type=Path, metavar="FILE", help="write the table to a file")
-    crosscheck.add_argument(
-        "--random", type=_at_least(1), default=0, metavar="N", help="N random sequences of operations"
-    )
-    crosscheck.add_argument(
-        "--seed", type=_at_least(0), default=1, help="where the random sequences begin (default 1)"
-    )
-    crosscheck.add_argument("groups", nargs="*", metavar="GROUP", help="groups of scenarios; default all")
-    crosscheck.set_defaults(run=_crosscheck)
+    _add_crosscheck(verbs)
     doctor = verbs.add_parser(
         "doctor", help="say what is here, what is missing, and what to do about it", **examples("doctor")
     )
@@ -208,6 +207,45 @@ WHOM = {
     "label": ("PATTERN", "the label of the socket"),
     "owner": ("NAME", "a registered process or an application, and what they have started"),
 }
+
+
+def _add_crosscheck(verbs: Any) -> None:
+    from .tools.examples import examples
+
+    crosscheck = verbs.add_parser(
+        "crosscheck",
+        help="run the scenarios on several backends and compare them with OTP's",
+        description="Exit status: 0 when all agree with the module of OTP, 1 when something differs, 2 when "
+        "it, or a scenario, could not be run.",
+        **examples("crosscheck"),
+    )
+    crosscheck.add_argument(
+        "--api",
+        choices=("inet", "socket"),
+        default="inet",
+        help="which module of OTP: inet (with gen_tcp and gen_udp), or socket; it is the reference, too",
+    )
+    crosscheck.add_argument(
+        "--backends",
+        default="inetpy",
+        help="names of socket, inetpy, node (the whole node on Python), node_by_address (the same without "
+        "inet, inet6 and local among the options), memory (the whole node, and no socket in the kernel) and "
+        "serve (the whole node, connected to an `inetpy serve`), with commas; default inetpy",
+    )
+    crosscheck.add_argument(
+        "--scenario", type=Path, metavar="FILE.erl", help="a module of your own scenarios"
+    )
+    crosscheck.add_argument("--json", action="store_true", help="print JSON in place of the table")
+    crosscheck.add_argument("--html", type=Path, metavar="FILE", help="write a page to look through")
+    crosscheck.add_argument("--markdown", type=Path, metavar="FILE", help="write the table to a file")
+    crosscheck.add_argument(
+        "--random", type=_at_least(1), default=0, metavar="N", help="N random sequences of operations"
+    )
+    crosscheck.add_argument(
+        "--seed", type=_at_least(0), metavar="SEED", help="where the random sequences begin (default 1)"
+    )
+    crosscheck.add_argument("groups", nargs="*", metavar="GROUP", help="groups of scenarios; default all")
+    crosscheck.set_defaults(run=_crosscheck)
 
 
 def _add_faults(verbs: Any) -> None:
@@ -310,18 +348,20 @@ def _run(arguments: argparse.Namespace) -> int:
     from .tools import network_file, run
 
     try:
-        network = network_file.variables(arguments.network, arguments.seed)
+        network = network_file.variables(arguments.network, arguments.seed, arguments.schedule)
     except network_file.NetworkError as error:
         return _cannot_run(str(error))
     if arguments.trace == "-" and arguments.json:
         return _cannot_run("--trace - and --json both want the standard output: give --trace a file")
     ebin, command = _required_ebin(), arguments.command
     if arguments.trace is None:
-        return run.run(ebin, command, arguments.stats, arguments.json, network)
+        return run.run(ebin, command, arguments.stats, arguments.json, network, socket=arguments.socket)
     from .tools import trace_file
 
     try:
-        return run.run(ebin, command, arguments.stats, arguments.json, network, arguments.trace)
+        return run.run(
+            ebin, command, arguments.stats, arguments.json, network, arguments.trace, arguments.socket
+        )
     except trace_file.TraceFileError as error:
         return _cannot_run(str(error))
 
@@ -349,22 +389,71 @@ def _add_trace(verbs: Any) -> None:
 
     trace = verbs.add_parser(
         "trace",
-        help="record the calls and bytes of a node that runs",
-        description="Writes to standard output what the sockets of a node do, until Ctrl-C or the end of the "
+        help="show a trace, or record the calls and bytes of a node that runs",
+        description="Shows the file of a trace as a time line, or with --html writes it as a page. With "
+        "--live, writes to standard output what the sockets of a node do, until Ctrl-C or the end of the "
         "node: lines of JSON, or a capture for Wireshark. Nodes are those of `inetpy faults`. "
         "Exit status: 0, or 2 and a sentence on standard error.",
         **examples("trace"),
     )
-    trace.add_argument("--live", action="store_true", required=True, help="from now on")
+    source = trace.add_mutually_exclusive_group(required=True)
+    source.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a trace: .jsonl or .pcapng")
+    source.add_argument("--live", action="store_true", help="record from now on")
+    trace.add_argument("--html", type=Path, metavar="OUT", help="write a page that needs no server")
+    trace.add_argument("--socket", type=_at_least(0), metavar="N", help="only the socket with this number")
+    trace.add_argument("--label", metavar="PATTERN", help="only sockets with this label: 'db.*:5432'")
+    trace.add_argument(
+        "--owner", metavar="PATTERN", help="only sockets of this process, registered name or application"
+    )
+    trace.add_argument("--op", metavar="NAME", help="only calls of this name, and the bytes that they moved")
+    trace.add_argument("--problems", action="store_true", help="only errors, and what a rule has touched")
+    trace.add_argument(
+        "--lines", type=_at_least(0), metavar="N", help="show so many events (default 1000); 0: all of them"
+    )
     trace.add_argument("--node", metavar="PID", help="the process or the name of the node, where several run")
     trace.add_argument("--pcapng", action="store_true", help="a capture in place of lines")
     trace.set_defaults(run=_trace)
 
 
+_OF_LIVE = ("node", "pcapng")
+_OF_FILE = ("html", "socket", "label", "owner", "op", "problems", "lines")
+
+
 def _trace(arguments: argparse.Namespace) -> int:
+    wrong, why = (_OF_FILE, "is for a FILE") if arguments.live else (_OF_LIVE, "needs --live")
+    for name in wrong:
+        if getattr(arguments, name) not in (None, False):
+            return _cannot_run(f"--{name} {why}")
+    if not arguments.live:
+        return _show_trace(arguments)
     from .tools import faults, live
 
     return faults.run(lambda: live.show(arguments.node, arguments.pcapng))
+
+
+def _show_trace(arguments: argparse.Namespace) -> int:
+    from .tools.lanes import Filters, lanes_of
+    from .trace.read import TraceFileError, read_trace
+
+    words = {name: getattr(arguments, name) for name in Filters._fields}
+    try:
+        if arguments.html is not None and arguments.html.exists() and arguments.html.samefile(arguments.file):
+            return _cannot_run(f"{arguments.html}: the page would take the place of its trace")
+        lanes = lanes_of(read_trace(arguments.file), Filters(**words))
+        if arguments.html is not None:
+            from .tools.trace_page import write_page
+
+            write_page(lanes, arguments.file.name, arguments.html)
+            return 0
+        from .tools import timeline
+    except TraceFileError as error:
+        return _cannot_run(str(error))
+    except OSError as error:
+        return _cannot_run(f"{error.filename or arguments.html}: {error.strerror}")
+    except ModuleNotFoundError as error:
+        return _cannot_run(f"trace needs {error.name}; run `pip install {error.name}`")
+    timeline.show(lanes, timeline.MOST_LINES if arguments.lines is None else arguments.lines)
+    return 0
 
 
 def _env(arguments: argparse.Namespace) -> int:
@@ -379,9 +468,24 @@ def _doctor(arguments: argparse.Namespace) -> int:
     return doctor.run(arguments.release, arguments.json)
 
 
+_OF_SCENARIOS = {
+    "json": "--json",
+    "html": "--html",
+    "markdown": "--markdown",
+    "scenario": "--scenario",
+    "groups": "GROUP",
+}
+
+
 def _crosscheck(arguments: argparse.Namespace) -> int:
     from . import beams
 
+    if arguments.random:
+        for name, word in _OF_SCENARIOS.items():
+            if getattr(arguments, name):
+                return _cannot_run(f"{word} is for scenarios, and not for --random")
+    elif arguments.seed is not None:
+        return _cannot_run("--seed needs --random")
     try:
         from .tools import crosscheck
 
@@ -390,18 +494,20 @@ def _crosscheck(arguments: argparse.Namespace) -> int:
         return _cannot_run(f"crosscheck needs {error.name}; run `pip install {error.name}`")
     except beams.NotBuiltError as error:
         return _cannot_run(str(error))
+    prefix = {"inet": "xc_", "socket": "xs_"}[arguments.api]
     return crosscheck.run(
         crosscheck.Options(
             ebin=ebin,
             tests=ebin.parent / "test",
             backends=[name.strip() for name in arguments.backends.split(",")],
-            groups=[name if name.startswith("xc_") else f"xc_{name}" for name in arguments.groups],
+            groups=[name if name.startswith(prefix) else f"{prefix}{name}" for name in arguments.groups],
+            api=arguments.api,
             scenario=arguments.scenario,
             json=arguments.json,
             html=arguments.html,
             markdown=arguments.markdown,
             random=arguments.random,
-            seed=arguments.seed,
+            seed=1 if arguments.seed is None else arguments.seed,
         )
     )
 

@@ -8,8 +8,8 @@
 %%     {ok, M} = gen_tcp:listen(0, [binary]).
 -module(inetpy).
 
--export([install/0, uninstall/0]).
--export([install_quietly/0]).  % for inetpy_node and inetpy_tests
+-export([install/0, install/1, uninstall/0]).
+-export([install_quietly/1]).  % for inetpy_node and inetpy_tests
 -export([start/0, start/1, stop/0, info/0, which_sockets/0, i/0, tcp_options/1, udp_options/1]).
 
 -type target() :: port | string() | binary().
@@ -83,16 +83,23 @@ stop() ->
 %% their module.
 -spec install() -> ok | {error, term()}.
 install() ->
+    install(#{}).
+
+%% As `install/0`. With `socket => true` calls of OTP's module `socket` go through Python, too. Refuses while stock
+%% sockets of that module are open. With `inet => false` as well, only these do: gen_tcp and gen_udp are OTP's, and
+%% those of their sockets that have the option `{inet_backend, socket}` run on the module `socket`, so on Python.
+-spec install(#{inet => boolean(), socket => boolean()}) -> ok | {error, term()}.
+install(Options) ->
     case start() of
-        ok -> inetpy_install:install();
+        ok -> inetpy_install:install(Options);
         {error, _} = Error -> Error
     end.
 
-%% As `install/0`, for a caller that prints the error itself.
--spec install_quietly() -> ok | {error, term()}.
-install_quietly() ->
+%% As `install/1`, for a caller that prints the error itself.
+-spec install_quietly(#{inet => boolean(), socket => boolean()}) -> ok | {error, term()}.
+install_quietly(Options) ->
     case start_quietly() of
-        ok -> inetpy_install:install();
+        ok -> inetpy_install:install(Options);
         {error, _} = Error -> Error
     end.
 

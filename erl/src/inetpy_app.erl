@@ -34,7 +34,8 @@ load_modules() ->
 
 %% The application variable `install` is for releases: inetpy, started first, puts the node on Python sockets before
 %% the other applications open theirs.
-install(true) -> inetpy_install:install();
+install(true) -> inetpy_install:install(#{});
+install(Options) when is_map(Options) -> inetpy_install:install(Options);
 install(false) -> ok;
 install(Other) -> {error, {bad_option, #{install => Other}}}.
 

@@ -4,9 +4,12 @@
 %% process. The bridge decodes them, sends answers and messages to the processes that they are for, and keeps
 %% what Python says about sockets in a registry. All frames are listed in the Python module `messages`.
 -module(inetpy_bridge).
+
+-dialyzer(no_opaque).  % see inetpy_socket_ref
 -behaviour(gen_server).
 
--export([start_link/2, where/2, monitor_socket/2, cancel_monitor/2, sockets/1, info/1, is_responsive/1]).
+-export([start_link/2, where/2, of_life/2, ahead/2, info/1, is_responsive/1]).
+-export([sockets/1, plain_sockets/1, monitor_socket/2, monitor_plain/3, monitors/1, cancel_monitor/2]).
 -export([init/1, handle_continue/2, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
 -export_type([handle/0, out/0]).
@@ -30,8 +33,13 @@
 %% In place of an answer with an atom that this node does not have.
 -define(UNKNOWN_ATOM, {error, {inetpy, exception, "an answer with an unknown atom"}}).
 
+%% In place of a bridge that has not been started.
+-define(NOWHERE, {undefined, undefined, 0, undefined}).
+
 -record(state, {
     number :: pos_integer(),
+    %% Tells the sockets of this bridge from those of a bridge of the same number before it.
+    life = erlang:unique_integer() :: integer(),
     link :: inetpy_link:link(),
     %% The timer that ends the waiting for Python's greeting, and for its answers to the rules that it gets then.
     greeting :: reference() | done,
@@ -40,6 +48,10 @@
     %% Whether Python has still to tell the names of a network that a file describes.
     awaits_names = false :: boolean(),
     registry = inetpy_registry:new() :: inetpy_registry:registry(),
+    %% What callers may do without an answer.
+    early = inetpy_early:new() :: inetpy_early:table(),
+    %% Bytes that have come before a process has asked for them.
+    ahead = inetpy_ahead:new() :: ets:table(),
     heartbeat :: inetpy_heartbeat:heartbeat(),
     %% Units that have been forwarded since the last acknowledgement.
     passed = 0 :: non_neg_integer(),
@@ -61,7 +73,7 @@ name(Number) -> list_to_atom(atom_to_list(?MODULE) ++ integer_to_list(Number)).
 -spec where(pos_integer(), timeout()) ->
     {ok, pid(), out()} | {error, timeout | {inetpy, not_started | down, string()}}.
 where(Number, Timeout) ->
-    {Pid, Out} = persistent_term:get({?MODULE, Number}, {undefined, undefined}),
+    {Pid, Out, _, _} = persistent_term:get({?MODULE, Number}, ?NOWHERE),
     case is_pid(Pid) andalso is_process_alive(Pid) of
         true ->
             {ok, Pid, Out};
@@ -70,6 +82,22 @@ where(Number, Timeout) ->
                 ok -> where(Number, Timeout);
                 {error, _} = Error -> Error
             end
+    end.
+
+%% The bridge of a number, in one of its lives: with another Python it has another.
+-spec of_life(pos_integer(), integer()) -> {pid(), out()} | gone.
+of_life(Number, Life) ->
+    case persistent_term:get({?MODULE, Number}, ?NOWHERE) of
+        {Pid, Out, Life, _} -> {Pid, Out};
+        _ -> gone
+    end.
+
+%% The table of inetpy_ahead of such a bridge.
+-spec ahead(pos_integer(), integer()) -> ets:table() | gone.
+ahead(Number, Life) ->
+    case persistent_term:get({?MODULE, Number}, ?NOWHERE) of
+        {_, _, Life, Table} -> Table;
+        _ -> gone
     end.
 
 %% When the socket ends, the calling process gets a 'DOWN' with this Ref.
@@ -83,6 +111,21 @@ monitor_socket({'$inet', _, {Bridge, _, Id}} = Socket, Ref) ->
             ok
     end.
 
+%% The same for a socket of inetpy_socket, which says itself where it is.
+-spec monitor_plain({pid(), out(), integer()} | gone, inetpy_registry:name(), reference()) -> ok.
+monitor_plain({Bridge, _, Id}, Socket, Ref) ->
+    case ask(Bridge, {monitor, Id, Ref, self(), Socket}, no_bridge) of
+        ok -> ok;
+        no_bridge -> monitor_plain(gone, Socket, Ref)
+    end;
+monitor_plain(gone, Socket, Ref) ->
+    self() ! inetpy_registry:down(Ref, Socket, closed),
+    ok.
+
+%% The monitors of sockets: the process, the reference, and the socket.
+-spec monitors(pid()) -> [{pid(), reference(), inetpy_registry:name()}].
+monitors(Bridge) -> ask(Bridge, monitors, []).
+
 -spec cancel_monitor(pid(), reference()) -> boolean().
 cancel_monitor(Bridge, Ref) -> ask(Bridge, {cancel_monitor, Ref}, false).
 
@@ -92,8 +135,12 @@ cancel_monitor(Bridge, Ref) -> ask(Bridge, {cancel_monitor, Ref}, false).
 is_responsive(Bridge) -> ask(Bridge, is_responsive, false).
 
 %% All sockets that are open on a bridge.
--spec sockets(pid()) -> [inetpy_handle:socket()].
+-spec sockets(pid()) -> [inetpy_registry:name()].
 sockets(Bridge) -> ask(Bridge, sockets, []).
+
+%% Those of inetpy_socket, also those that are not in its listings.
+-spec plain_sockets(pid()) -> [inetpy_registry:name()].
+plain_sockets(Bridge) -> ask(Bridge, plain_sockets, []).
 
 %% What inetpy:info/0 shows of a bridge.
 -spec info(pid()) ->
@@ -145,6 +192,10 @@ handle_call(is_responsive, From, #state{heartbeat = Heartbeat} = State) ->
     {noreply, beat(inetpy_heartbeat:ask(From, Heartbeat), State)};
 handle_call(sockets, _From, #state{registry = Registry} = State) ->
     {reply, inetpy_registry:sockets(Registry), State};
+handle_call(plain_sockets, _From, #state{registry = Registry} = State) ->
+    {reply, inetpy_registry:plain_sockets(Registry), State};
+handle_call(monitors, _From, #state{registry = Registry} = State) ->
+    {reply, inetpy_registry:monitors(Registry), State};
 handle_call(info, _From, #state{link = Link, registry = Registry} = State) ->
     Count = length(inetpy_registry:sockets(Registry)),
     {reply, #{bridge => self(), number => State#state.number, os_pid => inetpy_link:os_pid(Link), sockets => Count}, State};
@@ -200,13 +251,17 @@ other(_, State) ->
 -spec terminate(term(), #state{} | {pos_integer(), inetpy_link:spec()}) -> ok.
 terminate(_Reason, {_Number, _Spec}) ->
     ok;
-terminate(_Reason, #state{greeting = Timer, link = Link}) when is_reference(Timer) ->
+terminate(Reason, State) ->
+    ok = inetpy_early:delete(),
+    ends(Reason, State).
+
+ends(_Reason, #state{greeting = Timer, link = Link}) when is_reference(Timer) ->
     %% A Python that has not greeted may not read, and would not see the end of its input.
     inetpy_link:kill(Link);
-terminate(shutdown, #state{link = Link}) ->
+ends(shutdown, #state{link = Link}) ->
     %% The node ends, and no owner is told, as with stock sockets.
     inetpy_link:close(Link);
-terminate(_Reason, #state{link = Link, registry = Registry}) ->
+ends(_Reason, #state{link = Link, registry = Registry}) ->
     ok = inetpy_link:close(Link),
     lists:foreach(fun act/1, inetpy_registry:lost(Registry)).
 
@@ -218,6 +273,8 @@ act({Actions, Registry}, State) ->
 act({send, Pid, Message}) ->
     Pid ! Message,
     ok;
+act({close, Ref}) ->
+    inetpy_socket_ref:close(Ref);
 act({demonitor, Ref}) ->
     true = erlang:demonitor(Ref, [flush]),
     ok.
@@ -277,7 +334,7 @@ await_rules(State) ->
     State.
 
 ready(#state{number = Number, link = Link, heartbeat = Heartbeat} = State) ->
-    persistent_term:put({?MODULE, Number}, {self(), inetpy_link:out(Link)}),
+    persistent_term:put({?MODULE, Number}, {self(), inetpy_link:out(Link), State#state.life, State#state.ahead}),
     ok = inetpy_keeper:is_ready(Number, self()),
     beat(inetpy_heartbeat:start(Heartbeat), State).
 
@@ -290,9 +347,13 @@ pass_on(Frame, #state{former = Former} = State) ->
         {To, Message} when is_pid(To) ->
             To ! Message,
             State;
-        {Id, Active, To, Message} when is_integer(Id) ->
+        {Id, Mode, To, Message} when is_integer(Id) ->
+            After = set_mode(Id, Mode, State),
             ok = deliver(To, Message),
-            set_active(Id, Active, State);
+            After;
+        {select, Id, Pid, Handle, To, Reply} ->
+            ok = deliver(To, Reply),
+            State#state{registry = inetpy_registry:selects(Id, Handle, Pid, State#state.registry)};
         {deliver, To, Messages} ->
             lists:foreach(fun(Message) -> To ! Message end, Messages),
             State;
@@ -309,17 +370,37 @@ deliver(Alias, Reply) when is_reference(Alias) ->
     Alias ! {Alias, Reply},
     ok.
 
-set_active(Id, Active, #state{registry = Registry} = State) ->
-    State#state{registry = inetpy_registry:set_active(Id, Active, Registry)}.
+set_mode(Id, Mode, #state{registry = Registry, early = Early} = State) ->
+    ok = inetpy_early:set(Early, Id, Mode),
+    State#state{registry = inetpy_registry:set_active(Id, Mode band 1 =:= 1, Registry)}.
 
-note({active, Id, Active}, State) ->
-    set_active(Id, Active, State);
+note({mode, Id, Mode, Destination}, #state{early = Early} = State) ->
+    ok = inetpy_early:set(Early, Id, Mode, Destination),
+    set_mode(Id, Mode, State);
+note({mode, Id, Mode}, State) ->
+    set_mode(Id, Mode, State);
+note({open, Id, {'$socket', Ref} = Name, Kind, Owner}, #state{number = Number, life = Life} = State) ->
+    ok = inetpy_socket_ref:open(Ref, Id, Number, Life),
+    State#state{registry = inetpy_registry:opened(Id, Name, Kind, Owner, State#state.registry)};
 note({open, Id, Name, Kind, Owner}, #state{registry = Registry} = State) ->
     State#state{registry = inetpy_registry:opened(Id, Name, Kind, Owner, Registry)};
 note({owner, Id, Owner}, #state{registry = Registry} = State) ->
     State#state{registry = inetpy_registry:set_owner(Id, Owner, Registry)};
-note({closed, Id}, #state{registry = Registry} = State) ->
+note({closed, Id}, #state{registry = Registry, early = Early, ahead = Table} = State) ->
+    ok = inetpy_early:closed(Early, Id),
+    ok = inetpy_ahead:forget(Table, Id),
     act(inetpy_registry:closed(Id, Registry), State);
+note({ready, Id, Handle}, #state{registry = Registry} = State) ->
+    act(inetpy_registry:ready(Id, Handle, Registry), State);
+note({ready, Id, Handle, {Number, Pid, Data}}, #state{ahead = Table} = State) ->
+    ok = inetpy_ahead:keep(Table, Id, Number, {Pid, Data}),
+    note({ready, Id, Handle}, State);
+note({recall, Id, Number}, #state{ahead = Table} = State) ->
+    tell_python({recalled, Id, Number, inetpy_ahead:give_up(Table, Id, Number)}, State);
+note({abort, Id, Handle, Reason}, #state{registry = Registry} = State) ->
+    act(inetpy_registry:abort(Id, Handle, Reason, Registry), State);
+note({unselect, Id, Handle}, #state{registry = Registry} = State) ->
+    State#state{registry = inetpy_registry:unselect(Id, Handle, Registry)};
 note({watch, Pid}, #state{registry = Registry} = State) ->
     State#state{registry = inetpy_registry:watch(Pid, monitor_at_once(Pid), Registry)};
 note({unwatch, Pid}, #state{registry = Registry} = State) ->
@@ -332,6 +413,12 @@ note({names, Names}, #state{number = Number, awaits_names = Awaited} = State) ->
     if Awaited -> await_rules(State#state{awaits_names = false}); true -> State end;
 note({lineage, Number, Pids}, #state{link = Link} = State) ->
     ok = inetpy_faults:lineage(inetpy_link:out(Link), Number, Pids),
+    State;
+note({keys, Pid}, #state{number = Number} = State) ->
+    ok = inetpy_keys:give(Number, Pid),
+    State;
+note({stray, Question, Pids}, #state{number = Number} = State) ->
+    ok = inetpy_stray:tell(Number, Question, Pids),
     State;
 note({keep, Key, Rule}, #state{number = Number} = State) ->
     ok = inetpy_faults:keep(Number, Key, Rule),
@@ -380,11 +467,12 @@ not_decoded(Frame, #state{former = Former, unknown_logged = Logged} = State0) ->
         [To] when is_reference(To) ->
             ok = deliver(To, ?UNKNOWN_ATOM),
             State;
-        [Id, Active, To] when is_integer(Id), is_reference(To) ->
+        [Id, Mode, To] when is_integer(Id), is_reference(To) ->
+            After = set_mode(Id, Mode, State),
             ok = deliver(To, ?UNKNOWN_ATOM),
-            set_active(Id, Active, State);
-        [Id, Active, _] when is_integer(Id) ->
-            set_active(Id, Active, State);
+            After;
+        [Id, Mode, _] when is_integer(Id) ->
+            set_mode(Id, Mode, State);
         _ ->
             State
     end.

@@ -101,6 +101,10 @@ remember(_, {error, _}) -> _ = erase(?ASKED), ok.
 
 %% The name whose lookup gave Address. gen_tcp tries the addresses of a name in their order, so the name is needed
 %% until the last.
+asked_for(#{addr := Word}) when is_atom(Word) ->
+    undefined;
+asked_for(#{addr := Address}) ->
+    asked_for(Address);
 asked_for(Address) ->
     case erase(?ASKED) of
         {Name, Addresses} -> asked_for(Address, Name, lists:dropwhile(fun(A) -> A =/= Address end, Addresses));

@@ -24,10 +24,14 @@ stock_driver() ->
         {ok, Socket} ->
             {ok, [Buffer]} = inet:getopts(Socket, [buffer]),
             ok = gen_tcp:close(Socket),
-            [{otp_release, Release}, Buffer];
+            [{otp_release, Release}, knows_sctp(), Buffer];
         {error, _} ->
-            [{otp_release, Release}]
+            [{otp_release, Release}, knows_sctp()]
     end.
+
+%% Whether `socket` of this OTP has been built with SCTP.
+knows_sctp() ->
+    {sctp, prim_socket:is_supported(sctp)}.
 
 %% Reads the greeting of Python, and creates the atoms that Python may use. Answers whether a network is in play: then
 %% already the first socket needs its context.

@@ -11,6 +11,8 @@
 -export_type([socket/0]).
 
 -spec setopts(socket(), list()) -> ok | {error, term()}.
+setopts(Socket, [{active, once}]) ->
+    inetpy_request:ask_once(Socket);
 setopts(Socket, Opts) ->
     case inetpy_request:call(Socket, setopts, Opts) of
         {error, einval} = Error ->
@@ -169,4 +171,5 @@ complete_sockaddrs(Rest) ->
 -spec raise(Answer) -> Answer when Answer :: inetpy_request:result().
 raise({raise, exit, Reason}) -> exit(Reason);
 raise({raise, error, Reason}) -> erlang:error(Reason);
+raise({raise, throw, Reason}) -> throw(Reason);
 raise(Answer) -> Answer.

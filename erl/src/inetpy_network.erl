@@ -14,16 +14,28 @@
 -module(inetpy_network).
 -behaviour(gen_server).
 
--export([load/1, unload/1]).
+-export([load/1, unload/1, replay/1, replay/2, wait/2, check/1]).
 %% for inetpy_sup and the bridges
 -export([start_link/0, new_table/0, kept/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
--export_type([network/0]).
+-export_type([network/0, replay_options/0]).
 
 -opaque network() :: {network, pos_integer()}.
 -type reason() :: {bad_network, Why :: string()} | {bad_option, map()} | {inetpy, atom(), term()}.
+-type replay_options() :: #{
+    role => server | client | live,
+    match => exact | prefix | length | regex | (Pattern :: binary()),
+    chunks => recorded | one_byte | coalesced | random | {random, Seed :: non_neg_integer()},
+    speed => number(),
+    at => #{Recorded :: binary() | string() => Place :: binary() | string()},
+    only => binary() | string(),
+    patience => Milliseconds :: pos_integer()
+}.
 
-%% Rows of the table: {Key, Owner, File, Seed}. It belongs to inetpy_sup, as that of inetpy_faults does.
+%% What a network comes from: a file of Python, none, or a trace that is played again.
+-type source() :: binary() | undefined | {replay, binary(), replay_options()}.
+
+%% Rows of the table: {Key, Owner, source(), Seed}. It belongs to inetpy_sup, as that of inetpy_faults does.
 -define(TABLE, ?MODULE).
 
 %% The monitors of processes that have loaded networks.
@@ -59,6 +71,76 @@ unload({network, Key}) ->
     _ = ask({unload, Key}),
     ok.
 
+%% Plays a trace again, with its servers: see replay/2.
+-spec replay(file:filename_all()) -> {ok, network()} | {error, reason()}.
+replay(File) ->
+    replay(File, #{}).
+
+%% Plays one side of a recorded trace, as `network.replay` of docs/replay.md does, until unload/1. The options have the
+%% words of `network.replay`; `patience` is in milliseconds.
+%%
+%% A mismatch, and what is missing at the end, makes a case of Common Test, EUnit or ExUnit fail, as the failures of
+%% servers in memory do. check/1 and wait/2 tell it to any program.
+-spec replay(file:filename_all(), replay_options()) -> {ok, network()} | {error, reason()}.
+replay(File, Options) ->
+    case maps:without([role, match, chunks, speed, at, only, patience], Options) of
+        Unknown when map_size(Unknown) =:= 0 ->
+            ask({load, self(), {replay, file(#{file => File}), maps:map(fun texts/2, Options)}, undefined});
+        Unknown ->
+            {error, {bad_option, Unknown}}
+    end.
+
+texts(at, #{} = Places) -> maps:from_list([{text(From), text(To)} || {From, To} <- maps:to_list(Places)]);
+texts(only, Pattern) -> text(Pattern);
+texts(_, Value) -> Value.
+
+text(Text) when is_list(Text) -> unicode:characters_to_binary(Text);
+text(Text) -> Text.
+
+%% Whether all that a replay has recorded has been played, and nothing differed. Each text is a mismatch with its
+%% hexdump, or a sentence about what is missing by now.
+-spec check(network()) -> ok | {error, {replay, [string()]} | term()}.
+check({network, Key}) ->
+    case replayed(Key) of
+        {ok, {_, [], []}} -> ok;
+        {ok, {_, Failures, Missing}} -> {error, {replay, [unicode:characters_to_list(Text) || Text <- Failures ++ Missing]}};
+        Error -> Error
+    end.
+
+%% Waits until all has been played, or something has failed, and checks then.
+-spec wait(network(), timeout()) -> ok | {error, {replay, [string()]} | term()}.
+wait(Network, infinity) ->
+    wait_until(Network, infinity);
+wait(Network, Timeout) ->
+    wait_until(Network, erlang:monotonic_time(millisecond) + Timeout).
+
+wait_until({network, Key} = Network, Deadline) ->
+    case replayed(Key) of
+        {ok, {false, [], _}} when is_atom(Deadline) ->
+            sleep_and_wait(Network, Deadline);
+        {ok, {false, [], _}} ->
+            case erlang:monotonic_time(millisecond) < Deadline of
+                true -> sleep_and_wait(Network, Deadline);
+                false -> check(Network)
+            end;
+        _ ->
+            check(Network)
+    end.
+
+sleep_and_wait(Network, Deadline) ->
+    ok = timer:sleep(10),
+    wait_until(Network, Deadline).
+
+%% Of all Pythons together.
+replayed(Key) ->
+    case lists:partition(fun({Tag, _}) -> Tag =:= ok end, inetpy_faults:ask_all({replayed, Key})) of
+        {Answers, []} ->
+            {Done, Failures, Missing} = lists:unzip3([Answer || {ok, Answer} <- Answers]),
+            {ok, {lists:all(fun(Is) -> Is end, Done), lists:append(Failures), lists:append(Missing)}};
+        {_, [Error | _]} ->
+            Error
+    end.
+
 ask(Request) ->
     inetpy_sup:ask(?MODULE, Request).
 
@@ -72,7 +154,7 @@ new_table() ->
     ok.
 
 %% The arguments of the requests that bring the networks to a Python that has just started.
--spec kept() -> [{describe, {pos_integer(), binary() | undefined, non_neg_integer() | undefined}}].
+-spec kept() -> [{describe, {pos_integer(), source(), non_neg_integer() | undefined}}].
 kept() -> [{describe, {Key, File, Seed}} || {Key, _, File, Seed} <- ets:tab2list(?TABLE)].
 
 %% --- gen_server ------------------------------------------------------------

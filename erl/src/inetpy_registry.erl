@@ -5,28 +5,36 @@
 %% and monitors to remove. The bridge also makes the monitors of processes, and passes them in.
 -module(inetpy_registry).
 
--export([new/0, sockets/1]).
+-export([new/0, sockets/1, plain_sockets/1]).
 -export([opened/5, set_active/3, set_owner/3, closed/2]).
+-export([selects/4, ready/3, abort/4, unselect/3]).
 -export([watch/3, unwatch/2, ended/4]).
--export([monitor/6, cancel_monitor/2, down/3]).
+-export([monitors/1, monitor/6, cancel_monitor/2, down/3]).
 -export([lost/1]).
 
--export_type([registry/0, action/0, kind/0]).
+-export_type([registry/0, action/0, kind/0, name/0]).
 
 -type id() :: pos_integer().
--type kind() :: stream | listener | datagram.
--type action() :: {send, pid(), term()} | {demonitor, reference()}.
+%% `plain` and `unlisted` are sockets of inetpy_socket; the latter are not in its listings.
+-type kind() :: stream | listener | datagram | plain | unlisted.
+-type action() :: {send, pid(), term()} | {demonitor, reference()} | {close, reference()}.
+%% The last is a socket of OTP's gen_tcp_socket or gen_udp_socket, which has one of Python's in it.
+-type name() :: inetpy_handle:socket() | {'$socket', term()} | {'$inet', module(), {pid(), {'$socket', term()}}}.
 
 -record(socket, {
-    name :: inetpy_handle:socket(),
+    name :: name(),
     kind :: kind(),
     owner :: pid(),
-    active = false :: boolean()
+    active = false :: boolean(),
+    %% The processes that wait for a message of a plain socket, by the handle in that message. Nothing forbids the
+    %% same handle for several calls; the first of them is told first.
+    selects = #{} :: #{reference() => [pid(), ...]}
 }).
 
-%% inet:monitor/1: the process that gets the 'DOWN', and the bridge's monitor of that process.
+%% inet:monitor/1: the process that gets the 'DOWN', the socket in it, and the bridge's monitor of that process.
 -record(monitor, {
     socket :: id(),
+    name :: name(),
     pid :: pid(),
     process_monitor :: reference()
 }).
@@ -46,13 +54,22 @@
 -spec new() -> registry().
 new() -> #registry{}.
 
--spec sockets(registry()) -> [inetpy_handle:socket()].
+-spec sockets(registry()) -> [name()].
 sockets(#registry{sockets = Sockets}) ->
-    [Socket#socket.name || Socket <- maps:values(Sockets)].
+    [Socket#socket.name || Socket <- maps:values(Sockets), Socket#socket.kind =/= unlisted].
+
+%% Those of inetpy_socket, also those that are not in its listings.
+-spec plain_sockets(registry()) -> [name()].
+plain_sockets(#registry{sockets = Sockets}) ->
+    [Name || #socket{name = {'$socket', _} = Name} <- maps:values(Sockets)].
 
 %% --- sockets ---------------------------------------------------------------
 
--spec opened(id(), inetpy_handle:socket(), kind(), pid(), registry()) -> registry().
+-spec opened(id(), name(), kind(), pid(), registry()) -> registry().
+opened(Id, _, Kind, _, #registry{sockets = Sockets} = Registry) when is_map_key(Id, Sockets) ->
+    %% a plain socket that is listed from now on
+    #{Id := Socket} = Sockets,
+    Registry#registry{sockets = Sockets#{Id := Socket#socket{kind = Kind}}};
 opened(Id, Name, Kind, Owner, #registry{sockets = Sockets} = Registry) ->
     Registry#registry{sockets = Sockets#{Id => #socket{name = Name, kind = Kind, owner = Owner}}}.
 
@@ -74,12 +91,58 @@ set_owner(Id, Owner, #registry{sockets = Sockets} = Registry) ->
 -spec closed(id(), registry()) -> {[action()], registry()}.
 closed(Id, #registry{sockets = Sockets} = Registry) ->
     {#socket{name = Name, owner = Owner}, Left} = maps:take(Id, Sockets),
-    tell_monitors(Id, Name, reason_of_end(Owner, Registry), Registry#registry{sockets = Left}).
+    {Actions, After} = tell_monitors(Id, reason_of_end(Owner, Registry), Registry#registry{sockets = Left}),
+    {close_ref(Name) ++ Actions, After}.
+
+close_ref({'$socket', Ref}) -> [{close, Ref}];
+close_ref(_) -> [].
 
 reason_of_end(Owner, #registry{watched = Watched}) ->
     case Watched of
         #{Owner := {ended, Reason}} -> Reason;
         #{} -> normal
+    end.
+
+%% --- processes that wait for a plain socket --------------------------------
+
+%% The process is to get a message with this handle. What Python says of a socket that is closed changes nothing.
+-spec selects(id(), reference(), pid(), registry()) -> registry().
+selects(Id, Handle, Pid, Registry) ->
+    change_selects(Id, fun(Selects) -> Selects#{Handle => maps:get(Handle, Selects, []) ++ [Pid]} end, Registry).
+
+-spec unselect(id(), reference(), registry()) -> registry().
+unselect(Id, Handle, Registry) ->
+    change_selects(Id, fun(Selects) -> without_first(Handle, Selects) end, Registry).
+
+without_first(Handle, Selects) ->
+    case Selects of
+        #{Handle := [_]} -> maps:remove(Handle, Selects);
+        #{Handle := [_ | Others]} -> Selects#{Handle := Others};
+        #{} -> Selects
+    end.
+
+change_selects(Id, Fun, #registry{sockets = Sockets} = Registry) ->
+    case Sockets of
+        #{Id := #socket{selects = Selects} = Socket} ->
+            Registry#registry{sockets = Sockets#{Id := Socket#socket{selects = Fun(Selects)}}};
+        #{} ->
+            Registry
+    end.
+
+%% The socket is ready.
+-spec ready(id(), reference(), registry()) -> {[action()], registry()}.
+ready(Id, Handle, Registry) ->
+    {tell_first(Id, Handle, select, Handle, Registry), unselect(Id, Handle, Registry)}.
+
+%% The socket will not be ready.
+-spec abort(id(), reference(), atom(), registry()) -> {[action()], registry()}.
+abort(Id, Handle, Reason, Registry) ->
+    {tell_first(Id, Handle, abort, {Handle, Reason}, Registry), unselect(Id, Handle, Registry)}.
+
+tell_first(Id, Handle, Tag, Info, #registry{sockets = Sockets}) ->
+    case Sockets of
+        #{Id := #socket{name = Name, selects = #{Handle := [Pid | _]}}} -> [{send, Pid, {'$socket', Name, Tag, Info}}];
+        #{} -> []
     end.
 
 %% --- watched processes -----------------------------------------------------
@@ -106,12 +169,19 @@ ended(Pid, ProcessMonitor, Reason, #registry{watched = Watched} = Registry) ->
 
 %% --- inet:monitor/1 --------------------------------------------------------
 
+-spec monitors(registry()) -> [{pid(), reference(), name()}].
+monitors(#registry{sockets = Sockets, monitors = Monitors}) ->
+    [
+        {Pid, Ref, (maps:get(Id, Sockets))#socket.name}
+     || {Ref, #monitor{pid = Pid, socket = Id}} <- maps:to_list(Monitors)
+    ].
+
 %% Process Pid monitors a socket. Ref is what inet:monitor/1 answers.
--spec monitor(id(), inetpy_handle:socket(), reference(), pid(), reference(), registry()) -> {[action()], registry()}.
-monitor(Id, _, Ref, Pid, ProcessMonitor, #registry{sockets = Sockets} = Registry) when is_map_key(Id, Sockets) ->
+-spec monitor(id(), name(), reference(), pid(), reference(), registry()) -> {[action()], registry()}.
+monitor(Id, Name, Ref, Pid, ProcessMonitor, #registry{sockets = Sockets} = Registry) when is_map_key(Id, Sockets) ->
     #registry{monitors = Monitors, monitored = Monitored} = Registry,
     Refs = maps:get(Id, Monitored, #{}),
-    Monitor = #monitor{socket = Id, pid = Pid, process_monitor = ProcessMonitor},
+    Monitor = #monitor{socket = Id, name = Name, pid = Pid, process_monitor = ProcessMonitor},
     {[], Registry#registry{monitors = Monitors#{Ref => Monitor}, monitored = Monitored#{Id => Refs#{Ref => []}}}};
 monitor(_, Name, Ref, Pid, ProcessMonitor, Registry) ->
     {[{demonitor, ProcessMonitor}, {send, Pid, down(Ref, Name, noproc)}], Registry}.
@@ -132,18 +202,22 @@ cancel_monitor(Ref, #registry{monitors = Monitors, monitored = Monitored} = Regi
             {false, [], Registry}
     end.
 
-tell_monitors(Id, Name, Reason, #registry{monitors = Monitors, monitored = Monitored} = Registry) ->
+tell_monitors(Id, Reason, #registry{monitors = Monitors, monitored = Monitored} = Registry) ->
     Refs = maps:keys(maps:get(Id, Monitored, #{})),
     Actions = [
         Action
      || Ref <- Refs,
-        #monitor{pid = Pid, process_monitor = ProcessMonitor} <- [maps:get(Ref, Monitors)],
+        #monitor{name = Name, pid = Pid, process_monitor = ProcessMonitor} <- [maps:get(Ref, Monitors)],
         Action <- [{send, Pid, down(Ref, Name, Reason)}, {demonitor, ProcessMonitor}]
     ],
     {Actions, Registry#registry{monitors = maps:without(Refs, Monitors), monitored = maps:remove(Id, Monitored)}}.
 
 %% The message that a monitor sends.
--spec down(reference(), inetpy_handle:socket(), term()) -> term().
+-spec down(reference(), name(), term()) -> term().
+down(Ref, {'$socket', _} = Name, _) ->
+    {'DOWN', Ref, socket, Name, closed};
+down(Ref, {'$inet', _, {_, {'$socket', _}}} = Name, _) ->
+    {'DOWN', Ref, socket, Name, closed};
 down(Ref, Name, Reason) ->
     {'DOWN', Ref, down_type(Reason), Name, Reason}.
 
@@ -162,14 +236,19 @@ lost(#registry{sockets = Sockets} = Registry) ->
     ToOwners = [Action || Socket <- maps:values(Sockets), Action <- tell_owner(Socket)],
     ToMonitors = [
         Action
-     || {Id, #socket{name = Name}} <- maps:to_list(Sockets),
-        Action <- element(1, tell_monitors(Id, Name, normal, Registry))
+     || Id <- maps:keys(Sockets),
+        Action <- element(1, tell_monitors(Id, normal, Registry))
     ],
     ToOwners ++ ToMonitors.
 
 tell_owner(#socket{kind = stream} = Socket) -> tell_owner(tcp_error, tcp_closed, Socket);
 tell_owner(#socket{kind = datagram} = Socket) -> tell_owner(udp_error, udp_closed, Socket);
-tell_owner(#socket{kind = listener}) -> [].
+tell_owner(#socket{kind = listener}) -> [];
+tell_owner(#socket{name = {'$socket', Ref} = Name, selects = Selects}) ->
+    [
+        {send, Pid, {'$socket', Name, abort, {Handle, closed}}}
+     || {Handle, Pids} <- maps:to_list(Selects), Pid <- Pids
+    ] ++ [{close, Ref}].
 
 tell_owner(Error, Closed, #socket{name = Name, owner = Owner, active = Active}) ->
     [{send, Owner, {Error, Name, inetpy_down}} || Active] ++ [{send, Owner, {Closed, Name}}].

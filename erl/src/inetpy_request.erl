@@ -8,14 +8,14 @@
 %% second. Python does not carry out the request of such a caller: see `Dispatcher` in Python.
 -module(inetpy_request).
 
--export([call/3, call/4, open/2, open/3, open/4, send/2, sendto/4, patience/1]).
+-export([call/3, call/4, call_with_data/4, open/2, open/3, open/4, send/2, sendto/4, ask_once/1, patience/1]).
 
 -type result() ::
     ok
     | {ok, term()}
     | {error, term()}
     | term()  % of functions of inet, which answer other terms too
-    | {raise, exit | error, term()}.
+    | {raise, exit | error | throw, term()}.
 %% A timeout on the wire.
 -type patience() :: -1 | {Milliseconds :: non_neg_integer(), SentAt :: integer()}.
 -export_type([result/0, patience/0]).
@@ -114,8 +114,10 @@ send(Socket, Byte) when is_integer(Byte) ->
 send({'$inet', _, {Bridge, Out, Id}} = Socket, Data) when is_integer(Id) ->
     try iolist_size(Data) of
         Size when Size =< ?PIECE ->
-            Ref = erlang:monitor(process, Bridge, [{alias, reply_demonitor}]),
-            request(Bridge, Out, send, Ref, [head({send, Id, Ref, <<>>}, Size) | Data], -1);
+            case inetpy_early:may_send(Bridge, Id, Size, peer) of
+                true -> send_early(Out, Id, Size, Data);
+                false -> send_and_wait(Bridge, Out, Id, Size, Data)
+            end;
         Size ->
             send_large(Socket, Size, Data)
     catch
@@ -123,6 +125,33 @@ send({'$inet', _, {Bridge, Out, Id}} = Socket, Data) when is_integer(Id) ->
     end;
 send(_, _) ->
     closed(send).
+
+send_early(Out, Id, Size, Data) ->
+    try inetpy_early:send(Out, Id, Size, Data) of
+        true -> ok
+    catch
+        error:badarg -> closed(send)
+    end.
+
+send_and_wait(Bridge, Out, Id, Size, Data) ->
+    Ref = erlang:monitor(process, Bridge, [{alias, reply_demonitor}]),
+    request(Bridge, Out, send, Ref, [head({send, Id, Ref, <<>>}, Size) | Data], -1).
+
+%% The option `{active, once}`, alone in its list.
+-spec ask_once(inetpy_handle:socket()) -> result().
+ask_once({'$inet', _, {Bridge, Out, Id}} = Socket) when is_integer(Id) ->
+    case inetpy_early:may_ask_once(Bridge, Id) of
+        true ->
+            try inetpy_early:ask_once(Out, Id) of
+                true -> ok
+            catch
+                error:badarg -> closed(setopts)
+            end;
+        false ->
+            call(Socket, setopts, [{active, once}])
+    end;
+ask_once(_) ->
+    closed(setopts).
 
 %% The encoding of a term that ends in an empty binary, with another size of that binary.
 head(Term, Size) ->
@@ -191,6 +220,12 @@ piece([Binary | Data], Room, Piece) when Room > 0 ->
 piece(Data, _, Piece) ->
     {lists:reverse(Piece), Data}.
 
+%% An operation whose arguments end with data, in the same way: `Args` has an empty binary as its last element.
+-spec call_with_data(inetpy_bridge:handle(), atom(), tuple(), iodata()) -> result().
+call_with_data({Bridge, Out, Id}, Op, Args, Data) ->
+    Ref = erlang:monitor(process, Bridge, [{alias, reply_demonitor}]),
+    request(Bridge, Out, Op, Ref, [head({Op, Id, Ref, Args}, iolist_size(Data)), Data], -1).
+
 %% The operation `sendto`, in the same way. Of data that is too large the beginning is sent, which the system
 %% refuses too.
 -spec sendto(inetpy_handle:socket(), term(), list(), iodata()) -> result().
@@ -198,9 +233,10 @@ sendto({'$inet', _, {Bridge, Out, Id}} = Socket, Destination, Ancillary, Data) w
     %% in a list as in the stock driver, where the data may be a single byte
     try iolist_size([Data]) of
         Size when Size =< ?LARGEST_VALUE ->
-            Ref = erlang:monitor(process, Bridge, [{alias, reply_demonitor}]),
-            Head = head({sendto, Id, Ref, {Destination, Ancillary, <<>>}}, Size),
-            request(Bridge, Out, sendto, Ref, [Head, Data], -1);
+            case Ancillary =:= [] andalso inetpy_early:may_send(Bridge, Id, Size, Destination) of
+                true -> sendto_early(Out, Id, Size, Destination, Data);
+                false -> sendto_and_wait(Bridge, Out, Id, Size, Destination, Ancillary, Data)
+            end;
         _ ->
             {Beginning, _} = piece(erlang:iolist_to_iovec(Data)),
             sendto(Socket, Destination, Ancillary, Beginning)
@@ -213,6 +249,18 @@ sendto({'$inet', _, {Bridge, Out, Id}} = Socket, Destination, Ancillary, Data) w
     end;
 sendto(_, _, _, _) ->
     closed(sendto).
+
+sendto_early(Out, Id, Size, Destination, Data) ->
+    try inetpy_early:sendto(Out, Id, Size, Destination, Data) of
+        true -> ok
+    catch
+        error:badarg -> closed(sendto)
+    end.
+
+sendto_and_wait(Bridge, Out, Id, Size, Destination, Ancillary, Data) ->
+    Ref = erlang:monitor(process, Bridge, [{alias, reply_demonitor}]),
+    Head = head({sendto, Id, Ref, {Destination, Ancillary, <<>>}}, Size),
+    request(Bridge, Out, sendto, Ref, [Head, Data], -1).
 
 %% Before OTP 28 the emulator ignores a bitstring of less than a byte in a datagram. It refuses longer ones
 %% that are no whole bytes.

@@ -176,7 +176,7 @@ init([]) -> {ok, #state{}}.
     {reply, term(), #state{}} | {stop, normal, term(), #state{}}.
 handle_call({open, Options, Owner}, _From, #state{runs = Runs} = State) ->
     WasInstalled = inetpy_install:is_installed(),
-    case inetpy:install_quietly() of
+    case inetpy:install_quietly(#{}) of
         ok ->
             Id = case Owner of none -> make_ref(); _ -> erlang:monitor(process, Owner) end,
             Run = #run{id = Id, options = Options, installed = WasInstalled},

@@ -161,20 +161,10 @@ ok({error, Reason}) -> erlang:error(Reason).
 %% example. They stay there. A test asserts that there are none.
 -spec no_stray_messages() -> ok | {error, {stray_messages, [tuple()]}}.
 no_stray_messages() ->
-    {messages, Messages} = process_info(self(), messages),
-    case [Message || Message <- Messages, is_of_socket(Message)] of
+    case inetpy_stray:messages(self()) of
         [] -> ok;
         Stray -> {error, {stray_messages, Stray}}
     end.
-
-is_of_socket(Message) when is_tuple(Message), tuple_size(Message) >= 2 ->
-    Words = [tcp, tcp_closed, tcp_error, tcp_passive, udp, udp_error, udp_passive, http, ssl_tls],
-    lists:member(element(1, Message), Words) andalso is_socket(element(2, Message));
-is_of_socket(_) ->
-    false.
-
-is_socket({'$inet', _, _}) -> true;
-is_socket(Port) -> is_port(Port).
 
 %% --- requests --------------------------------------------------------------
 

@@ -1,21 +1,21 @@
 %% The atoms of each scenario and of each case of a suite: those in its code, in the functions that it calls in its
-%% own module and in `xc`, and in the variables that its fun has captured. With them a test can tell whether the
-%% evidence of a statement (erl/test/documented.toml) deals with the subject of the statement.
+%% own module and in `xc` and `xs`, and in the variables that its fun has captured. With them a test can tell whether the
+%% evidence of a statement (erl/test/documented*.toml) deals with the subject of the statement.
 -module(inetpy_evidence).
 
--export([main/0]).
+-export([main/1]).
 
-%% From the shell: prints [["GROUP.NAME" | "SUITE:CASE", RunsHere, [Atom]]] in JSON. The scenarios are those
-%% of all editions of OTP. RunsHere says whether a scenario runs on this edition.
--spec main() -> no_return().
-main() ->
+%% From the shell: erl -run inetpy_evidence main inet|socket. Prints [["GROUP.NAME" | "SUITE:CASE", RunsHere, [Atom]]] in
+%% JSON. The scenarios are those of all editions of OTP. RunsHere says whether a scenario runs on this edition.
+-spec main([string()]) -> no_return().
+main([Api]) ->
     Scenarios = [
         {
             io_lib:format("~s.~s", [string:slice(atom_to_list(Group), 3), Name]),
             lists:keymember(Name, 1, inetpy_xc:scenarios(Group)),
             of_fun(Fun)
         }
-     || Group <- inetpy_xc:groups(), {Name, _, Fun} <- inetpy_xc:every_scenario(Group)
+     || Group <- inetpy_xc:groups(list_to_existing_atom(Api)), {Name, _, Fun} <- inetpy_xc:every_scenario(Group)
     ],
     Cases = [
         {io_lib:format("~s:~s", [Suite, Case]), true, reached([{Suite, Case, 1}])}
@@ -56,7 +56,7 @@ of_fun(external, _, Name, _) ->
 of_fun(local, Module, Name, Kept) ->
     atoms(Kept) ++ reached([Function || {_, Each, _} = Function <- maps:keys(code_of(Module)), Each =:= Name]).
 
-%% The atoms of functions, and of the functions that they call in their own modules and in `xc`.
+%% The atoms of functions, and of the functions that they call in their own modules, in `xc` and in `xs`.
 reached(Functions) -> reached(Functions, #{}, []).
 
 reached([], _, Atoms) ->
@@ -70,7 +70,7 @@ reached([{Module, _, _} = Function | More], Seen, Atoms) ->
 %% The calls and the atoms in a part of an instruction. Names of instructions do not count.
 read({atom, Atom}, _, {Called, Atoms}) -> {Called, [Atom | Atoms]};
 read({literal, Term}, _, {Called, Atoms}) -> {Called, atoms(Term) ++ Atoms};
-read({extfunc, xc, Name, Arity}, _, {Called, Atoms}) -> {[{xc, Name, Arity} | Called], Atoms};
+read({extfunc, Tools, Name, Arity}, _, {Called, Atoms}) when Tools =:= xc; Tools =:= xs -> {[{Tools, Name, Arity} | Called], Atoms};
 read({extfunc, _, Name, _}, _, {Called, Atoms}) -> {Called, [Name | Atoms]};
 read({Module, Name, Arity} = Function, Module, {Called, Atoms}) when is_atom(Name), is_integer(Arity) ->
     case is_map_key(Function, code_of(Module)) of

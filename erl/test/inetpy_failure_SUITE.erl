@@ -4,7 +4,7 @@
 -export([suite/0, all/0, init_per_testcase/2, end_per_testcase/2, log/2]).
 -export([
     python_dies_under_load/1, owners_are_told/1, monitors_are_told/1, bridge_comes_back_often/1,
-    calls_after_death/1, gone_and_dead/1, malformed_frames/1, unknown_requests/1, bad_arguments/1,
+    calls_after_death/1, answered_and_lost/1, gone_and_dead/1, malformed_frames/1, unknown_requests/1, bad_arguments/1,
     unknown_atoms/1, large_terms_are_logged/1, application_stops/1, wrong_python/1, other_protocol/1,
     starts_without_python/1, installs_itself/1,
     options_order/1, no_leaks/1, killed_without_end/1, python_is_gone/1, told_to_end/1,
@@ -19,7 +19,7 @@ suite() -> [{timetrap, {minutes, 2}}].
 all() ->
     [
         python_dies_under_load, owners_are_told, monitors_are_told, bridge_comes_back_often,
-        calls_after_death, gone_and_dead, malformed_frames, unknown_requests, bad_arguments,
+        calls_after_death, answered_and_lost, gone_and_dead, malformed_frames, unknown_requests, bad_arguments,
         unknown_atoms, large_terms_are_logged, application_stops, wrong_python, starts_without_python,
         installs_itself, other_protocol, options_order,
         no_leaks, killed_without_end, python_is_gone, told_to_end,
@@ -104,6 +104,31 @@ bridge_comes_back_often(_Config) ->
         end
      || _ <- lists:seq(1, 5)
     ].
+
+%% Requests that were answered, and that Python never read: its owner is told, and the next calls fail.
+answered_and_lost(_Config) ->
+    {C, A} = pair([{active, false}], [{active, false}]),
+    [
+        begin
+            ok = inet:setopts(C, [{active, once}]),
+            ok = gen_tcp:send(C, "x"),
+            ok = gen_tcp:send(A, "y"),
+            {tcp, C, _} = next()
+        end
+     || _ <- lists:seq(1, 20)
+    ],
+    #{os_pid := OsPid} = inetpy:info(),
+    [] = os:cmd("kill -STOP " ++ integer_to_list(OsPid)),
+    ok = gen_tcp:send(C, "lost"),
+    ok = inet:setopts(C, [{active, once}]),
+    ok = gen_tcp:send(C, "lost"),
+    kill_python(),
+    Messages = [next() || _ <- [1, 2]],
+    true = lists:member({tcp_closed, C}, Messages),
+    true = lists:member({tcp_closed, A}, Messages),
+    {error, closed} = gen_tcp:send(C, "x"),
+    {error, einval} = inet:setopts(C, [{active, once}]),
+    works().
 
 %% Sockets of a bridge that is dead answer as closed ones.
 calls_after_death(_Config) ->
@@ -528,18 +553,18 @@ frames_with_mode(Config) ->
             end
          || {Frames, Heard, WasActive} <- [
                 {[], [], false},
-                {[{active, 1, true}], [], true},
-                {[{1, true, self(), one}], [one], true},
-                {[{1, true, self(), one}, {1, false, self(), two}], [one, two], false},
-                {[{1, true, alias, one}], [{alias, one}], true},
-                {[{1, true, self(), one}, {1, false, alias, two}], [one, {alias, two}], false},
-                {[{1, true, self(), one}, {active, 1, false}], [one], false},
+                {[{mode, 1, 1}], [], true},
+                {[{1, 1, self(), one}], [one], true},
+                {[{1, 1, self(), one}, {1, 0, self(), two}], [one, two], false},
+                {[{1, 1, alias, one}], [{alias, one}], true},
+                {[{1, 1, self(), one}, {1, 0, alias, two}], [one, {alias, two}], false},
+                {[{1, 1, self(), one}, {mode, 1, 0}], [one], false},
                 %% frames of other sockets, which are closed
-                {[{active, 1, true}, {2, false, self(), one}, {300, false, alias, two}], [one, {alias, two}], true},
+                {[{mode, 1, 1}, {2, 0, self(), one}, {300, 0, alias, two}], [one, {alias, two}], true},
                 %% a message with an atom that this node does not have: only the message is lost
-                {[{1, true, self(), unknown_atom}, {1, true, self(), one}], [one], true},
-                {[{1, true, self(), one}, {300, false, alias, unknown_atom}], [one, {alias, Error}], true},
-                {[{1, true, self(), one}, {1, false, alias, unknown_atom}], [one, {alias, Error}], false}
+                {[{1, 1, self(), unknown_atom}, {1, 1, self(), one}], [one], true},
+                {[{1, 1, self(), one}, {300, 0, alias, unknown_atom}], [one, {alias, Error}], true},
+                {[{1, 1, self(), one}, {1, 0, alias, unknown_atom}], [one, {alias, Error}], false}
             ]
         ]
     end),

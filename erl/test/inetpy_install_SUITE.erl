@@ -4,7 +4,7 @@
 -export([suite/0, all/0, init_per_testcase/2, end_per_testcase/2]).
 -export([module_asked_for/1, own_default/1, default_of_inetrc/1]).
 -export([all_calls/1, stock_by_option/1, own_module/1, idempotent/1, uninstalled/1, stopped/1, started_by_install/1]).
--export([bridge_dies/1, many_at_once/1, refused_while_in_use/1, listings/1, distribution/1]).
+-export([bridge_dies/1, many_at_once/1, refused_while_in_use/1, listings/1, distribution/1, bad_options/1]).
 
 -define(LOOPBACK, {127, 0, 0, 1}).
 -define(LOOPBACK6, {0, 0, 0, 0, 0, 0, 0, 1}).
@@ -14,7 +14,7 @@ suite() -> [{timetrap, {minutes, 2}}].
 all() ->
     [
         all_calls, stock_by_option, module_asked_for, own_default, default_of_inetrc, own_module, idempotent, uninstalled, stopped, started_by_install, bridge_dies,
-        many_at_once, refused_while_in_use, listings, distribution
+        many_at_once, refused_while_in_use, listings, distribution, bad_options
     ].
 
 init_per_testcase(_Case, Config) ->
@@ -246,3 +246,11 @@ mnesia_pair(Node) ->
     500 = erpc:call(Node, mnesia, table_info, [numbers, size]),
     [{numbers, 20, 400}] = erpc:call(Node, mnesia, dirty_read, [numbers, 20]),
     [stopped = erpc:call(N, mnesia, stop, []) || N <- [Node, node()]].
+
+%% Options that are none are refused, and change nothing.
+bad_options(_Config) ->
+    [
+        {error, {bad_option, Options}} = inetpy:install(Options)
+     || Options <- [true, [], [{socket, true}], #{socket => 1}, #{inet => yes}, #{udp => true}]
+    ],
+    false = inetpy_install:leads_sockets().

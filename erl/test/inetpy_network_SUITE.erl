@@ -4,7 +4,8 @@
 -export([suite/0, all/0, init_per_testcase/2, end_per_testcase/2]).
 -export([
     comes_and_goes/1, sockets_stay/1, two_networks/1, same_place_twice/1, fails_half_way/1, hangs_nobody/1, ends_with_its_process/1,
-    python_dies/1, seeds/1, wrong_options/1, not_started/1, two_bridges/1, rules_are_reset/1, clock_and_strict/1, given_names_come_back/1
+    python_dies/1, seeds/1, wrong_options/1, not_started/1, two_bridges/1, rules_are_reset/1, clock_and_strict/1, given_names_come_back/1,
+    replays/1, replays_as_client/1, replay_that_differs/1, replay_options/1
 ]).
 
 -include_lib("common_test/include/ct.hrl").
@@ -16,7 +17,8 @@ suite() -> [{timetrap, {minutes, 2}}].
 all() ->
     [
         comes_and_goes, sockets_stay, two_networks, same_place_twice, fails_half_way, hangs_nobody, ends_with_its_process,
-        python_dies, seeds, wrong_options, not_started, two_bridges, rules_are_reset, clock_and_strict, given_names_come_back
+        python_dies, seeds, wrong_options, not_started, two_bridges, rules_are_reset, clock_and_strict, given_names_come_back,
+        replays, replays_as_client, replay_that_differs, replay_options
     ].
 
 init_per_testcase(not_started, Config) ->
@@ -233,3 +235,89 @@ given_names_come_back(Config) ->
     ok = inetpy_network:unload(Two),
     {ok, {10, 0, 0, 1}} = inetpy_tcp:getaddr("a.test"),
     ok = inetpy_network:unload(One).
+
+%% A server of a network file is recorded, and played again without the file.
+recorded(Config) ->
+    Text = ["@network.server('a.test', 80)\n", "async def a(conn):\n",
+            "    while data := await conn.read(100):\n        await conn.write(b're:' + data)\n"],
+    {ok, Network} = inetpy_network:load(file(Text, Config)),
+    Trace = filename:join(?config(priv_dir, Config), "a" ++ integer_to_list(erlang:unique_integer([positive])) ++ ".jsonl"),
+    {ok, Recording} = inetpy_trace:start(#{file => Trace}),
+    {<<"re:one">>, <<"re:two">>} = talk("a.test", <<"one">>, <<"two">>),
+    ok = inetpy_trace:stop(Recording),
+    ok = inetpy_network:unload(Network),
+    Trace.
+
+talk(Host, One, Two) ->
+    {ok, S} = gen_tcp:connect(Host, 80, ?INETPY),
+    ok = gen_tcp:send(S, One),
+    {ok, A} = gen_tcp:recv(S, 6),
+    ok = gen_tcp:send(S, Two),
+    {ok, B} = gen_tcp:recv(S, 6),
+    ok = gen_tcp:close(S),
+    {A, B}.
+
+replays(Config) ->
+    Trace = recorded(Config),
+    [
+        begin
+            {ok, Network} = inetpy_network:replay(Trace, #{chunks => Chunks}),
+            {error, {replay, [Missing]}} = inetpy_network:check(Network),
+            true = lists:suffix("it has never come", Missing),
+            {<<"re:one">>, <<"re:two">>} = talk("a.test", <<"one">>, <<"two">>),
+            ok = inetpy_network:wait(Network, 20000),
+            ok = inetpy_network:unload(Network),
+            {error, nxdomain} = gen_tcp:connect("a.test", 80, ?INETPY)
+        end
+     || Chunks <- [recorded, one_byte, coalesced, random, {random, 7}]
+    ],
+    ok.
+
+%% Python plays the client of a listener, which is there already, or comes.
+replays_as_client(Config) ->
+    Trace = recorded(Config),
+    {ok, Listener} = gen_tcp:listen(0, ?INETPY),
+    {ok, Port} = inet:port(Listener),
+    At = #{<<"a.test:80">> => "127.0.0.1:" ++ integer_to_list(Port)},
+    {ok, Network} = inetpy_network:replay(Trace, #{role => client, at => At}),
+    {ok, S} = gen_tcp:accept(Listener),
+    {ok, <<"one">>} = gen_tcp:recv(S, 0),
+    ok = gen_tcp:send(S, <<"re:one">>),
+    {ok, <<"two">>} = gen_tcp:recv(S, 0),
+    {error, {replay, [_]}} = inetpy_network:wait(Network, 0),
+    ok = gen_tcp:send(S, <<"re:two">>),
+    {error, closed} = gen_tcp:recv(S, 0),
+    ok = gen_tcp:close(S),
+    ok = inetpy_network:wait(Network, infinity),
+    ok = inetpy_network:unload(Network).
+
+replay_that_differs(Config) ->
+    {ok, Network} = inetpy_network:replay(recorded(Config)),
+    {ok, S} = gen_tcp:connect("a.test", 80, ?INETPY),
+    ok = gen_tcp:send(S, <<"onx">>),
+    {error, _} = gen_tcp:recv(S, 0),
+    {error, {replay, [Text]}} = inetpy_network:wait(Network, 20000),
+    {match, _} = re:run(Text, "connection 1 with a.test:80: byte 2 of the client is not as recorded"),
+    {match, _} = re:run(Text, "6f 6e 78"),
+    %% nobody else is reached
+    {ok, Listener} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}} | ?INETPY]),
+    {ok, Port} = inet:port(Listener),
+    {ok, Stock} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}]),
+    {ok, Outside} = inet:port(Stock),
+    {error, econnrefused} = gen_tcp:connect({127, 0, 0, 1}, Outside, ?INETPY),
+    {error, econnrefused} = gen_tcp:connect({127, 0, 0, 1}, Port, []),
+    {ok, _} = gen_tcp:connect({127, 0, 0, 1}, Port, ?INETPY),
+    ok = inetpy_network:unload(Network),
+    {ok, _} = gen_tcp:connect({127, 0, 0, 1}, Outside, ?INETPY),
+    ok.
+
+replay_options(Config) ->
+    Trace = recorded(Config),
+    {error, {bad_option, #{how := fast}}} = inetpy_network:replay(Trace, #{how => fast}),
+    {error, {bad_network, Role}} = inetpy_network:replay(Trace, #{role => nobody}),
+    {match, _} = re:run(Role, "a role is server, client or live"),
+    {error, {bad_network, Gone}} = inetpy_network:replay("not_there.jsonl"),
+    {match, _} = re:run(Gone, "No such file"),
+    {ok, Network} = inetpy_network:replay(Trace, #{match => length, only => "a.*", speed => 1000, patience => 500}),
+    {<<"re:one">>, <<"re:two">>} = talk("a.test", <<"ONE">>, <<"TWO">>),
+    ok = inetpy_network:unload(Network).

@@ -9,7 +9,7 @@
 %% the same on all backends, and prove nothing. See fault/2.
 -module(inetpy_xc).
 
--export([main/1, main_or_cannot/1, run/2, groups/0, scenarios/1, every_scenario/1, backends/1, started/1, normalise/1]).
+-export([main/1, main_or_cannot/1, run/2, observe/3, groups/0, groups/1, scenarios/1, every_scenario/1, backends/1, started/1, normalise/1]).
 
 -type scenario() :: {Name :: atom(), Statement :: string(), fun((xc:backend()) -> term())}.
 -type observation() :: {Result :: term(), Mailbox :: [term()]} | {skipped, Why :: string()}.
@@ -31,7 +31,7 @@
 %% a node on which inetpy is installed. `node_by_address` is the same without `inet`, `inet6` and `local` among the
 %% options, on both sides: then the address decides on the family. `memory` is such a node, too: its Python has been
 %% told by INETPY_HOST=memory to keep all sockets in memory. `serve` is one that INETPY_BRIDGE has led to a Python that
-%% runs already.
+%% runs already. `on_socket` is OTP's backend `socket` of gen_tcp and gen_udp on a node whose module `socket` is ours.
 -spec backends([atom()]) -> [xc:backend()].
 backends(Names) ->
     Options =
@@ -39,19 +39,24 @@ backends(Names) ->
             true -> {fun without_family/1, fun without_told_family/1};
             false -> {fun same/1, fun same/1}
         end,
-    [backend(Name, Options) || Name <- Names].
+    %% On OTP's gen_tcp_socket many scenarios of inet do not end, on both backends.
+    Patience = case lists:member(on_socket, Names) of true -> #{patience => 2000}; false -> #{} end,
+    [maps:merge(backend(Name, Options), Patience) || Name <- Names].
 
 backend(inet, {Tcp, Udp}) ->
     #{name => inet, options => Tcp, udp => Udp, inet => inet};
 backend(socket, _) ->
     First = fun(Options) -> [{inet_backend, socket} | Options] end,
-    #{name => socket, options => First, udp => First, inet => inet, patience => 5000};
+    #{name => socket, options => First, udp => First, inet => inet, api => socket, patience => 5000};
 backend(inetpy, _) ->
-    #{name => inetpy, options => fun inetpy:tcp_options/1, udp => fun inetpy:udp_options/1, inet => inetpy_inet};
+    #{name => inetpy, options => fun inetpy:tcp_options/1, udp => fun inetpy:udp_options/1, inet => inetpy_inet,
+      api => inetpy_socket};
 backend(Node, {Tcp, Udp}) when
     Node =:= node; Node =:= node_by_address; Node =:= memory; Node =:= serve
 ->
-    #{name => Node, options => Tcp, udp => Udp, inet => inetpy_inet, installed => true}.
+    #{name => Node, options => Tcp, udp => Udp, inet => inetpy_inet, api => socket, installed => #{}};
+backend(on_socket, _) ->
+    (backend(socket, none))#{name := on_socket, installed => #{inet => false, socket => true}}.
 
 same(Options) -> Options.
 
@@ -83,29 +88,41 @@ family(#{family := inet6}) -> inet6;
 family(_) -> inet.
 
 %% The backends of a text like "inet,inetpy". When inetpy is installed for one of them, `inet` must ask for
-%% the stock driver, with its family, and so must its peers.
+%% the stock driver, with its family, and so must its peers. The stock module `socket` has another name then.
 -spec started(string()) -> [xc:backend()].
 started(Text) ->
-    Backends = backends(names(Text)),
+    Backends = [#{name := Reference} | _] = backends(names(Text)),
     case needs_install(Backends) of
-        true -> ok = inetpy:install(), [stock(Backend) || Backend <- Backends];
+        true ->
+            ok = inetpy:install(#{socket => Reference =:= socket}),
+            [stock(Backend) || Backend <- Backends];
         false -> ok = inetpy:start(), Backends
     end.
 
 stock(#{name := inet} = Backend) ->
     First = fun(Options) -> [{inet_backend, inet}, inet | Options] end,
     Backend#{options := First, udp := First, peer => First};
+stock(#{name := socket} = Backend) ->
+    Backend#{api := inetpy_stock_socket};
 stock(Backend) ->
     Backend.
 
 names(Text) -> [list_to_atom(Name) || Name <- string:lexemes(Text, ",")].
 
-needs_install(Backends) -> [here || #{installed := true} <- Backends] =/= [].
+needs_install(Backends) -> [here || #{installed := _} <- Backends] =/= [].
+
+%% The groups of scenarios for an API: `inet`, with gen_tcp and gen_udp, or `socket`.
+-spec groups(inet | socket) -> [module()].
+groups(inet) ->
+    groups();
+groups(socket) ->
+    [xs_open, xs_close, xs_stream, xs_waiting, xs_turns, xs_ahead, xs_address, xs_dgram, xs_message, xs_options,
+        xs_functions, xs_families, xs_term, xs_states, xs_control, xs_async, xs_bad].
 
 -spec groups() -> [module()].
 groups() ->
     [
-        xc_connect, xc_address, xc_families, xc_listen, xc_accept, xc_recv, xc_bulk, xc_packet, xc_active, xc_send,
+        xc_connect, xc_address, xc_families, xc_listen, xc_accept, xc_recv, xc_bulk, xc_packet, xc_active, xc_send, xc_early,
         xc_close, xc_sendfile, xc_owner, xc_options, xc_inet, xc_local, xc_udp, xc_udpopts, xc_local_udp,
         xc_multicast, xc_functions, xc_sockopts, xc_types, xc_terms, xc_hostile
     ].
@@ -204,7 +221,9 @@ look(Group, Scenarios, Backends) ->
     {Installed, Plain} = lists:partition(fun(Backend) -> needs_install([Backend]) end, Backends),
     ok = inetpy:uninstall(),
     Before = observe_all(Group, Scenarios, Plain),
-    _ = [ok = inetpy:install() || Installed =/= []],
+    %% Stock sockets of scenarios that have ended are closed a moment later.
+    Socket = #{socket => lists:member(Group, groups(socket))},
+    _ = [true = xc:until(fun() -> inetpy:install(maps:merge(Socket, Options)) =:= ok end) || #{installed := Options} <- Installed],
     Observations = lists:zipwith(fun erlang:'++'/2, Before, observe_all(Group, Scenarios, Installed)),
     rows(Group, Scenarios, [Name || #{name := Name} <- Plain ++ Installed], Observations).
 
@@ -222,8 +241,10 @@ split(Size, Observations, [_ | Scenarios]) ->
 rows(Group, Scenarios, Backends, Observations) ->
     [row(Group, Name, Statement, Backends, Seen) || {{Name, Statement, _}, Seen} <- lists:zip(Scenarios, Observations)].
 
+%% The scenarios are written for `inet`. What fails in one on the two backends with `on_socket` is an observation, too.
 row(Group, Name, Statement, Backends, Seen) ->
-    {Mine, [Fault | _]} = lists:unzip(Seen),
+    {Mine, [OfReference | _]} = lists:unzip(Seen),
+    Fault = case lists:member(on_socket, Backends) of true -> none; false -> OfReference end,
     #{
         group => Group,
         name => Name,
@@ -260,7 +281,7 @@ collect(Start, Later, Left) ->
 -spec observe(module(), fun((xc:backend()) -> term()), xc:backend()) -> {observation(), none | string()}.
 observe(Group, Fun, Backend) ->
     {Pid, Ref} = spawn_monitor(fun() -> exit({observed, observed(Group, Fun, Backend)}) end),
-    Patience = maps:get(patience, Backend, ?SCENARIO_TIMEOUT),
+    Patience = patience(lists:member(Group, groups(socket)), Backend),
     receive
         {'DOWN', Ref, process, Pid, {observed, Observation}} -> Observation;
         {'DOWN', Ref, process, Pid, Reason} -> {{{died, normalise(Reason)}, []}, fault(Group, Reason)}
@@ -268,6 +289,10 @@ observe(Group, Fun, Backend) ->
         exit(Pid, kill),
         {{timeout, []}, text("it has not ended after ~b seconds", [Patience div 1000])}
     end.
+
+%% `socket` may be the reference, which has time.
+patience(false, #{patience := Patience}) -> Patience;
+patience(_, _) -> ?SCENARIO_TIMEOUT.
 
 observed(Group, Fun, Backend) ->
     Result =
@@ -294,7 +319,7 @@ fault(Group, {Reason, [{M, F, A, L} | _] = Stack}) when
 ->
     case {Reason, lists:dropwhile(fun is_of_the_language/1, Stack)} of
         {undef, _} -> text("there is no function ~ts", [function(M, F, A)]);
-        {_, [{Own, Name, Arity, _} | _]} when Own =:= Group; Own =:= xc; Own =:= xf ->
+        {_, [{Own, Name, Arity, _} | _]} when Own =:= Group; Own =:= xc; Own =:= xf; Own =:= xs ->
             text("~ts fails with ~tP", [function(Own, Name, Arity), Reason, 20]);
         _ -> none
     end;
@@ -333,6 +358,7 @@ normalise(Term) ->
     Result.
 
 normalise({'$inet', Module, _} = Socket, Names) when is_atom(Module) -> name(socket, Socket, Names);
+normalise({'$socket', Ref} = Socket, Names) when is_reference(Ref) -> name(socket, Socket, Names);
 normalise(Port, Names) when is_port(Port) -> name(socket, Port, Names);
 normalise(Pid, Names) when is_pid(Pid) -> name(process, Pid, Names);
 normalise(Ref, Names) when is_reference(Ref) -> name(reference, Ref, Names);

@@ -1,62 +1,99 @@
-%% Runs random sequences of operations on a pair of sockets, and compares the observations of all backends. A
-%% sequence with a difference is shrunk to its shortest form.
+%% Runs random sequences of operations, and compares the observations of all backends. A sequence with a difference is
+%% shrunk to its shortest form.
 %%
-%% One end of the pair is a socket of the backend, the other of inet. After every operation the messages are collected
-%% until no more come. So the observation does not depend on speed. A sequence with a difference runs again, more
-%% slowly. If there is no difference then, it was one of timing.
+%% The sequences of an API are a module with the callbacks below. A sequence with a difference runs again, more
+%% slowly. If there is no difference then, it was one of timing. A sequence is dropped, too, if the reference itself
+%% behaves differently in two runs.
 -module(inetpy_xc_random).
 
--export([main/1, run/3]).
+-export([main/1, run/4, pick/1]).
 
--type operation() :: tuple().
--type sequence() :: {Options :: list(), [operation()]}.
--type difference() :: {sequence(), [{atom(), term()}]}.
+%% What is done before the operations, and the operations. Shrinking leaves out elements of both.
+-type sequence() :: {list(), list()}.
+-type seen() :: [{Backend :: atom(), term()}].
 
--define(LENGTH, 14).
+%% The sequence of a seed.
+-callback sequence(integer()) -> sequence().
+
+%% What a backend does with it. `Quiet` is how many milliseconds without news are the end of an operation.
+-callback observe(xc:backend(), sequence(), Quiet :: pos_integer()) -> term().
+
+%% A sequence for people to read.
+-callback text(sequence()) -> iolist().
+
 -define(PARALLEL, 6).
+%% How slowly a sequence runs at first, when it differed, and while it is shrunk.
+-define(QUICK, 12).
+-define(AGAIN, [60, 150]).
+-define(SHRINKING, 30).
 
-%% From the shell: COUNT sequences from SEED on, on BACKEND,BACKEND... Prints the differences. If there are any, halts
-%% with 1.
+%% From the shell: COUNT sequences from SEED on, of the module SEQUENCES, on BACKEND,BACKEND... Prints the differences.
+%% If there are any, halts with 1.
 -spec main([string()]) -> no_return().
 main(Arguments) ->
     inetpy_xc:main_or_cannot(fun() -> compared(Arguments) end).
 
-compared([Count, Seed, Names]) ->
+compared([Count, Seed, Sequences, Names]) ->
+    Module = list_to_atom(Sequences),
     Backends = inetpy_xc:started(Names),
-    Differences = run(list_to_integer(Count), list_to_integer(Seed), Backends),
-    [io:format("seed ~b:~n~p~n", [S, D]) || {S, D} <- Differences],
+    Differences = run(Module, list_to_integer(Count), list_to_integer(Seed), Backends),
+    [print(Module, Difference) || Difference <- Differences],
     io:format("~s sequences from seed ~s, ~b different~n", [Count, Seed, length(Differences)]),
     halt(min(1, length(Differences))).
 
--spec run(pos_integer(), non_neg_integer(), [xc:backend()]) -> [{integer(), difference()}].
-run(Count, Seed, Backends) ->
+print(Module, {Seed, Sequence, Seen}) ->
+    io:format("seed ~b:~n~ts~n", [Seed, Module:text(Sequence)]),
+    [io:format("~s: ~tp~n", [Name, Observation]) || {Name, Observation} <- only_different(Seen)].
+
+%% Observations that are lists of the same length, without their elements that are equal everywhere.
+only_different(Seen) ->
+    {Names, Observations} = lists:unzip(Seen),
+    case lists:all(fun is_list/1, Observations) andalso lists:usort(lists:map(fun length/1, Observations)) of
+        [Length] ->
+            Rows = [[lists:nth(N, O) || O <- Observations] || N <- lists:seq(1, Length)],
+            Different = [Row || Row <- Rows, length(lists:usort(Row)) > 1],
+            lists:zip(Names, [[lists:nth(N, Row) || Row <- Different] || N <- lists:seq(1, length(Names))]);
+        _ ->
+            Seen
+    end.
+
+-spec run(module(), pos_integer(), non_neg_integer(), [xc:backend()]) -> [{integer(), sequence(), seen()}].
+run(Module, Count, Seed, Backends) ->
     Seeds = lists:seq(Seed, Seed + Count - 1),
-    Differs = fun(Sequence, Quiet) -> differs(Sequence, Quiet, Backends) end,
-    Suspects = lists:append(parallel(fun(S) -> [S || Differs(sequence(S), 12)] end, Seeds)),
-    [
-        {S, shrink(sequence(S), Backends)}
-     || S <- Suspects, Differs(sequence(S), 60), Differs(sequence(S), 150)
-    ].
+    Suspects = lists:append(parallel(fun(S) -> [S || differs(Module, Module:sequence(S), ?QUICK, Backends)] end, Seeds)),
+    Different = fun(S) -> [shrunk(Module, S, Backends) || is_different(Module, Module:sequence(S), Backends)] end,
+    lists:append(parallel(Different, Suspects)).
 
 parallel(Fun, Items) ->
     Parent = self(),
-    Lanes = [[I || I <- Items, I rem ?PARALLEL =:= Lane] || Lane <- lists:seq(0, ?PARALLEL - 1)],
+    Numbered = lists:zip(lists:seq(1, length(Items)), Items),
+    Lanes = [[I || {N, I} <- Numbered, N rem ?PARALLEL =:= Lane] || Lane <- lists:seq(0, ?PARALLEL - 1)],
     Workers = [spawn_link(fun() -> Parent ! {self(), [Fun(I) || I <- Lane]} end) || Lane <- Lanes],
     lists:append([receive {Worker, Results} -> Results end || Worker <- Workers]).
 
-differs(Sequence, Quiet, Backends) ->
-    length(lists:usort([O || {_, O} <- observations(Sequence, Quiet, Backends)])) > 1.
+%% Whether the difference stays when the sequence runs slowly, and the reference does the same each time.
+is_different(Module, Sequence, [Reference | _] = Backends) ->
+    Runs = [observations(Module, Sequence, Quiet, Backends) || Quiet <- ?AGAIN],
+    Steady = length(lists:usort([Module:observe(Reference, Sequence, hd(?AGAIN)) | [O || [{_, O} | _] <- Runs]])) =:= 1,
+    Steady andalso lists:all(fun has_difference/1, Runs).
 
-observations(Sequence, Quiet, Backends) ->
-    [{Name, observe(Backend, Sequence, Quiet)} || #{name := Name} = Backend <- Backends].
+differs(Module, Sequence, Quiet, Backends) ->
+    has_difference(observations(Module, Sequence, Quiet, Backends)).
 
-%% Leaves out every operation and option without which the difference stays.
-shrink({Options, Operations}, Backends) ->
-    Differs = fun(Sequence) -> differs(Sequence, 30, Backends) end,
-    FewerOperations = fewer(Operations, fun(Some) -> Differs({Options, Some}) end),
-    FewerOptions = fewer(Options, fun(Some) -> Differs({Some, FewerOperations}) end),
-    Shortest = {FewerOptions, FewerOperations},
-    {Shortest, observations(Shortest, 30, Backends)}.
+has_difference(Seen) ->
+    length(lists:usort([O || {_, O} <- Seen])) > 1.
+
+observations(Module, Sequence, Quiet, Backends) ->
+    [{Name, Module:observe(Backend, Sequence, Quiet)} || #{name := Name} = Backend <- Backends].
+
+%% Leaves out every element without which the difference stays.
+shrunk(Module, Seed, Backends) ->
+    {Before, Operations} = Module:sequence(Seed),
+    Differs = fun(Sequence) -> differs(Module, Sequence, ?SHRINKING, Backends) end,
+    FewerOperations = fewer(Operations, fun(Some) -> Differs({Before, Some}) end),
+    FewerBefore = fewer(Before, fun(Some) -> Differs({Some, FewerOperations}) end),
+    Shortest = {FewerBefore, FewerOperations},
+    {Seed, Shortest, observations(Module, Shortest, ?SHRINKING, Backends)}.
 
 fewer(List, Differs) ->
     lists:foldl(
@@ -75,96 +112,6 @@ without(N, List) ->
     {Before, [_ | After]} = lists:split(N - 1, List),
     Before ++ After.
 
-%% --- sequences -------------------------------------------------------------
-
--spec sequence(integer()) -> sequence().
-sequence(Seed) ->
-    _ = rand:seed(exsss, Seed),
-    Options = [pick([packet(), option(), option()]) || _ <- lists:seq(1, rand:uniform(4) - 1)],
-    {Options, [operation() || _ <- lists:seq(1, ?LENGTH)]}.
-
-operation() ->
-    case rand:uniform(20) of
-        N when N =< 5 -> {peer_sends, data()};
-        N when N =< 7 -> {send, data()};
-        N when N =< 11 -> {recv, pick([0, 0, 0, 1, 3, 10, 20000]), pick([0, 0, 15])};
-        N when N =< 15 -> {setopts, [option() || _ <- lists:seq(1, rand:uniform(2))]};
-        16 -> {getopts, [active, packet, mode, packet_size, buffer, exit_on_close, header]};
-        17 -> {getstat};
-        18 -> {unrecv, data()};
-        19 -> pick([{peer_shuts}, {peer_closes}, {peer_resets}]);
-        20 -> pick([{shutdown, read}, {shutdown, write}, {close}, {sockname}, {peername}, {give_away}])
-    end.
-
-%% The packet type is set only at the start. The driver of OTP 25 can crash when the type changes later: after a
-%% recv of fewer bytes than the new header has timed out with 0, when bytes come.
-packet() ->
-    {packet, pick([raw, 1, 2, 4, line, http_bin, httph, sunrm, tpkt, asn1])}.
-
-option() ->
-    case rand:uniform(8) of
-        N when N =< 4 -> {active, pick([true, false, once, once, 2, 1, 0, -1])};
-        5 -> {mode, pick([list, binary])};
-        6 -> {header, pick([0, 2])};
-        7 -> pick([{packet_size, 12}, {packet_size, 0}, {buffer, 20}, {buffer, 30000}, {line_delimiter, $;}]);
-        8 -> pick([{exit_on_close, false}, {show_econnreset, true}, {nodelay, true}, {delay_send, true}])
-    end.
-
-data() ->
-    pick([
-        <<"x">>, <<"hello\nworld\n">>, <<0, 3, "abc">>, <<3, "abc">>, <<0, 0, 0, 2, "ab">>,
-        <<"a;b\n">>, <<"GET / HTTP/1.1\r\nHost: h\r\n\r\n">>, xc:fill(50), <<3, 0, 0, 7, "tpk">>, <<48, 2, "as">>, <<>>,
-        xc:fill(40000)
-    ]).
-
+%% An element by chance.
+-spec pick([T]) -> T.
 pick(List) -> lists:nth(rand:uniform(length(List)), List).
-
-%% --- running ---------------------------------------------------------------
-
-observe(Backend, {Options, Operations}, Quiet) ->
-    {Pid, Ref} = spawn_monitor(fun() ->
-        {S, P} = xc:pair(Backend, Options),
-        ok = inet:setopts(P, [{nodelay, true}, {linger, {false, 0}}]),
-        First = quiet(Quiet),
-        Seen = [{Operation, perform(Operation, S, P), quiet(Quiet)} || Operation <- Operations],
-        exit({observed, inetpy_xc:normalise({First, Seen})})
-    end),
-    receive
-        {'DOWN', Ref, process, Pid, {observed, Observed}} -> Observed;
-        {'DOWN', Ref, process, Pid, Reason} -> {died, inetpy_xc:normalise(Reason)}
-    after 5000 ->
-        exit(Pid, kill),
-        stuck
-    end.
-
-quiet(Quiet) ->
-    receive
-        Message -> [Message | quiet(Quiet)]
-    after Quiet -> []
-    end.
-
-perform({peer_sends, Data}, _, P) -> gen_tcp:send(P, Data);
-perform({peer_shuts}, _, P) -> gen_tcp:shutdown(P, write);
-perform({peer_closes}, _, P) -> gen_tcp:close(P);
-perform({peer_resets}, _, P) -> _ = inet:setopts(P, [{linger, {true, 0}}]), gen_tcp:close(P);
-perform({send, Data}, S, _) -> gen_tcp:send(S, Data);
-perform({recv, Length, Timeout}, S, _) -> gen_tcp:recv(S, Length, Timeout);
-perform({setopts, Options}, S, _) -> inet:setopts(S, Options);
-perform({getopts, Names}, S, _) -> inet:getopts(S, Names);
-perform({getstat}, S, _) -> inet:getstat(S, [recv_oct, recv_cnt, send_oct, send_cnt, send_pend]);
-perform({unrecv, Data}, S, _) -> gen_tcp:unrecv(S, Data);
-perform({shutdown, How}, S, _) -> gen_tcp:shutdown(S, How);
-perform({close}, S, _) -> gen_tcp:close(S);
-perform({sockname}, S, _) -> element(1, inet:sockname(S));
-perform({peername}, S, _) -> element(1, inet:peername(S));
-perform({give_away}, S, _) ->
-    Self = self(),
-    Heir = spawn(fun() -> relay(Self) end),
-    gen_tcp:controlling_process(S, Heir).
-
-relay(To) ->
-    receive
-        Message ->
-            To ! {heir, Message},
-            relay(To)
-    end.

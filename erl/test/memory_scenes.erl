@@ -2,7 +2,7 @@
 %% tests/network/seen_from_erlang.py. Each function returns ok.
 -module(memory_scenes).
 
--export([same/0, names/0, both_families/0, listener/0, tls/0, static/0, wrong/0, many/0]).
+-export([same/0, same/1, names/0, both_families/0, listener/0, tls/0, static/0, wrong/0, many/0]).
 
 -define(HOST, "memory.example").
 -define(TIMEOUT, 20_000).
@@ -29,16 +29,20 @@ scenes() ->
     ].
 
 same() ->
+    same([{Number, fun(_, To) -> Scene(To) end} || {Number, Scene} <- scenes()]).
+
+%% A scene is called with `kernel` or `memory`, and where to connect. Both calls answer the same.
+same(Scenes) ->
     {ok, Udp} = gen_udp:open(0, [binary, {active, false}]),
     Ports = [binary_to_integer(P) || P <- binary:split(ask(Udp, 1, <<"ports">>), <<" ">>, [global])],
-    _ = [same(Udp, Number, lists:nth(Number, Ports), Scene) || {Number, Scene} <- scenes()],
+    _ = [same(Udp, Number, lists:nth(Number, Ports), Scene) || {Number, Scene} <- Scenes],
     ok.
 
 same(Udp, Number, Port, Scene) ->
-    Kernel = {Scene({{127, 0, 0, 1}, Port}), seen(Udp, <<"kernel">>, Number)},
-    case {Scene({?HOST, Number}), seen(Udp, <<"memory">>, Number)} of
+    Kernel = {Scene(kernel, {{127, 0, 0, 1}, Port}), seen(Udp, <<"kernel">>, Number)},
+    case {Scene(memory, {?HOST, Number}), seen(Udp, <<"memory">>, Number)} of
         Kernel -> ok;
-        Memory -> error({differ, Scene, [{kernel, Kernel}, {memory, Memory}]})
+        Memory -> error({differ, Number, [{kernel, Kernel}, {memory, Memory}]})
     end.
 
 ask(Udp, Port, Question) ->

@@ -16,7 +16,7 @@
 %% functions of inet.
 -type backend() :: #{
     name := atom(), options := fun((list()) -> list()), udp := fun((list()) -> list()), inet := module(),
-    peer => fun((list()) -> list()), patience => timeout(), installed => boolean()
+    api => module(), peer => fun((list()) -> list()), patience => timeout(), installed => inetpy_install:options()
 }.
 -type socket() :: gen_tcp:socket().
 -export_type([backend/0]).

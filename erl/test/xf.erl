@@ -1,7 +1,7 @@
 %% The tools of scenarios about faults: a fault is equal to the real event.
 %%
 %% An entry is {Name, Text, Real, {Ordinary, Rules}, Scene}, with a map of variants behind it where there are any.
-%% On `inet` the world `Real` makes the event with real means. On other backends the world `Ordinary` has peers that
+%% On `inet`, and on `socket` for xf_socket, the world `Real` makes the event with real means. On other backends the world `Ordinary` has peers that
 %% behave, and the rules make the fault. The scene is the same code for both, and gives what Erlang sees. So an entry
 %% becomes a scenario of `xc`, and inetpy_xc compares the two. A rule that has not fired is a difference.
 %%
@@ -86,7 +86,7 @@ modes() ->
 
 %% The rules end with the scenario's process. What has come until then is in the observation, because what the rules
 %% hold back comes after that.
-run(#{name := inet} = B, Real, _, Scene, How) ->
+run(#{name := Name} = B, Real, _, Scene, How) when Name =:= inet; Name =:= socket ->
     seen(Scene, B, world(Real, How#{port => port(), address => {127, 0, 0, 1}, later => []}));
 run(B, _, {Ordinary, Rules}, Scene, How) ->
     Env = world(Ordinary, How#{port => port(), address => {127, 0, 0, 1}}),

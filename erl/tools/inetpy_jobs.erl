@@ -4,7 +4,7 @@
 
 -export([backend/1, download/4, echo_clients/4]).
 -export([calls/2, ping_pong/3, ping_pong/4, echo_client/4, together/4, packets/3, flooded/3]).
--export([bulk/4, sends/3, connections/2, idle/2, scale/3, open/4]).
+-export([bulk/4, sends/3, setopts_once/2, pipelined/3, connections/2, idle/2, scale/3, open/4]).
 -export([udp_backend/1, datagrams_in/3, datagrams_read/3, datagrams_out/4]).
 
 -type backend() :: fun((list()) -> list()).
@@ -319,6 +319,37 @@ sends(Backend, Size, Count) ->
     ok = gen_tcp:close(Socket),
     ok = gen_tcp:close(Peer),
     1.0e6 * Count / Time.
+
+%% Count calls of setopts with `{active, once}`: microseconds each. No message comes.
+-spec setopts_once(backend(), pos_integer()) -> float().
+setopts_once(Backend, Count) ->
+    {Socket, Peer} = pair(Backend, backend(inet), []),
+    Time = timed(fun() -> repeat(Count, fun() -> ok = inet:setopts(Socket, [{active, once}]) end) end),
+    ok = gen_tcp:close(Socket),
+    ok = gen_tcp:close(Peer),
+    Time / Count.
+
+%% Clients that send Count lines each without waiting, and then read the answers: milliseconds for all. Both ends are
+%% the backend's. The server answers each line that it reads.
+-spec pipelined(backend(), pos_integer(), pos_integer()) -> float().
+pipelined(Backend, Clients, Count) ->
+    at_once(Clients, fun() -> pipeline(Backend, Count) end) / 1000.
+
+pipeline(Backend, Count) ->
+    {Client, Server} = pair(Backend, [{packet, line}, {nodelay, true}]),
+    Answerer = spawn_link(fun() -> receive go -> answer_lines(Server) end end),
+    ok = gen_tcp:controlling_process(Server, Answerer),
+    Answerer ! go,
+    repeat(Count, fun() -> ok = gen_tcp:send(Client, <<"a question of a client\n">>) end),
+    repeat(Count, fun() -> {ok, <<"an answer\n">>} = gen_tcp:recv(Client, 0) end),
+    true = unlink(Answerer),
+    ok = gen_tcp:close(Client).
+
+answer_lines(Socket) ->
+    case gen_tcp:recv(Socket, 0) of
+        {ok, _} -> ok = gen_tcp:send(Socket, <<"an answer\n">>), answer_lines(Socket);
+        {error, closed} -> gen_tcp:close(Socket)
+    end.
 
 %% Microseconds for Count calls of a fun, without what is done before and after each burst of them.
 in_bursts(Count, Burst, Fun, Before, After) ->

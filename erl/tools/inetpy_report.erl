@@ -107,16 +107,26 @@ jobs(Python, EchoProgram) ->
         both("once64k", Tcp, Receive({once, 65536}, 3000)),
         both("once1k", Tcp, Receive({once, 1024}, 200)),
         both("recv0", Tcp, Receive(default, 300)),
+        one("recv0.call", fun() -> 1460 / inetpy_jobs:bulk(Inet, Ours, 300, default) end),
+        both("setopts", Tcp, fun(Backend) -> inetpy_jobs:setopts_once(Backend, 10000) end),
+        both("pipelined", Tcp, fun(Backend) -> inetpy_jobs:pipelined(Backend, 20, 500) end),
         one("send.inetpy", fun() -> inetpy_jobs:bulk(Ours, Inet, 3000, chunks) end),
         one("both.inetpy", fun() -> inetpy_jobs:bulk(Ours, Ours, 3000, chunks) end),
         both("sends", Tcp, fun(Backend) -> inetpy_jobs:sends(Backend, 100, 10000) end),
         both("in100", Udp, fun(Backend) -> inetpy_jobs:datagrams_in(Backend, 100, 20000) end),
         both("in1400", Udp, fun(Backend) -> inetpy_jobs:datagrams_in(Backend, 1400, 20000) end),
         both("read100", Udp, fun(Backend) -> inetpy_jobs:datagrams_read(Backend, 100, 10000) end),
+        one("read100.call", fun() -> 1.0e6 / inetpy_jobs:datagrams_read(element(2, Udp), 100, 10000) end),
         both("out100", Udp, Out(8, 100, 20000)),
         both("out1400", Udp, Out(8, 1400, 20000)),
         both("alone100", Udp, Out(1, 100, 10000)),
         both("connections", Tcp, fun(Backend) -> inetpy_jobs:connections(Backend, 500) end),
+        sockets("echo", fun(Backend) -> inetpy_socket_jobs:ping_pong(Backend, 64, 3000) end),
+        sockets("selects", fun(Backend) -> inetpy_socket_jobs:selects(Backend, 3000) end),
+        sockets("receive", fun(Backend) -> inetpy_socket_jobs:bulk(socket, Backend, 3000) end),
+        one("socket.send.inetpy", fun() -> inetpy_socket_jobs:bulk(inetpy_socket, socket, 3000) end),
+        one("socket.both.inetpy", fun() -> inetpy_socket_jobs:bulk(inetpy_socket, inetpy_socket, 3000) end),
+        sockets("connections", fun(Backend) -> inetpy_socket_jobs:connections(Backend, 500) end),
         one("rules.none", fun() -> half(Inet, Ours) end),
         one("rules.one", fun() -> with_rules([#{}], fun() -> half(Inet, Ours) end) end),
         one("rules.others", fun() -> with_rules(others(), fun() -> half(Inet, Ours) end) end),
@@ -137,6 +147,11 @@ one(Name, Fun) -> [{[Name], fun() -> [Fun()] end}].
 
 both(Name, {Inet, Ours}, Fun) ->
     one(Name ++ ".inet", fun() -> Fun(Inet) end) ++ one(Name ++ ".inetpy", fun() -> Fun(Ours) end).
+
+%% The same for `socket` and inetpy_socket.
+sockets(Name, Fun) ->
+    one("socket." ++ Name ++ ".otp", fun() -> Fun(socket) end) ++
+        one("socket." ++ Name ++ ".inetpy", fun() -> Fun(inetpy_socket) end).
 
 %% A round trip of which one end is Python's: one send and one recv.
 half(Inet, Ours) -> inetpy_jobs:ping_pong({Inet, passive}, {Ours, passive}, 64, 3000).

@@ -244,15 +244,31 @@ def test_rules_outlive_python(node: Node, inetpy: Inetpy) -> None:
     assert inetpy("faults", "add", "down", "--port", "1").stdout == "-6\n"
 
 
-def test_an_owner_of_an_open_socket(node: Node, inetpy: Inetpy) -> None:
+PLAIN = """
+    begin
+        {{ok, P}} = inetpy_socket:open(inet, stream),
+        ok = inetpy_socket:connect(P, #{{family => inet, addr => loopback, port => {port}}})
+    end
+"""
+
+
+@pytest.mark.parametrize(
+    ("connect", "send"),
+    [
+        ('{{ok, S}} = gen_tcp:connect("localhost", {port}, [{{active, false}}])', "gen_tcp:send(S, <<1>>)"),
+        (PLAIN.replace("\n", ""), "inetpy_socket:send(P, <<1>>)"),
+    ],
+    ids=["gen_tcp", "inetpy_socket"],
+)
+def test_an_owner_of_an_open_socket(connect: str, send: str, node: Node, inetpy: Inetpy) -> None:
     """When the command has answered, the rule holds for what the process has opened before."""
-    node.eval("register(mine, self())")
+    node.eval("is_pid(whereis(mine)) orelse register(mine, self())")
     with socket.create_server(("127.0.0.1", 0)) as server:
-        node.eval(f'{{ok, S}} = gen_tcp:connect("localhost", {server.getsockname()[1]}, [{{active, false}}])')
+        node.eval(connect.format(port=server.getsockname()[1]))
         peer, _ = server.accept()
         with peer:
             inetpy("faults", "add", "error('send', 'econnreset')", "--owner", "mine")
-            node.eval("gen_tcp:send(S, <<1>>)")
+            assert node.eval(send) in ("{error,closed}", "{error,econnreset}")
             (rule,) = rules(inetpy)
             assert (rule["whom"], rule["fired"]) == ({"owner": "mine"}, 1)
 

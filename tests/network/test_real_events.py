@@ -1,7 +1,8 @@
 """A fault is equal to the real event: the scenarios of erl/test/xf_*.erl.
 
-On `inet` each scenario makes the real event, in a network of its own (namespace.sh). On inetpy it makes the
-fault. The observations must be equal. The groups run side by side: they wait most of the time.
+On `inet`, and on OTP's `socket` for xf_socket, each scenario makes the real event, in a network of its own
+(namespace.sh). On inetpy it makes the fault. The observations must be equal. The groups run side by side:
+they wait most of the time.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from crossed import assert_equal, read_rows
 from inetpy.network.faults import CALLS, FAULTS
 
 NAMESPACE = Path(__file__).parent / "namespace.sh"
-GROUPS = ["xf_connect", "xf_datagrams", "xf_far", "xf_limits", "xf_stream"]
+GROUPS = ["xf_connect", "xf_datagrams", "xf_far", "xf_limits", "xf_socket", "xf_stream"]
 EVIDENCE = tomllib.loads((TOP / "erl" / "test" / "faults.toml").read_text())
 
 
@@ -54,7 +55,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Run]]:
 
 def _start(group: str, out: Path) -> Run:
     paths = ["-pa", str(EBIN), "-pa", str(TEST_EBIN)]
-    command = ["erl", "-noinput", *paths, "-run", "inetpy_xc", "main", str(out), "inet,inetpy", group]
+    backends = "socket,inetpy" if group == "xf_socket" else "inet,inetpy"
+    command = ["erl", "-noinput", *paths, "-run", "inetpy_xc", "main", str(out), backends, group]
     node = subprocess.Popen([str(NAMESPACE), *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     return Run(node, out)
 

@@ -17,6 +17,23 @@ HELLO = """
 """
 ERL = ("--", "erl", "-noshell", "-eval", HELLO)
 
+# Two connections, whose second is tried twice, and a datagram.
+SOCKETS = """
+    Loopback = #{family => inet, addr => loopback, port => 0},
+    Open = fun(Type) -> {ok, S} = socket:open(inet, Type), S end,
+    L = Open(stream), ok = socket:bind(L, Loopback), ok = socket:listen(L), {ok, To} = socket:sockname(L),
+    First = Open(stream), ok = socket:connect(First, To), {ok, A} = socket:accept(L),
+    ok = socket:sendmsg(First, #{iov => [<<"hel">>, <<"lo">>]}), {ok, <<"hello">>} = socket:recv(A, 5),
+    ok = socket:send(A, "back"), {ok, <<"back">>} = socket:recv(First, 4),
+    ok = socket:close(A), {error, closed} = socket:recv(First, 0), ok = socket:close(First),
+    Nobody = Open(stream), ok = socket:bind(Nobody, Loopback), {ok, Closed} = socket:sockname(Nobody),
+    ok = socket:close(Nobody), Second = Open(stream), {error, econnrefused} = socket:connect(Second, Closed),
+    {error, econnaborted} = socket:connect(Second, To), ok = socket:connect(Second, To),
+    U = Open(dgram), ok = socket:bind(U, Loopback), {ok, Own} = socket:sockname(U),
+    ok = socket:sendto(U, "one", Own), {ok, {Own, <<"one">>}} = socket:recvfrom(U),
+    io:format("done~n"), halt(0).
+"""
+
 
 def inetpy(*arguments: str, **how: object) -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-m", "inetpy", *arguments]
@@ -42,6 +59,43 @@ def test_a_capture_file(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, b"done\n"), done.stderr
     assert [bytes.fromhex(payload) for payload in tshark(path, *PAYLOADS)] == [b"hello"]
     assert "localhost" in " ".join(tshark(path, "-q", "-z", "hosts"))
+
+
+def test_sockets_of_socket(tmp_path: Path) -> None:
+    """One TCP stream for each connection, whose handshake and end are there; and the calls by their names."""
+    path = tmp_path / "run.pcapng"
+    command = ("--", "erl", "-noshell", "-eval", SOCKETS)
+    done = inetpy("run", "--socket", "--stats", "--trace", str(path), *command)
+    assert (done.returncode, done.stdout) == (0, b"done\n"), done.stderr
+    assert [bytes.fromhex(payload) for payload in tshark(path, *PAYLOADS)] == [b"hello", b"back"]
+    datagrams = tshark(path, "-T", "fields", "-e", "udp.payload", "-Y", "udp")
+    assert [bytes.fromhex(payload) for payload in datagrams] == [b"one", b"one"]
+    fields = ("-T", "fields", "-e", "tcp.stream", "-e", "tcp.flags.str", "-Y", "tcp")
+    streams: dict[str, str] = {}
+    for line in tshark(path, *fields):
+        stream, flags = line.split("\t")
+        streams[stream] = streams.get(stream, "") + flags.strip("·")[-1]
+    assert [flags.count("S") for flags in streams.values()] == [2, 1, 2]
+    assert "F" in streams["0"]
+    assert "R" in streams["1"]
+    lines = tmp_path / "run.jsonl"
+    assert inetpy("run", "--socket", "--trace", str(lines), *command).returncode == 0
+    events = [json.loads(line) for line in lines.read_text().splitlines()]
+    ops = {event["op"] for event in events if event["event"] == "call"}
+    assert ops >= {
+        "open",
+        "bind",
+        "listen",
+        "connect",
+        "accept",
+        "sendmsg",
+        "send",
+        "recv",
+        "sendto",
+        "recvfrom",
+    }
+    kinds = {event["kind"] for event in events if event["event"] == "socket"}
+    assert kinds == {"stream", "listener", "datagram"}
 
 
 @pytest.mark.parametrize("variable", ["INETPY_HOST=memory", "INETPY_LOOP=asyncio", "INETPY_FAST=0"])
@@ -102,6 +156,14 @@ def test_nobody_reads() -> None:
     assert done.returncode == 0
     assert b"done\n" in done.stderr
     assert b"nobody reads the trace any more" in done.stderr
+
+
+def test_the_standard_output_is_closed() -> None:
+    """No pipe gets its number, which would be copied into itself for ever."""
+    command = 'exec "$0" -m inetpy run --trace - -- true >&-'
+    done = subprocess.run(["sh", "-c", command, sys.executable], check=False, stderr=subprocess.PIPE)
+    assert done.returncode == 2
+    assert b"the trace goes to the standard output: Bad file descriptor" in done.stderr
 
 
 def test_two_nodes(tmp_path: Path) -> None:

@@ -18,6 +18,12 @@ def test_scene(function: str, loop: str) -> None:
     assert run_client(NETWORK, f"memory_scenes:{function}()", loop) == (0, "", "")
 
 
+@pytest.mark.parametrize("function", ["same", "names", "listener", "datagrams"])
+def test_scene_of_socket(function: str) -> None:
+    """The same with inetpy_socket: `same` compares with stock `socket` on the loopback interface."""
+    assert run_client(NETWORK, f"socket_scenes:{function}()", "asyncio") == (0, "", "")
+
+
 def test_a_handler_that_raises_is_in_the_log_of_the_node() -> None:
     status, out, err = run_client(NETWORK, "memory_scenes:wrong()", "asyncio")
     assert status == 0, out

@@ -168,8 +168,19 @@ def test_wheel_has_sources_and_no_beams(used: Place) -> None:
         assert {file.name for file in (erlang / folder).iterdir()} == {
             file.name for file in (TOP / "erl" / folder).iterdir() if file.is_file()
         }
-    for file in ("xc.erl", "xc_owner.erl", "inetpy_xc.erl", "documented.toml", "not_in_memory.toml"):
+    for file in (
+        "xc.erl",
+        "xc_owner.erl",
+        "inetpy_xc.erl",
+        "xs.erl",
+        "xs_open.erl",
+        "documented.toml",
+        "documented_socket.toml",
+        "not_in_memory.toml",
+    ):
         assert (erlang / "test" / file).is_file()
+    for file in ("trace_page.html", "trace_page.js"):
+        assert (package / "tools" / file).is_file()
     assert not list(package.rglob("*.beam"))
     assert list((package / "codec").glob("_compiled.*.so")) or shutil.which("gcc") is None
 

@@ -43,6 +43,14 @@ def test_failures_of_the_network(tmp_path: Path) -> None:
     assert "inetpy: seed" not in texts(run.log("strict_suite.quiet"))
 
 
+def test_replays(tmp_path: Path) -> None:
+    """A case fails by what differs from the record, and by what is missing at its end."""
+    run = ct_run(tmp_path, "replay_SUITE")
+    assert run.counts() == [(1, 2, 0)], run.output
+    assert "byte 2 of the client is not as recorded" in texts(run.log("replay_suite.differs"))
+    assert "connection 1 with db.example:5432: it has never come" in texts(run.log("replay_suite.missing"))
+
+
 def test_hook_ends_with_its_suite(tmp_path: Path) -> None:
     """The next suite has stock sockets, and no names of the network, though Python still runs."""
     run = ct_run(tmp_path, "hooked_SUITE", "plain_SUITE")

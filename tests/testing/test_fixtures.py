@@ -344,3 +344,45 @@ def test_after_a_node_has_stopped_there_is_another(project: Project, end: str) -
         "def test_peer(erlang):\n    assert erlang.peer('one more').eval('1 + 1') == 2\n",
     )
     assert project.run().outcomes() == {"passed": 3}
+
+
+LOSES = """
+from inetpy.network import loss
+
+def test_loses(erlang, network):
+    @network.datagrams("sink.test", 53)
+    async def sink(data, sender, reply):
+        reply(data)
+
+    network.fault(loss(0.5), proto="udp", direction="recv")
+    seen = erlang.eval('''
+        {ok, S} = gen_udp:open(0, [binary, {active, false}]),
+        [ok = gen_udp:send(S, "sink.test", 53, <<N>>) || N <- lists:seq(1, 40)],
+        (fun Read(All) -> case gen_udp:recv(S, 0, 300) of
+            {ok, {_, _, <<N>>}} -> Read([N | All]);
+            {error, timeout} -> list_to_tuple(lists:reverse(All))
+        end end)([])
+    ''')
+    with open("seen", "a") as file:
+        file.write(f"{seen}\\n")
+    assert not seen
+"""
+
+
+def test_schedule(project: Project) -> None:
+    """The report says how the faults of a failed test are repeated, whatever the seed."""
+    project.write("test_it.py", LOSES)
+    section = project.run("--inetpy-seed", "7").section()
+    found = re.search(r"^repeat its faults with --inetpy-schedule (\S+)$", section, re.MULTILINE)
+    assert found is not None
+    trace = Path(found[1]).rename(project.folder / "trace.pcapng")  # the next run has the same folder
+    project.run("--inetpy-seed", "8")
+    again = project.run("--inetpy-seed", "8", "--inetpy-schedule", str(trace)).section()
+    first, other, repeated = (project.folder / "seen").read_text().splitlines()
+    assert first == repeated != other
+    assert "repeat its faults" in again
+
+
+def test_no_schedule(project: Project) -> None:
+    project.write("test_it.py", LOSES)
+    assert "No such file" in project.run("--inetpy-schedule", "nothing.jsonl").output

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from inetpy.fast.paths import EARLY_AFTER, NEVER
 from inetpy.links.environment import SPIN, Settings, control_folder, read_settings
 
 
 def test_defaults() -> None:
     spin = SPIN if len(os.sched_getaffinity(0)) > 1 else 0.0
-    assert read_settings({}) == Settings(True, False, "WARNING", True, spin, None, None, None, None, None, 1)
+    assert read_settings({}) == Settings(
+        True, EARLY_AFTER, False, "WARNING", True, spin, None, None, None, None, None, None, 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -20,6 +23,9 @@ def test_defaults() -> None:
     [
         ("FAST", "0", "fast", False),
         ("FAST", "1", "fast", True),
+        ("EARLY", "0", "early_after", NEVER),
+        ("EARLY", "1", "early_after", 1),
+        ("EARLY", "", "early_after", EARLY_AFTER),
         ("HOST", "memory", "in_memory", True),
         ("HOST", "linux", "in_memory", False),
         ("LOG_LEVEL", "debug", "log_level", "DEBUG"),
@@ -33,6 +39,7 @@ def test_defaults() -> None:
         ("TRACE", "", "trace", None),
         ("NETWORK", "/tmp/net.py", "network", Path("/tmp/net.py")),
         ("SEED", "7", "seed", 7),
+        ("SCHEDULE", "/tmp/x.jsonl", "schedule", Path("/tmp/x.jsonl")),
         ("CONTROL", "0", "control", None),
     ],
 )

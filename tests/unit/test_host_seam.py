@@ -44,7 +44,7 @@ MAY = {
     "network": {
         # a file that describes the network
         "pathlib.Path",
-        # a socket of the file system, for the command, in a folder of the user
+        # a socket of the file system, for the command, in a folder of the user; datagrams of a live replay
         "os.getpid", "os.geteuid", "socket.socket",
         # from other threads the network is reached, and names are waited for in threads
         "concurrent.futures.CancelledError", "concurrent.futures.Future", "asyncio.run_coroutine_threadsafe",
@@ -57,12 +57,19 @@ MAY = {
             "DatagramProtocol", "DatagramTransport", "Future", "IncompleteReadError", "Protocol", "Task",
             "Transport", "current_task", "get_running_loop", "sleep", "sslproto.SSLProtocol",
         )),
+        # a replay: events and queues of its players, and for a live one connections to the real network
+        "asyncio.Event", "asyncio.Queue", "asyncio.StreamReader", "asyncio.StreamWriter",
+        "asyncio.open_connection", "asyncio.open_unix_connection",
         # TLS; the command `openssl` makes a certificate
         "ssl.SSLContext", "ssl.PROTOCOL_TLS_SERVER", "ssl.PROTOCOL_TLS_CLIENT", "ssl.CERT_NONE",
         "subprocess.run", "tempfile.TemporaryDirectory", "os.PathLike", "os.fspath",
     },
     # Rules act on names in threads, and what they do is noted.
-    "trace": {"threading.RLock"},
+    "trace": {
+        "threading.RLock",
+        # a file that is read, whole and at once, when somebody asks for it
+        "builtins.open", "os.PathLike", "os.fspath",
+    },
     # A link has the two descriptors to its node, and the process around them.
     "links": {
         # frames in and out

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from in_memory import OWNER, Bench
+from inetpy.codec.etf import encode
+from inetpy.codec.terms import Atom
 from inetpy.host.memory_sockets import MemorySocket
 
 SECOND = 1000
@@ -218,3 +220,29 @@ def test_any_sizes(sends: list[int], reads: list[int], high: int, low: int) -> N
     received += bench.read(peer)
     assert received == sent
     assert [call.answer for call in calls] == ["ok"] * len(calls)
+
+
+def send_early(bench: Bench, ident: int, *pieces: bytes) -> None:
+    """Sends whose callers have had their answer."""
+    for piece in pieces:
+        bench.dispatcher.handle_frame(encode((Atom("early"), ident, piece)))
+    bench.dispatcher.settle()
+
+
+def test_early_sends_behind_a_busy_one(bench: Bench) -> None:
+    """Each is a packet of its own, and in its place."""
+    ident, peer = bench.pair(packet=1, high_watermark=2000, low_watermark=500)
+    calls = [bench.send(ident, b"a" * 200) for _ in range(20)]
+    assert calls[-1].answer is None
+    send_early(bench, ident, b"one", b"", b"three")
+    assert bench.read(peer).count(b"\3one\0\5three") == 1
+    assert calls[-1].answer == "ok"
+
+
+def test_close_behind_early_sends(bench: Bench) -> None:
+    """What has been answered `ok` comes, although another sender was busy."""
+    ident, peer = full(bench)
+    bench.send(ident, b"b" * 1000)
+    send_early(bench, ident, b"early")
+    bench.close(ident)
+    assert bench.read(peer) == b"a" * 2000 + b"b" * 1000 + b"early"

@@ -96,7 +96,7 @@ def test_servers_names_and_failures(world: Running) -> None:
         "seed 7, strict, time stands still\nnames\n  given.example: 10.0.0.7, 10.0.0.8\n"
     )
     assert (
-        "\nservers\n  db.example:5432, 1 connection\n  rude.example:1, 0 connections\n"
+        "\nservers\n  db.example:5432, 1 connection\n  rude.example:1, 1 connection\n"
         "  time.example:123, datagrams\nfailures\n  server rude.example:1: Traceback"
     ) in report
     assert report.endswith("\n  ValueError: this is no query")

@@ -131,15 +131,19 @@ def test_frames_of_a_network(node: Callable[..., FakeNode]) -> None:
     link.in_play(True)
     link.names({"db.test": ["10.0.0.7", "fd00::1"], "nobody.test": []})
     link.lineage(3, [OWNER.raw, OTHER.raw])
+    link.keys(OWNER.raw)
+    link.stray(4, [OWNER.raw])
     link.keep(-1, encode_body(rule))
     link.forget(-1)
     link.in_play(False)
     erlang.hear(lambda term: term == (Atom("context"), Atom("false")))
     names = [(b"db.test", [(10, 0, 0, 7), (0xFD00, 0, 0, 0, 0, 0, 0, 1)]), (b"nobody.test", [])]
-    assert erlang.heard[-6:] == [
+    assert erlang.heard[-8:] == [
         (Atom("context"), Atom("true")),
         (Atom("names"), names),
         (Atom("lineage"), 3, [OWNER, OTHER]),
+        (Atom("keys"), OWNER),
+        (Atom("stray"), 4, [OWNER]),
         (Atom("keep"), -1, rule),
         (Atom("forget"), -1),
         (Atom("context"), Atom("false")),

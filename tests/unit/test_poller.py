@@ -179,6 +179,32 @@ def test_beside_descriptors(loop_bench: LoopBench) -> None:
         bench.poller.remove(real)
 
 
+def test_what_is_added_in_a_look_is_found_by_the_next(loop_bench: LoopBench) -> None:
+    """The node has the answer of a call that waits before it is told to go on."""
+    bench = loop_bench
+    sock, peer = bench.pair()
+    peer.send(b"a")
+    real, other = socket.socketpair()
+    looks: list[int] = []
+
+    class Noting(Reader):
+        def on_ready(self, events: int) -> None:
+            super().on_ready(events)
+            looks.append(bench.looks)
+
+    class Adding(Noting):
+        def on_ready(self, events: int) -> None:
+            super().on_ready(events)
+            bench.poller.add(sock, READ, Noting(sock))
+
+    with real, other:
+        bench.poller.add(real, READ, Adding(real))
+        other.send(b"b")
+        bench.run()
+        bench.poller.remove(real)
+    assert looks == [looks[0], looks[0] + 1]
+
+
 def test_what_is_not_ready_costs_nothing(loop_bench: LoopBench) -> None:
     """The loop sleeps while a virtual socket waits."""
     sock, peer = loop_bench.pair()

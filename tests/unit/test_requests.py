@@ -13,7 +13,9 @@ from inetpy.codec.terms import Atom, Pid
 from inetpy.operations.dispatch import OPERATIONS
 from inetpy.sockets.datagram import Datagram
 from inetpy.sockets.listener import Listener
+from inetpy.sockets.plain import SESSION_OPERATIONS, Plain
 from inetpy.sockets.tcp.stream import Stream
+from inetpy.wire.plain_requests import PLAIN, PLAIN_SESSION
 from inetpy.wire.requests import LATE, SESSION, SOCKET, Operation, Recv, SendLarge
 
 sys.path.insert(0, str(TOP / "scripts"))
@@ -61,16 +63,29 @@ def test_erlang_uses_the_same_names() -> None:
     sources = "".join(path.read_text() for path in (TOP / "erl" / "src").glob("*.erl"))
     called = set(re.findall(r"inetpy_request:call\(\s*\w+,\s*(\w+)", sources))
     opened = set(re.findall(r"inetpy_request:open\((\w+)", sources))
-    framed = set(re.findall(r"head\(\{(\w+), ", sources))
+    framed = set(re.findall(r"head\(\{([a-z]\w*), ", sources))
+    plain = {name for name in called | opened if name.startswith("socket_")}
+    called, opened = called - plain, opened - plain
     assert opened <= set(SESSION)
     assert called - {"fault"} | framed - {"piece"} <= set(SOCKET)
     assert set(SESSION) - opened <= {"piece", "fault"}
     assert set(SOCKET) - called - framed == set()
 
 
+def test_erlang_uses_the_same_names_for_plain_sockets() -> None:
+    source = (TOP / "erl" / "src" / "inetpy_prim_socket.erl").read_text()
+    asked = set(re.findall(r"\b(socket_\w+)\b", source)) - {"socket_debug", "socket_ref"}
+    assert asked == set(PLAIN) | set(PLAIN_SESSION)
+
+
+def test_every_operation_of_a_plain_socket_is_done() -> None:
+    assert set(Plain.ops) == set(PLAIN)
+    assert set(SESSION_OPERATIONS) == set(PLAIN_SESSION)
+
+
 @pytest.mark.parametrize(
     ("operation", "where"),
-    [(operation, where) for where in (SESSION, SOCKET) for operation in where.values()],
+    [(operation, where) for where in (SESSION, SOCKET, PLAIN, PLAIN_SESSION) for operation in where.values()],
     ids=lambda value: value.name if isinstance(value, Operation) else "",
 )
 def test_other_shapes_are_refused(operation: Operation, where: object) -> None:

@@ -16,8 +16,8 @@ PACKAGE = Path(inetpy.__file__).parent
 
 # From top to bottom. A room may import from the rooms below it.
 ROOMS = (
-    "__main__", "start", "cli", "tools", "testing", "beams", "links", "operations", "network", "trace",
-    "sockets", "options", "session", "fast", "wire", "packet", "names", "host", "etf", "codec",
+    "__main__", "start", "cli", "tools", "testing", "beams", "links", "operations", "network", "replay",
+    "trace", "sockets", "options", "session", "fast", "wire", "packet", "names", "host", "etf", "codec",
 )  # fmt: skip
 
 
@@ -26,8 +26,8 @@ CIRCLES_OF_TYPES = (
     {
         f"network.{name}"
         for name in (
-            "described", "engine", "file", "network", "node", "report", "resolver", "scenes", "trace",
-            "traces", "verbs",
+            "described", "engine", "file", "network", "node", "report", "replay", "resolver", "scenes",
+            "strays", "trace", "traces", "verbs",
         )
     },
     {

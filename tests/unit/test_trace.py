@@ -14,6 +14,7 @@ from in_memory import OWNER, Bench
 from inetpy.codec.terms import Atom, ImproperList
 from inetpy.network import blackhole, error, latency, loss, nth, refuse, reset, short_write
 from inetpy.trace.events import Call, Chunk, Fault, Turn
+from inetpy.trace.recorder import _peer_in
 from inetpy.trace.redaction import Redaction
 from with_network import NetworkBench
 
@@ -479,3 +480,17 @@ def test_redaction_takes_patterns() -> None:
     for wrong in (1, re.compile("text")):
         with pytest.raises(ValueError, match="names of headers, and patterns"):
             Redaction([wrong])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    ("term", "text"),
+    [
+        ((127, 0, 0, 1), "127.0.0.1"),
+        ((0, 0, 0, 0, 0, 0, 0, 1), "::1"),
+        ((0xFE80, 0, 0, 0, 0, 0, 0, 7), "fe80::7"),
+    ],
+)
+def test_a_peer_is_written_as_people_write_it(term: tuple[int, ...], text: str) -> None:
+    """The same for each call that has it, whatever the socket."""
+    assert _peer_in({"address": term, "port": 80}) == (text, 80)
+    assert _peer_in({"destination": (term, 80)}) == (text, 80)

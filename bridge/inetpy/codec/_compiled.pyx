@@ -429,11 +429,16 @@ cdef Atom _read_atom(Cursor *c, bytes whole):
 
 
 cdef object _read_identifier(Cursor *c, bytes whole, Raw identifier, Py_ssize_t head, Py_ssize_t size):
-    """An identifier. If its node is a short atom in UTF-8, its form is canonical and is kept as it is."""
+    """An identifier. If its node is a short atom in UTF-8, its form is canonical and is kept as it is.
+
+    Before OTP 26 nodes write their own names in Latin-1.
+    """
     cdef Py_ssize_t start = c.pos
     cdef const uint8_t *at = c.data + start
     if head == 3 and not 8 <= size <= 24:
         raise Fallback
+    if start + head + 3 <= c.end and at[head] == 100 and _rewrite_identifier(c, identifier, head, size):
+        return identifier
     if start + head >= c.end or at[head] != 119:
         value, end = _leaf(whole, start, at[0])
         if end > c.end:
@@ -447,6 +452,30 @@ cdef object _read_identifier(Cursor *c, bytes whole, Raw identifier, Py_ssize_t 
         raise Fallback
     identifier.raw = PyBytes_FromStringAndSize(<const char *>at, c.pos - start)
     return identifier
+
+
+cdef bint _rewrite_identifier(Cursor *c, Raw identifier, Py_ssize_t head, Py_ssize_t size):
+    """The canonical form of an identifier whose node is an atom in Latin-1. False if its name is not ASCII, or
+    something is wrong with it.
+    """
+    cdef const uint8_t *at = c.data + c.pos
+    cdef const uint8_t *name = at + head + 3
+    cdef Py_ssize_t length = (at[head + 1] << 8) | at[head + 2]
+    cdef Py_ssize_t index
+    cdef char *form
+    if length > 255 or c.pos + head + 3 + length + size > c.end:
+        return False
+    for index in range(length):
+        if name[index] >= 128:
+            return False
+    identifier.raw = PyBytes_FromStringAndSize(NULL, head + 2 + length + size)
+    form = PyBytes_AS_STRING(identifier.raw)
+    memcpy(form, at, head)
+    form[head] = 119
+    form[head + 1] = <char>length
+    memcpy(form + head + 2, name, length + size)
+    c.pos += head + 3 + length + size
+    return True
 
 
 cdef tuple _leaf(bytes whole, Py_ssize_t start, int tag):

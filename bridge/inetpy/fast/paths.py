@@ -4,6 +4,8 @@
                    beginning. The caller goes on while the rest is written.
     splice         many bytes for the only active caller in recv move from the socket to the node in
                    the kernel.
+    early requests a caller that asks the same small thing all the time does not wait for the answer: see
+                   `sockets.early`.
     views          a large frame is not copied out of what was read, and a large packet is not copied
                    behind the beginning of its frame.
 
@@ -18,11 +20,12 @@ from typing import Any, Protocol
 from ..host import pipes
 from .duct import Duct
 
-__all__ = ["BEGINNING", "LARGE", "Channel", "FastPaths"]
+__all__ = ["BEGINNING", "EARLY_AFTER", "LARGE", "Channel", "FastPaths"]
 
 LARGE = 16 * 1024  # bytes: from here on a copy costs more than a view, or a second buffer
 BEGINNING = 4096  # bytes of a large send: what the system takes of it before its caller gets the answer
-NEVER = sys.maxsize  # bytes
+NEVER = sys.maxsize  # bytes, requests
+EARLY_AFTER = 8  # requests
 
 
 class Channel(Protocol):
@@ -46,9 +49,11 @@ class FastPaths:
 
     channel: the link, or None where there are no fast paths.
     on: whether there are fast paths at all.
+    early_after: after so many requests of a socket, callers of it need not wait.
     """
 
-    def __init__(self, channel: Channel | None) -> None:
+    def __init__(self, channel: Channel | None, early_after: int = EARLY_AFTER) -> None:
+        self.early_after = early_after if channel is not None else NEVER
         self.on = channel is not None
         self._channel = channel
         self._own = channel

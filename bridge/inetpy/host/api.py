@@ -23,8 +23,9 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, overload
 from .bugs import Fallible
 
 __all__ = [
-    "ERROR", "HANGUP", "LINGER_NOW", "READ", "SLACK", "WRITE", "Clock", "Host", "Interface",
-    "InterfaceAddress", "Pipe", "Poller", "Resolver", "Socket", "Timer", "VirtualSocket", "Waiter",
+    "Buffer", "ERROR", "HANGUP", "LINGER_NOW", "READ", "SLACK", "WRITE", "Clock", "Host", "Interface",
+    "InterfaceAddress", "Pipe", "Poller", "RawCalls", "Resolver", "Socket", "Timer", "VirtualSocket",
+    "PEER_END", "Waiter",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -33,6 +34,7 @@ SLACK = 0.3  # seconds after a timeout from which on an answer would be too late
 
 READ = select.EPOLLIN
 WRITE = select.EPOLLOUT
+PEER_END = select.EPOLLRDHUP  # the peer has ended its direction
 ERROR = select.EPOLLERR  # reported to every waiter, whatever its interest
 HANGUP = select.EPOLLHUP  # the same
 
@@ -123,6 +125,12 @@ class Poller(Protocol):
     def soon(self, callback: Callable[[], None]) -> None:
         """Calls `callback`, a method of a `Fallible`, when what is being done is done."""
 
+    def has_ended(self, sock: Socket) -> bool:
+        """Whether the peer has ended its direction, or the connection is broken. `sock` has a descriptor."""
+
+    def look_again(self) -> None:
+        """What was done may have made other sockets ready: they are looked at before this batch ends."""
+
     def hand_over(self) -> None:
         """A coroutine may have something to do: the loop has its turn after this look, without a wait."""
 
@@ -183,6 +191,46 @@ class Interface(NamedTuple):
     hardware: bytes | None
 
 
+class RawCalls(Protocol):
+    """Calls of the system in forms that the socket module does not have.
+
+    An address is a family with what the socket module has for it, or with the bytes behind the family. A
+    socket without a descriptor is ENOTSUP.
+    """
+
+    def bind(self, sock: Socket, family: int, address: Any) -> None: ...
+    def connect(self, sock: Socket, family: int, address: Any) -> None: ...
+    def descriptor(self, sock: Socket) -> int:
+        """Its number in this process."""
+
+    def getsockopt_without_buffer(self, sock: Socket, level: int, option: int) -> None:
+        """getsockopt(2) with nowhere to write the value: most options are EFAULT."""
+
+    def interface_addresses(self, sock: Socket) -> bytes:
+        """ioctl(2) with SIOCGIFCONF: a struct ifreq for each address."""
+
+    def interface_index(self, name: str) -> int: ...
+    def ioctl(self, sock: Socket, number: int, argument: bytes) -> bytes:
+        """The argument as the system has changed it."""
+
+    def peername(self, sock: Socket) -> tuple[int, bytes]:
+        """getpeername(2): the family, and the bytes behind it."""
+
+    def protocols(self) -> list[tuple[int, list[str]]]:
+        """The numbers of protocols, each with its names: see protocols(5)."""
+
+    def recvmsg(
+        self, sock: Socket, size: int, control_size: int, flags: int
+    ) -> tuple[bytes, list[tuple[int, int, bytes]], int, bytes]:
+        """recvmsg(2): data, control messages, flags, and the bytes behind the family of the sender."""
+
+    def sendmsg(
+        self, sock: Socket, buffers: list[Buffer], control: Any, flags: int, family: int, address: Any
+    ) -> int: ...
+    def sockname(self, sock: Socket) -> tuple[int, bytes]:
+        """getsockname(2), as peername."""
+
+
 class Host(Protocol):
     """An operating system, as a session uses it."""
 
@@ -193,8 +241,12 @@ class Host(Protocol):
     @property
     def resolver(self) -> Resolver: ...
 
-    def open_socket(self, family: int, kind: int, netns: bytes | None = None) -> Socket:
+    def open_socket(self, family: int, kind: int, netns: bytes | None = None, protocol: int = 0) -> Socket:
         """A socket; in the network namespace that the file `netns` stands for."""
+
+    @property
+    def raw(self) -> RawCalls:
+        """The system's own calls."""
 
     def adopt_socket(self, descriptor: int) -> Socket:
         """The socket of a descriptor that is ours. Raises OSError when it is none."""
@@ -207,6 +259,11 @@ class Host(Protocol):
         """
 
     def close_file(self, descriptor: int) -> None: ...
+    def close_lingering(self, sock: Socket, done: Callable[[None], None]) -> None:
+        """Closes a socket that waits for its data to be with the peer: SO_LINGER. Then calls `done`.
+
+        `done` is a method of a `Fallible`.
+        """
 
     def interfaces(self, netns: bytes | None = None) -> list[Interface]:
         """The network interfaces, in the order of the system. May block."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-__all__ = ["ThreadedFile", "claimed", "replaced_file"]
+__all__ = ["MemoryFile", "ThreadedFile", "claimed", "replaced_file"]
 
 MOST_BEHIND = 64 << 20  # bytes that wait to be written, before the file is given up
 PATIENCE = 5.0  # seconds to write the rest
@@ -20,7 +20,14 @@ AT_ONCE = 1 << 20  # bytes of one write(2)
 
 @contextmanager
 def replaced_file(path: str) -> Iterator[BinaryIO]:
-    """A new file, which takes the place of the one at `path` when all is written. Raises OSError."""
+    """A new file, which takes the place of the one at `path` when all is written. Raises OSError.
+
+    A device or a pipe keeps its place, and is written to.
+    """
+    if not _is_replaceable(path):
+        with open(path, "wb") as file:
+            yield file
+        return
     beside = f"{path}.{os.getpid()}.part"
     try:
         with open(beside, "wb") as file:
@@ -51,6 +58,25 @@ def claimed(path: str) -> str | None:
         else:
             return path if is_pipe else name
     raise AssertionError  # there is always a next number
+
+
+class MemoryFile:
+    """A file in memory, which others of this process write to by its `path`."""
+
+    def __init__(self, name: str) -> None:
+        self._descriptor = os.memfd_create(name, os.MFD_CLOEXEC)
+        self.path = f"/proc/self/fd/{self._descriptor}"
+        self._at = 0  # bytes that have been read
+
+    def lines(self) -> list[bytes]:
+        """The whole lines that have come since the last time, without their ends."""
+        data = os.pread(self._descriptor, AT_ONCE, self._at)
+        whole = data[: data.rfind(b"\n") + 1]
+        self._at += len(whole)
+        return whole.splitlines()
+
+    def close(self) -> None:
+        os.close(self._descriptor)
 
 
 class ThreadedFile:
@@ -122,6 +148,15 @@ class ThreadedFile:
 
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+
+
+def _is_replaceable(path: str) -> bool:
+    """Whether a file is there, or nothing. A folder counts: no file takes its place."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return True
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
 
 
 def _is_pipe(path: str) -> bool:

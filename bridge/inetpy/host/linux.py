@@ -7,13 +7,15 @@ import os
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import bugs
-from .api import Interface
+from .api import Interface, RawCalls
 from .clock import LoopClock
 from .errors import os_error
 from .poller import LoopPoller
+from .virtual import system_socket
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -73,11 +75,19 @@ class LinuxHost:
         self._loop = loop
         self._threads: ThreadPoolExecutor | None = None
 
-    def open_socket(self, family: int, kind: int, netns: bytes | None = None) -> socket.socket:
+    def open_socket(
+        self, family: int, kind: int, netns: bytes | None = None, protocol: int = 0
+    ) -> socket.socket:
         if netns is None:
-            return socket.socket(family, kind | socket.SOCK_NONBLOCK)
+            return socket.socket(family, kind | socket.SOCK_NONBLOCK, protocol)
         with network_namespace(netns):
-            return socket.socket(family, kind | socket.SOCK_NONBLOCK)
+            return socket.socket(family, kind | socket.SOCK_NONBLOCK, protocol)
+
+    @cached_property
+    def raw(self) -> RawCalls:
+        from .raw import SystemCalls  # few programs need it
+
+        return SystemCalls()
 
     def interfaces(self, netns: bytes | None = None) -> list[Interface]:
         from .interfaces import interfaces  # needs ctypes, which takes milliseconds to load
@@ -91,6 +101,21 @@ class LinuxHost:
         sock = socket.socket(fileno=descriptor)
         sock.setblocking(False)
         return sock
+
+    def close_lingering(self, sock: Any, done: Callable[[None], None]) -> None:
+        own = system_socket(sock)
+        if own is sock and isinstance(sock, socket.socket):
+            return self.in_thread(sock.close, done)
+        if not isinstance(own, socket.socket):
+            sock.close()
+            return bugs.guard(done, None)
+        # The one that stands before it must not wait, nor let it wait: this thread has other sockets, too.
+        linger, copy = own.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8), own.dup()
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, bytes(8))
+        sock.close()
+        if own.fileno() < 0:  # nothing is held for the peer any more
+            copy.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.in_thread(copy.close, done)
 
     def disconnect(self, sock: Any) -> None:
         """connect(2) with AF_UNSPEC."""

@@ -17,12 +17,15 @@ import heapq
 import itertools
 import socket
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, TypeVar
 
 from . import bugs
-from .api import SLACK, Interface, InterfaceAddress
+from .api import SLACK, Interface, RawCalls, Socket
 from .clock import FOREVER
 from .errors import os_error
+from .memory_interfaces import LOOPBACK
+from .memory_linger import close_lingering
 from .memory_sockets import MemoryDatagram, MemoryNetwork, MemorySocket, MemoryStream
 from .virtual import VirtualReadiness
 
@@ -31,15 +34,6 @@ __all__ = ["MemoryClock", "MemoryHost", "MemoryPoller", "MemoryResolver"]
 T = TypeVar("T")
 
 MAX_LOOKS = 10_000
-LOOPBACK = Interface(
-    b"lo",
-    ("up", "loopback", "running"),
-    [
-        InterfaceAddress("127.0.0.1", "255.0.0.0", None, None),
-        InterfaceAddress("::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", None, None),
-    ],
-    b"\0\0\0\0\0\0",
-)
 
 
 class MemoryPoller(VirtualReadiness):
@@ -56,6 +50,13 @@ class MemoryPoller(VirtualReadiness):
 
     def in_turn(self, callback: Callable[[], None]) -> None:
         self._in_turn.append(callback)
+
+    def has_ended(self, sock: Socket) -> bool:  # noqa: ARG002
+        """No socket here has a descriptor."""
+        return False
+
+    def look_again(self) -> None:
+        """There is a look in any case."""
 
     def hand_over(self) -> None:
         """There is no loop."""
@@ -206,10 +207,18 @@ class MemoryHost:
         self.network = MemoryNetwork(self.poller.notify, capacity)
         self.descriptors: dict[int, MemorySocket | bytes] = {}
 
-    def open_socket(self, family: int, kind: int, netns: bytes | None = None) -> MemorySocket:
+    @cached_property
+    def raw(self) -> RawCalls:
+        from .memory_calls import MemoryCalls  # needs ctypes
+
+        return MemoryCalls()
+
+    def open_socket(
+        self, family: int, kind: int, netns: bytes | None = None, protocol: int = 0
+    ) -> MemorySocket:
         if netns is not None:
             raise os_error(errno.ENOENT)
-        return self.network.socket(family, kind)
+        return self.network.socket(family, kind, protocol)
 
     def borrow(self, _process: int, number: int) -> int:
         if number not in self.descriptors:
@@ -224,6 +233,9 @@ class MemoryHost:
 
     def close_file(self, descriptor: int) -> None:
         """The node has it open still."""
+
+    def close_lingering(self, sock: Any, done: Callable[[None], None]) -> None:
+        close_lingering(sock, self.clock, done)
 
     def interfaces(self, netns: bytes | None = None) -> list[Interface]:
         if netns is not None:

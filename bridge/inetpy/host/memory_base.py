@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import itertools
-import os
 from collections.abc import Callable, Iterable, Iterator
 from socket import (
     AF_INET,
@@ -12,26 +11,28 @@ from socket import (
     AF_UNIX,
     IPPROTO_IPV6,
     IPV6_V6ONLY,
-    SO_ACCEPTCONN,
-    SO_ERROR,
+    SO_PASSCRED,
     SO_REUSEADDR,
     SO_REUSEPORT,
-    SO_TYPE,
     SOCK_DGRAM,
+    SOCK_SEQPACKET,
+    SOCK_STREAM,
     SOL_SOCKET,
 )
 from typing import Any, TypeAlias
 
 from .api import Buffer
 from .errors import os_error
+from .memory_options import Options
 from .memory_places import ANY, Address, Place, Source, normal_address
-from .memory_rules import Journal, Rules
+from .memory_rules import Rules
 
 __all__ = ["MAX_BACKLOG", "MemoryAddresses", "MemorySocket"]
 
-FIRST_PORT, LAST_PORT = 32768, 60999  # of those that a socket gets when it asks for none
 MAX_BACKLOG = 4096
 _LOOPBACK: dict[int, str] = {AF_INET: "127.0.0.1", AF_INET6: "::1"}
+FIRST_PORT, LAST_PORT = 32768, 60999  # of those that a socket gets when it asks for none
+_KINDS = (SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET)
 
 _Ports: TypeAlias = "dict[tuple[int, int], dict[MemorySocket, None]]"  # an inner dict is an ordered set
 
@@ -58,7 +59,7 @@ class MemoryAddresses:
     def bind(self, sock: MemorySocket, address: Address) -> Address:
         """The address that the socket has then: a port 0 becomes a free port."""
         if sock.family == AF_UNIX:
-            return self._bind_name(sock, os.fsencode(address))
+            return self._bind_name(sock, normal_address(AF_UNIX, address))
         address = normal_address(sock.family, address)
         places = _places(sock, address[0])
         self.rules.check_bind(address)
@@ -152,7 +153,7 @@ class MemoryAddresses:
         source: where a datagram comes from.
         """
         if sock.family == AF_UNIX:
-            return self._find_name(sock, os.fsencode(address))
+            return self._find_name(sock, normal_address(AF_UNIX, address))
         place = Place.of(address[0])
         best, best_score = None, -1
         for other in self.reached(sock.type, address[1]):
@@ -172,7 +173,7 @@ class MemoryAddresses:
         key = self.rules.find_name(name)
         found = self._names.get((sock.type, key))
         if found is None:
-            if any((kind, key) in self._names for kind in (1, 2)):
+            if any((kind, key) in self._names for kind in _KINDS):
                 raise os_error(errno.EPROTOTYPE)
             if self.rules.names_are_sockets:
                 raise os_error(errno.ENOENT)
@@ -199,25 +200,19 @@ def _overlap(some: tuple[Place, ...], others: tuple[Place, ...]) -> bool:
     )
 
 
-class MemorySocket:
+class MemorySocket(Options):
     """What all kinds have: see `api.VirtualSocket`.
 
-    options: the values that were set last.
-    journal: all that was set, for the kernel to say what it makes of it; None where no kernel is asked.
     places: where it is bound to. key: the same of a unix socket.
     """
 
-    type: int
-
     def __init__(self, network: MemoryAddresses, family: int) -> None:
+        super().__init__(network.rules, family)
         self.network = network
-        self.family = family
         self.local: Address = b"" if family == AF_UNIX else normal_address(family, (ANY[family], 0))
+        self.remote: Address = None  # the peer
         self.is_bound = False
         self.closed = False
-        self.error = 0  # SO_ERROR: the next call reports it
-        self.options: dict[tuple[int, int], int | bytes] = {}
-        self.journal: Journal | None = network.rules.new_journal(family, self.type)
         self.asked: Address = self.local  # by bind(2)
         self.places: tuple[Place, ...] = ()
         self.key: object = b""
@@ -237,16 +232,12 @@ class MemorySocket:
         self.error = number
         self.changed()
 
-    def report_error(self) -> None:
-        """The kernel reports an error once."""
-        number, self.error = self.error, 0
-        if number:
-            raise os_error(number)
-
     # --- addresses ---
 
     def bind(self, address: Address, /) -> None:
         if self.is_bound:
+            if self.family == AF_UNIX:
+                return self._bind_again(normal_address(AF_UNIX, address))
             raise os_error(errno.EINVAL)
         self.local = self.network.bind(self, address)
         self.is_bound = True
@@ -254,13 +245,24 @@ class MemorySocket:
         if self.family == AF_INET6 and self.places[0].family == AF_INET6 and not self.places[0].is_any:
             self._note(IPPROTO_IPV6, IPV6_V6ONLY, 1)
 
+    def _bind_again(self, name: bytes) -> None:
+        """A unix socket that has a name keeps it if bind(2) asks for none. Others are looked at."""
+        if name:
+            if not name.startswith(b"\0"):
+                self.network.rules.check_name(name)
+            raise os_error(errno.EINVAL)
+
     def bind_for(self, remote: Address) -> None:
         """What the system does with a socket that has no address yet, or no IP address.
 
         Raises OSError where no way leads to `remote`.
         """
         if self.family == AF_UNIX:
+            if self.is_set(SOL_SOCKET, SO_PASSCRED) and not self.is_bound:
+                self.bind(b"")
             return
+        if self.type == SOCK_DGRAM:
+            self.bind_to_port()  # wherever it connects to
         source = self.network.rules.source(self, remote)
         self.bind_to_port()
         if self.local[0] == ANY[self.family]:
@@ -272,11 +274,25 @@ class MemorySocket:
             self.local = self.network.bind(self, (self.local[0], 0))
             self.is_bound = True
 
+    def release_port(self) -> None:
+        """A port that the system has chosen goes back to it. One that bind(2) was asked for stays."""
+        if self.family != AF_UNIX and not self.asked[1]:
+            self.network.unbind(self)
+            self.is_bound = False
+
+    def path_mtu(self) -> int | None:
+        if self.family == AF_UNIX or self.remote is None:
+            return None
+        return self.network.rules.mtu(Place.of(self.remote[0]))
+
     def target(self, address: Address) -> Address:
         """Where an address leads to: the unspecified address is this host."""
         address = normal_address(self.family, address)
-        if self.family != AF_UNIX and address[0] == ANY[self.family]:
-            return (_LOOPBACK[self.family], *address[1:])
+        if self.family != AF_UNIX:
+            place = Place.of(address[0])
+            if place.is_any:
+                loopback = Place(place.family, _LOOPBACK[place.family])
+                return (loopback.seen_by(self.family), *address[1:])
         return address
 
     def shares_with(self, other: MemorySocket) -> bool:
@@ -326,42 +342,6 @@ class MemorySocket:
     def getpeername(self) -> Address:
         raise os_error(errno.ENOTCONN)
 
-    # --- options ---
-
-    def is_set(self, level: int, option: int) -> bool:
-        """Whether an option was switched on, without asking the kernel."""
-        value = self.options.get((level, option), 0)
-        return bool(value if isinstance(value, int) else any(value[:4]))
-
-    def getsockopt(self, level: int, option: int, size: int = 0, /) -> Any:
-        """What the kernel makes of what was set; without a kernel the value as it was set, or zero."""
-        value: int | bytes
-        if (level, option) == (SOL_SOCKET, SO_ERROR):
-            value, self.error = self.error, 0
-        elif (level, option) == (SOL_SOCKET, SO_TYPE):
-            value = self.type
-        elif (level, option) == (SOL_SOCKET, SO_ACCEPTCONN):
-            value = int(self.is_listening)
-        elif self.journal is not None:
-            return self.journal.get(level, option, size)
-        else:
-            value = self.options.get((level, option), 0)
-        if size:
-            return (
-                value[:size] if isinstance(value, bytes) else value.to_bytes(size, "little", signed=value < 0)
-            )
-        return value if isinstance(value, int) else int.from_bytes(value[:4], "little")
-
-    def setsockopt(self, level: int, option: int, value: int | bytes, /) -> None:
-        if (level, option) == (IPPROTO_IPV6, IPV6_V6ONLY) and self.is_bound:
-            raise os_error(errno.EINVAL)
-        self._note(level, option, value)
-
-    def _note(self, level: int, option: int, value: int | bytes) -> None:
-        if self.journal is not None:
-            self.journal.set(level, option, value)
-        self.options[level, option] = value
-
     def setblocking(self, flag: bool, /) -> None:
         assert not flag
 
@@ -372,6 +352,22 @@ class MemorySocket:
 
     def connect(self, address: Address, /) -> None:
         raise NotImplementedError
+
+    def settles_connect(self) -> bool:
+        """Whether connect(2) is over without a look at its address: with success, or an OSError."""
+        return False
+
+    def disconnect(self) -> None:
+        """connect(2) with AF_UNSPEC."""
+        raise NotImplementedError
+
+    def unread(self) -> int:
+        """ioctl(2) with FIONREAD: how many bytes the next call can read."""
+        raise NotImplementedError
+
+    def is_at_mark(self) -> bool:
+        """ioctl(2) with SIOCATMARK."""
+        raise os_error(errno.EOPNOTSUPP if self.family == AF_UNIX else errno.ENOTTY)
 
     def listen(self, _backlog: int = MAX_BACKLOG, /) -> None:
         raise os_error(errno.EOPNOTSUPP)

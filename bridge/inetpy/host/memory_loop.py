@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any
 
+from .api import RawCalls
 from .linux import LinuxHost
+from .memory_linger import close_lingering
 from .memory_rules import SystemRules
-from .memory_sockets import MemoryNetwork
+from .memory_sockets import MemoryNetwork, MemorySocket
 
 __all__ = ["MemoryLoopHost"]
 
@@ -37,7 +40,18 @@ class MemoryLoopHost(LinuxHost):
         super().__init__(loop, after_batch, spin)
         self.network = MemoryNetwork(self.poller.notify, rules=SystemRules())
 
-    def open_socket(self, family: int, kind: int, netns: bytes | None = None) -> Any:
+    @cached_property
+    def raw(self) -> RawCalls:
+        from .memory_calls import MemoryCalls  # needs ctypes
+
+        return MemoryCalls()
+
+    def close_lingering(self, sock: Any, done: Callable[[None], None]) -> None:
+        if isinstance(sock, MemorySocket):
+            return close_lingering(sock, self.clock, done)
+        super().close_lingering(sock, done)
+
+    def open_socket(self, family: int, kind: int, netns: bytes | None = None, protocol: int = 0) -> Any:
         if netns is not None:
-            return super().open_socket(family, kind, netns)
-        return self.network.socket(family, kind)
+            return super().open_socket(family, kind, netns, protocol)
+        return self.network.socket(family, kind, protocol)

@@ -49,7 +49,8 @@ Source: TypeAlias = tuple[Place, int]  # and a port
 def normal_address(family: int, address: Address) -> Address:
     """An address as the system writes it. The scope counts where it is needed alone."""
     if family == AF_UNIX:
-        return os.fsencode(address)
+        name = os.fsencode(address)
+        return name if name.startswith(b"\0") else name.partition(b"\0")[0]
     ip = inet_ntop(family, inet_pton(family, address[0]))
     if family == AF_INET:
         return (ip, address[1])

@@ -1,11 +1,7 @@
 """What sockets in memory take from elsewhere: options, addresses, routes, names in the file system, sizes.
 
-    FreeRules      nothing is asked: each address is local, options are kept as they were set
-    SystemRules    the kernel is asked, without a socket that is bound or connected
-
-The kernel knows more of options than anybody would write down. So a socket keeps a `Journal` of
-what was set. To read an option, the journal is played to a new socket of the same kind, which answers and
-is closed again.
+FreeRules      nothing is asked: each address is local, options are kept as they were set
+SystemRules    the kernel is asked, without a socket that is bound or connected
 """
 
 from __future__ import annotations
@@ -14,8 +10,6 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from socket import (
@@ -36,50 +30,18 @@ from socket import (
 )
 from typing import Any, Protocol
 
+from . import memory_interfaces
 from .errors import os_error
+from .memory_journal import Journal
 from .memory_places import ANY, Address, Place, needs_scope
 from .routes import BROADCAST, LOCAL, MULTICAST, Route, find_route
 
-__all__ = ["FreeRules", "Journal", "Room", "Ruled", "Rules", "SystemRules"]
+__all__ = ["FreeRules", "Room", "Ruled", "Rules", "SystemRules"]
 
-# Options that add to what is there instead of replacing it.
-_ADDING = {
-    (socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP), (socket.IPPROTO_IP, socket.IP_DROP_MEMBERSHIP),
-    (socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP), (socket.IPPROTO_IPV6, socket.IPV6_LEAVE_GROUP),
-}  # fmt: skip
+SIOCGIFMTU = 0x8921
+_LARGEST: dict[int, int] = {AF_INET: 0xFFFF, AF_INET6: 1 << 32}  # bytes of a packet
 
 Room = tuple[int, int]  # bytes: how many a stream takes, and with how many of them it is writable
-
-
-class Journal:
-    """The options of a socket, as the kernel has them."""
-
-    def __init__(self, family: int, kind: int, entries: list[tuple[int, int, int | bytes]]) -> None:
-        self.family = family
-        self.kind = kind
-        self._entries = entries
-
-    def copy(self) -> Journal:
-        return Journal(self.family, self.kind, list(self._entries))
-
-    def set(self, level: int, option: int, value: int | bytes) -> None:
-        """Raises OSError where the kernel refuses."""
-        with self._played() as sock:
-            sock.setsockopt(level, option, value)
-        if (level, option) not in _ADDING:
-            self._entries = [entry for entry in self._entries if entry[:2] != (level, option)]
-        self._entries.append((level, option, value))
-
-    def get(self, level: int, option: int, size: int) -> int | bytes:
-        with self._played() as sock:
-            return sock.getsockopt(level, option, size) if size else sock.getsockopt(level, option)
-
-    @contextmanager
-    def _played(self) -> Iterator[socket.socket]:
-        with socket.socket(self.family, self.kind) as sock:
-            for entry in self._entries:
-                sock.setsockopt(*entry)
-            yield sock
 
 
 class Ruled(Protocol):
@@ -116,14 +78,35 @@ class Rules(Protocol):
 
     def stream_room(self, sender: Ruled, receiver: Ruled, capacity: int) -> Room: ...
 
+    def window(self, receiver: Ruled, capacity: int) -> int:
+        """How many bytes of a stream the receiver's system keeps for it."""
+
     def group_interface(self, group: Place, address: str, number: int) -> int:
         """The interface on which a group is joined: by its number, by its address, or that of the route."""
+
+    def mtu(self, place: Place) -> int:
+        """The largest packet on the way to a place, in bytes."""
+
+    def interface_of(self, place: Place) -> int:
+        """The number of the interface that has the very address, or 0."""
+
+    def packets_fit(self, sender: Ruled, sizes: list[int], capacity: int, share: int = 1) -> bool:
+        """Whether packets of the unix domain leave room for more, or take at most one `share`th of it."""
+
+    def ioctl(self, number: int, argument: bytes) -> bytes:
+        """ioctl(2) about interfaces: the argument as the call has changed it."""
+
+    def interface_addresses(self) -> bytes:
+        """ioctl(2) with SIOCGIFCONF: a struct ifreq for each address."""
 
     def is_full(self, sock: Ruled, sizes: list[int], capacity: int) -> bool:
         """Whether a socket takes no datagram besides those of `sizes`."""
 
     def make_name(self, sock: Ruled, name: bytes) -> object:
         """What a unix socket is found by, which is bound to `name`."""
+
+    def check_name(self, name: bytes) -> None:
+        """Raises OSError where no socket could be bound to `name`."""
 
     def find_name(self, name: bytes) -> object: ...
 
@@ -153,14 +136,35 @@ class FreeRules:
     def stream_room(self, _sender: Ruled, _receiver: Ruled, capacity: int) -> Room:
         return capacity, capacity - 1
 
+    def window(self, _receiver: Ruled, capacity: int) -> int:
+        return capacity
+
     def group_interface(self, _group: Place, _address: str, _number: int) -> int:
         return 1
+
+    def mtu(self, place: Place) -> int:
+        return min(memory_interfaces.MTU, _LARGEST[place.family])
+
+    def interface_of(self, _place: Place) -> int:
+        return 1
+
+    def packets_fit(self, _sender: Ruled, sizes: list[int], capacity: int, share: int = 1) -> bool:
+        return sum(sizes) * share < capacity
+
+    def ioctl(self, number: int, argument: bytes) -> bytes:
+        return memory_interfaces.answer([memory_interfaces.LOOPBACK], number, argument)
+
+    def interface_addresses(self) -> bytes:
+        return memory_interfaces.addresses([memory_interfaces.LOOPBACK])
 
     def is_full(self, _sock: Ruled, sizes: list[int], capacity: int) -> bool:
         return sum(sizes) >= capacity
 
     def make_name(self, _sock: Ruled, name: bytes) -> object:
         return name
+
+    def check_name(self, name: bytes) -> None:
+        pass
 
     def find_name(self, name: bytes) -> object:
         return name
@@ -244,7 +248,11 @@ class SystemRules:
             return None
         if place.family == AF_INET:
             source = inet_ntop(AF_INET, sock.getsockopt(IPPROTO_IP, IP_MULTICAST_IF, 4))
-            return None if source == ANY[AF_INET] else Route(MULTICAST, source, self._interface_of(source))
+            return (
+                None
+                if source == ANY[AF_INET]
+                else Route(MULTICAST, source, self.interface_of(Place(AF_INET, source)))
+            )
         number = scope or sock.getsockopt(IPPROTO_IPV6, IPV6_MULTICAST_IF)
         return find_route(AF_INET6, place.ip, number)
 
@@ -252,28 +260,49 @@ class SystemRules:
         if number:
             return number
         if group.family == AF_INET and address != ANY[AF_INET]:
-            return self._interface_of(address)
+            return self.interface_of(Place(AF_INET, address))
         return self._route_to(group, ()).interface
 
-    def _interface_of(self, ip: str) -> int:
+    def mtu(self, place: Place) -> int:
+        name = socket.if_indextoname(self._route_to(place, ()).interface).encode()
+        answer = self.ioctl(SIOCGIFMTU, name.ljust(40, b"\0"))
+        return min(int.from_bytes(answer[16:20], "little"), _LARGEST[place.family])
+
+    def interface_of(self, place: Place) -> int:
         from .interfaces import interfaces  # needs ctypes, which takes milliseconds to load
 
         for interface in interfaces():
-            if any(known.address == ip for known in interface.addresses):
+            if any(known.address == place.ip for known in interface.addresses):
                 return socket.if_nametoindex(os.fsdecode(interface.name))
         return 0
 
+    def ioctl(self, number: int, argument: bytes) -> bytes:
+        from .raw import SystemCalls  # needs ctypes
+
+        with socket.socket(AF_INET, SOCK_DGRAM) as sock:
+            return SystemCalls().ioctl(sock, number, argument)
+
+    def interface_addresses(self) -> bytes:
+        from .raw import SystemCalls
+
+        with socket.socket(AF_INET, SOCK_DGRAM) as sock:
+            return SystemCalls().interface_addresses(sock)
+
     # --- sizes ---
 
-    def stream_room(self, sender: Ruled, receiver: Ruled, _capacity: int) -> Room:
+    def stream_room(self, sender: Ruled, receiver: Ruled, capacity: int) -> Room:
         """As much as the kernel takes for both ends: see tcp(7), tcp_wmem, and sk_stream_is_writeable()."""
         sent = sender.getsockopt(SOL_SOCKET, SO_SNDBUF)
         if sender.family == AF_UNIX:
             return sent, sent // 4
         if (SOL_SOCKET, SO_SNDBUF) not in sender.options:
             sent = self._largest_send_buffer
-        window = receiver.getsockopt(SOL_SOCKET, SO_RCVBUF) // 2
+        window = self.window(receiver, capacity)
         return sent + window, sent * 2 // 3 + window
+
+    def window(self, receiver: Ruled, _capacity: int) -> int:
+        size: int = receiver.getsockopt(SOL_SOCKET, SO_RCVBUF)
+        return size // 2
 
     def is_full(self, sock: Ruled, sizes: list[int], _capacity: int) -> bool:
         """Of a unix socket the number of datagrams counts. Else what they cost, with their heads."""
@@ -281,6 +310,11 @@ class SystemRules:
             return len(sizes) > self._longest_queue
         limit: int = sock.getsockopt(SOL_SOCKET, SO_RCVBUF)
         return sum(map(_cost, sizes)) > limit
+
+    def packets_fit(self, sender: Ruled, sizes: list[int], _capacity: int, share: int = 1) -> bool:
+        room: int = sender.getsockopt(SOL_SOCKET, SO_SNDBUF)
+        taken = sum(map(_cost, sizes)) * share
+        return taken < room if share == 1 else taken <= room
 
     @cached_property
     def _longest_queue(self) -> int:
@@ -300,6 +334,11 @@ class SystemRules:
         # As long as it is open, its number goes to no other file.
         self._files[sock] = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
         return _identity(os.fstat(self._files[sock]))
+
+    def check_name(self, name: bytes) -> None:
+        if os.path.lexists(name):
+            raise os_error(errno.EADDRINUSE)
+        os.stat(os.path.dirname(name) or b".")
 
     def find_name(self, name: bytes) -> object:
         if not name:

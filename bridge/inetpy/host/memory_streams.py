@@ -1,9 +1,16 @@
-"""Stream sockets in memory, and the two ways of bytes that a connection is."""
+"""Stream sockets in memory.
+
+A connection is two ways: see `memory_ways`. Besides what becomes of the connection, the kernel knows how
+far the calls of the program have come: see `Phase`.
+"""
 
 from __future__ import annotations
 
 import errno
+import struct
 from collections import deque
+from collections.abc import Callable
+from enum import Enum
 from socket import (
     AF_UNIX,
     SHUT_RD,
@@ -16,74 +23,84 @@ from socket import (
     SOL_SOCKET,
 )
 
-from .api import ERROR, HANGUP, LINGER_NOW, READ, WRITE, Buffer
+from .api import ERROR, HANGUP, LINGER_NOW, READ, WRITE
 from .errors import os_error
 from .memory_base import MAX_BACKLOG, MemoryAddresses, MemorySocket
+from .memory_control import own_credentials
 from .memory_places import Address, Place, Source
+from .memory_transfer import Transfer
+from .memory_ways import Way
 
 __all__ = ["MemoryStream"]
 
 
-class _Way:
-    """One direction of a connection: bytes on their way to `reader`.
+class Phase(Enum):
+    """How far connect(2) has come: the state of a struct socket.
 
-    capacity: how many it takes. writable: with how many of them, or fewer, poll(2) says that it is writable.
+    After EINPROGRESS the phase is CONNECTING until connect(2) is called once more, whatever has become of the
+    connection: that call reports it. A shutdown(2) of one that has failed makes it DISCONNECTING, for good.
     """
 
-    __slots__ = ("capacity", "data", "is_ended", "reader", "writable")
-
-    def __init__(self, reader: MemoryStream, capacity: int, writable: int | None = None) -> None:
-        self.reader = reader
-        self.capacity = capacity
-        self.writable = capacity - 1 if writable is None else writable
-        self.data = bytearray()
-        self.is_ended = False  # a FIN stands behind the data
-
-    def end(self) -> None:
-        self.is_ended = True
-        self.reader.changed()
+    UNCONNECTED = 1
+    CONNECTING = 2
+    CONNECTED = 3
+    DISCONNECTING = 4
 
 
-class MemoryStream(MemorySocket):
+_SETTLED = {Phase.CONNECTED: errno.EISCONN, Phase.DISCONNECTING: errno.EINVAL}
+
+
+class MemoryStream(Transfer):
     """A stream socket: fresh, then listening; or connecting, connected, and reset perhaps."""
 
     type = SOCK_STREAM
 
     def __init__(self, network: MemoryAddresses, family: int) -> None:
         super().__init__(network, family)
-        self.remote: Address = None
+        self.on_change: Callable[[], None] | None = None  # of a socket that is closed
         # of a listener
         self.capacity = network.capacity  # of each direction of its connections
         self.backlog = -1
         self.accepted: deque[MemoryStream] = deque()  # connections that nobody has accepted yet
         self.held: deque[MemoryStream] = deque()  # those that connect while the backlog is full
         # of a connection
-        self.is_connecting = False
-        self.inward: _Way | None = None
-        self.outward: _Way | None = None
-        self.is_reset = False
-        self.is_deaf = False  # shut down for reading
+        self.phase = Phase.UNCONNECTED
 
     @property
     def ready(self) -> int:
+        error = ERROR if self.error else 0
         if self.backlog >= 0:
-            return READ if self.accepted else 0
+            return self._listener_ready()
         if self.is_connecting:
-            return 0
-        if self.inward is None or self.outward is None or self.is_reset:
-            return READ | WRITE | HANGUP | (ERROR if self.error else 0)
+            return (READ if self.is_deaf else 0) | self._hangup(self.is_deaf, self.is_dumb)
+        if self.is_reset:
+            return READ | WRITE | HANGUP | error
+        if self.inward is None or self.outward is None:
+            return WRITE | HANGUP | (READ if self.is_deaf else 0) | error
         no_input = self.inward.is_ended or self.is_deaf
-        no_output = self.outward.is_ended or self._is_cut()
+        no_output = self._has_ended(self.outward) or self._is_cut()
         return (
-            (READ if self.inward.data or no_input else 0)
-            | (WRITE if no_output or len(self.outward.data) <= self.outward.writable else 0)
-            | (HANGUP if no_input and no_output else 0)
-            | (ERROR if self.error else 0)
+            (READ if no_input or self._has_input(self.inward) else 0)
+            | (WRITE if no_output or self._has_room(self.outward) else 0)
+            | self._hangup(no_input, no_output)
+            | error
         )
+
+    def _listener_ready(self) -> int:
+        if self.family != AF_UNIX:
+            return READ if self.accepted else 0
+        return (READ if self.accepted or self.is_deaf else 0) | self._hangup(self.is_deaf, self.is_dumb)
+
+    def changed(self) -> None:
+        super().changed()
+        if self.on_change is not None:
+            self.on_change()
 
     # --- connecting ---
 
     def listen(self, backlog: int = MAX_BACKLOG, /) -> None:
+        if self.phase != Phase.UNCONNECTED:
+            raise os_error(errno.EINVAL)
         if not self.is_bound:
             if self.family == AF_UNIX:
                 raise os_error(errno.EINVAL)
@@ -99,37 +116,69 @@ class MemoryStream(MemorySocket):
     def score(self, place: Place, _source: Source | None) -> int:
         return self.covers(place) if self.is_listening else -1
 
-    def connect(self, address: Address, /) -> None:
+    def settles_connect(self) -> bool:
+        if self.family == AF_UNIX or self.phase == Phase.UNCONNECTED:
+            if self.family != AF_UNIX and self.backlog >= 0:
+                raise os_error(errno.EISCONN)
+            return False
+        if self.phase in _SETTLED:
+            raise os_error(_SETTLED[self.phase])
         if self.is_connecting:
             raise os_error(errno.EALREADY)
-        if self.inward is not None or self.backlog >= 0:
-            raise os_error(errno.EISCONN)
+        if self._is_gone():
+            number, self.error = self.error or errno.ECONNABORTED, 0
+            self.disconnect()
+            self.error = 0
+            raise os_error(number)
+        self.phase = Phase.CONNECTED
+        return True
+
+    def connect(self, address: Address, /) -> None:
+        if self.settles_connect():
+            return
         remote = self.target(address)
+        if self.family == AF_UNIX:
+            return self._connect_path(remote)
         self.bind_for(remote)
         self.remote = remote
-        found = self.network.find(self, remote)
-        listener = found if isinstance(found, MemoryStream) and found.is_listening else None
-        if self.family == AF_UNIX:
-            return self._connect_path(listener)
-        self.is_connecting = True
-        if remote[0] not in self.network.silent and self.network.rules.is_local(Place.of(remote[0])):
-            if listener is None:
-                self._refuse()
-            elif listener._is_full():
-                listener.held.append(self)
-            else:
-                listener._take(self)
+        self.phase = Phase.CONNECTING
+        self.is_reset = False
+        self.error = 0
+        self._knock(remote)
         raise os_error(errno.EINPROGRESS)
 
-    def _connect_path(self, listener: MemoryStream | None) -> None:
+    def _knock(self, remote: Address) -> None:
+        self.is_connecting = True
+        if remote[0] in self.network.silent or not self.network.rules.is_local(Place.of(remote[0])):
+            return
+        listener = self._listener_at(remote)
         if listener is None:
+            self._refuse()
+        elif listener._is_full():
+            listener.held.append(self)
+        else:
+            listener._take(self)
+
+    def _listener_at(self, remote: Address) -> MemoryStream | None:
+        found = self.network.find(self, remote)
+        return found if isinstance(found, MemoryStream) and found.is_listening else None
+
+    def _connect_path(self, remote: Address) -> None:
+        listener = self._listener_at(remote)
+        if listener is None or listener.is_deaf:
             raise os_error(errno.ECONNREFUSED)
         if listener._is_full():
             raise os_error(errno.EAGAIN)
+        if self.inward is not None or self.backlog >= 0:
+            raise os_error(errno.EINVAL if self.backlog >= 0 else errno.EISCONN)
+        self.bind_for(remote)
+        self.remote = remote
         listener._take(self)
 
     def _refuse(self) -> None:
         self.is_connecting = False
+        self.is_reset = True
+        self.release_port()
         self.fail_with(errno.ECONNREFUSED)
 
     def _is_full(self) -> bool:
@@ -144,7 +193,7 @@ class MemoryStream(MemorySocket):
 
     def _take(self, client: MemoryStream) -> None:
         """A connection with `client`. It waits to be accepted."""
-        server = MemoryStream(self.network, self.family)
+        server = self._new_server()
         server.options = dict(self.options)
         server.journal = None if self.journal is None else self.journal.copy()
         if self.family == AF_UNIX:
@@ -158,6 +207,9 @@ class MemoryStream(MemorySocket):
         client.changed()
         self.changed()
 
+    def _new_server(self) -> MemoryStream:
+        return MemoryStream(self.network, self.family)  # whatever subclass listens
+
     def _seen(self, address: Address) -> Address:
         """An address of the other end, in the form of our own family."""
         ip = Place.of(address[0]).seen_by(self.family)
@@ -165,11 +217,11 @@ class MemoryStream(MemorySocket):
 
     def pair_with(self, other: MemoryStream, capacity: int | None = None) -> None:
         """The two are the ends of a connection from now on. `capacity`: of each direction, in bytes."""
-        other.inward = self.outward = _Way(other, *self._room_to(other, capacity))
-        other.outward = self.inward = _Way(self, *other._room_to(self, capacity))
-
-    def _room_to(self, reader: MemoryStream, capacity: int | None = None) -> tuple[int, int]:
-        return self.network.rules.stream_room(self, reader, capacity or self.network.capacity)
+        other.inward = self.outward = Way(other, *self._room_to(other, capacity))
+        other.outward = self.inward = Way(self, *other._room_to(self, capacity))
+        for end in (self, other):
+            if end.phase != Phase.CONNECTING:
+                end.phase = Phase.CONNECTED
 
     def setsockopt(self, level: int, option: int, value: int | bytes, /) -> None:
         super().setsockopt(level, option, value)
@@ -180,6 +232,11 @@ class MemoryStream(MemorySocket):
             self.inward.capacity, self.inward.writable = other._room_to(self)
             self.changed()
             other.changed()
+
+    def peer_credentials(self) -> bytes | None:
+        if self.family != AF_UNIX or self.inward is None:
+            return None
+        return struct.pack("=iII", *own_credentials())
 
     def accept(self) -> tuple[MemorySocket, Address]:
         if self.backlog < 0:
@@ -194,80 +251,42 @@ class MemoryStream(MemorySocket):
         return server, server.remote
 
     def getpeername(self) -> Address:
-        if self.inward is None or self.is_reset or self._is_over():
+        if self._is_gone():
             raise os_error(errno.ENOTCONN)
         return self.remote
 
-    # --- sending and receiving ---
-
-    def recvfrom(self, size: int, _flags: int = 0, /) -> tuple[bytes, Address]:
-        inward = self.inward
-        if inward is None:
-            self.report_error()
-            raise os_error(errno.EINVAL if self.family == AF_UNIX else errno.ENOTCONN)
-        if inward.data:
-            data = bytes(inward.data[:size])
-            del inward.data[:size]
-            assert self.outward is not None
-            self.outward.reader.changed()
-            return data, None
-        if self.family == AF_UNIX or not inward.is_ended:
-            self.report_error()
-        if not (inward.is_ended or self.is_deaf or self.is_reset):
-            raise os_error(errno.EAGAIN)
-        return b"", None
-
-    def sendto(self, data: Buffer, _address: Address, /) -> int:
-        outward = self.outward
-        if outward is None:
-            self.report_error()
-            raise os_error(errno.ENOTCONN if self.family == AF_UNIX else errno.EPIPE)
-        if not self._is_cut():
-            self.report_error()
-        if outward.is_ended or self.is_reset or self._is_cut():
-            raise os_error(errno.EPIPE)
-        if outward.reader.closed:
-            self._reset()  # is how the other end answers to the bytes
-            return len(data)
-        if self.family != AF_UNIX and outward.reader.is_deaf_and_dumb():
-            outward.reader._reset()
-            self._reset()
-            return len(data)
-        room = outward.capacity - len(outward.data)
-        if room <= 0:
-            raise os_error(errno.EAGAIN)
-        outward.data += data[:room]
-        outward.reader.changed()
-        return min(room, len(data))
-
-    def _is_cut(self) -> bool:
-        """A unix socket knows that the other end has gone, or is deaf. Others learn it when they send."""
-        assert self.outward is not None
-        reader = self.outward.reader
-        return self.family == AF_UNIX and (reader.closed or reader.is_deaf)
-
     # --- ending ---
 
-    def is_deaf_and_dumb(self) -> bool:
-        """Shut down in both directions: it answers to bytes as if it was closed."""
-        return self.is_deaf and self.outward is not None and self.outward.is_ended
-
-    def _is_over(self) -> bool:
-        """Both ends have sent their FIN: the connection is none any more. Unix sockets do not mind."""
-        assert self.inward is not None
-        assert self.outward is not None
-        return self.family != AF_UNIX and self.inward.is_ended and self.outward.is_ended
+    def _is_gone(self) -> bool:
+        """There is no connection, or none any more."""
+        return self.inward is None or self.is_reset or self._is_over()
 
     def shutdown(self, how: int, /) -> None:
+        if how not in (SHUT_RD, SHUT_WR, SHUT_RDWR):
+            raise os_error(errno.EINVAL)
+        if self.family != AF_UNIX:
+            if self.backlog >= 0:
+                return self.disconnect() if how != SHUT_WR else None
+            if self.is_connecting:
+                return self.disconnect()
+            if self.phase == Phase.CONNECTING:
+                self.phase = Phase.DISCONNECTING if self._is_gone() else Phase.CONNECTED
         if self.outward is None or self.is_reset or self._is_over():
+            self._note_shutdown(how)
             if self.family == AF_UNIX:
                 return
             raise os_error(errno.ENOTCONN)
-        if how in (SHUT_RD, SHUT_RDWR):
+        if how != SHUT_WR:
             self.is_deaf = True
             self.outward.reader.changed()
-        if how in (SHUT_WR, SHUT_RDWR):
+        if how != SHUT_RD:
             self.outward.end()
+        self.changed()
+
+    def _note_shutdown(self, how: int) -> None:
+        """What is shut down before there is a connection is so for the poller, too."""
+        self.is_deaf = self.is_deaf or how != SHUT_WR
+        self.is_dumb = self.is_dumb or how != SHUT_RD
         self.changed()
 
     def close(self) -> None:
@@ -278,39 +297,53 @@ class MemoryStream(MemorySocket):
         if self.closed:
             return
         super().close()
-        for server in self.accepted:
-            server.options[SOL_SOCKET, SO_LINGER] = LINGER_NOW
-            server.close()
-        for client in self.held:
-            client._refuse()
+        self._close_queues()
+        if self.inward is not None:
+            self.inward.discard()
         if self.inward is None or self.outward is None or self.is_reset or self._is_over():
             return
         if self.family == AF_UNIX:
             self.outward.end()
-            if self.inward.data:
+            if self.inward.data or self.inward.packets:
                 self.outward.reader.fail_with(errno.ECONNRESET)
         elif self.inward.data or self.options.get((SOL_SOCKET, SO_LINGER)) == LINGER_NOW:
             self._reset_peer()
         else:
             self.outward.end()
 
+    def is_delivered(self) -> bool:
+        """Whether all that was sent is with the peer: read, or in its receive buffer."""
+        if self.family == AF_UNIX or self.outward is None or self.is_reset:
+            return True
+        reader = self.outward.reader
+        window = self.network.rules.window(reader, self.network.capacity)
+        return reader.closed or reader.is_reset or len(self.outward.data) <= window
+
+    def _close_queues(self) -> None:
+        for server in self.accepted:
+            server.options[SOL_SOCKET, SO_LINGER] = LINGER_NOW
+            server.close()
+            if self.family == AF_UNIX and server.outward is not None:
+                server.outward.reader.fail_with(errno.ECONNRESET)
+        for client in self.held:
+            client._refuse()
+        self.accepted.clear()
+        self.held.clear()
+
     def disconnect(self) -> None:
-        """connect(2) with AF_UNSPEC: a reset for the other end."""
-        if self.outward is not None and not self.is_reset:
+        """connect(2) with AF_UNSPEC: a reset for the other end. The socket is as new, but for its options."""
+        was_connected = self.outward is not None and not self.is_reset and not self._is_over()
+        self._close_queues()
+        if was_connected:
             self._reset_peer()
-            self.is_reset = True
-
-    def _reset_peer(self) -> None:
-        assert self.outward is not None
-        self.outward.reader._reset()
-
-    def _reset(self) -> None:
-        """The other end has sent a reset. What it had sent before can be read still."""
-        if self.inward is not None:
-            self.reset_with(errno.EPIPE if self.inward.is_ended else errno.ECONNRESET)
-
-    def reset_with(self, number: int) -> None:
-        """The connection is gone. The next call that finds no data gets the error."""
-        if not self.closed:
-            self.is_reset = True
-            self.fail_with(number)
+        if was_connected or self.is_connecting:
+            self.error = errno.ECONNRESET
+        self.phase, self.backlog, self.peek_offset = Phase.UNCONNECTED, -1, -1
+        self.is_connecting = self.is_reset = self.is_deaf = self.is_dumb = False
+        self.inward = self.outward = self.remote = None
+        if self.is_bound:
+            self.network.move(self, self.asked[0])
+        else:
+            self.local = (self.asked[0], *self.local[1:])
+        self.release_port()
+        self.changed()

@@ -32,6 +32,7 @@ class LoopPoller:
     A waiter that raises ends (see `bugs`), and is not called again.
 
     after_batch: what is called when the waiters of one look have all been run.
+    before_sleep: what is called before the loop sleeps, or does something else.
     """
 
     def __init__(
@@ -41,15 +42,20 @@ class LoopPoller:
         spin: float = 0.0,
     ) -> None:
         self.after_batch = list(after_batch)
+        self.before_sleep: list[Callable[[], None]] = []
         self._epoll = select.epoll()
         self._waiters: dict[int, Waiter] = {}
         self._virtual = VirtualReadiness()
+        # Sockets without a descriptor that the next look finds, as with epoll(7): the node has the answer of
+        # a call that waits, and may end it, before it is told to go on.
+        self._added: list[Socket | Pipe] = []
         self._loop = loop
         self._spin = spin
         self._soon: list[Callable[[], None]] = []
         self._in_turn: list[Callable[[], None]] = []
         self._turn_scheduled = False
         self._takes_turns_until = 0.0
+        self._again = False
         self.in_batch = False
         loop.add_reader(self._epoll.fileno(), self._on_wakeup)
 
@@ -60,7 +66,8 @@ class LoopPoller:
         try:
             descriptor: int = sock.fileno()  # type: ignore[union-attr]
         except AttributeError:
-            self._virtual.add(sock, events, waiter)
+            self._virtual.register(sock, events, waiter)
+            self._added.append(sock)
             return self._look_soon()
         self._waiters[descriptor] = waiter
         self._epoll.register(descriptor, events)
@@ -104,6 +111,16 @@ class LoopPoller:
         else:
             self._loop.call_soon(bugs.guard, callback)
 
+    def has_ended(self, sock: Socket) -> bool:
+        """See `api.Poller`."""
+        look = select.poll()
+        look.register(sock.fileno(), select.POLLRDHUP)  # type: ignore[attr-defined]
+        return bool(look.poll(0))
+
+    def look_again(self) -> None:
+        """See `api.Poller`. In a batch only: between two of them there is a look in any case."""
+        self._again = self.in_batch
+
     def hand_over(self) -> None:
         """The poller still looks for `spin` seconds, but the loop has a turn after each look."""
         self._takes_turns_until = perf_counter() + self._spin
@@ -144,26 +161,37 @@ class LoopPoller:
                     break
         finally:
             self.in_batch = False
-        if self._in_turn or self._virtual.candidates or now < self._takes_turns_until:
+        if self._in_turn or self._added or self._virtual.candidates or now < self._takes_turns_until:
             self._look_soon()
+        else:
+            for callback in self.before_sleep:
+                callback()
 
     def _run_ready(self) -> bool:
         """Runs the waiters of all that is ready now. False when nothing was."""
         ready = self._epoll.poll(0, MAX_EVENTS)
         virtual = self._virtual
+        added, self._added = self._added, []
+        for sock in added:
+            virtual.notify(sock)
         if not ready and not self._in_turn and not virtual.candidates:
             return False
         waiters = self._waiters
         turns, self._in_turn = self._in_turn, []
         try:
-            for descriptor, events in ready:
-                # An earlier waiter of this batch may have ended a later one.
-                waiter = waiters.get(descriptor)
-                if waiter is not None:
-                    try:
-                        waiter.on_ready(events)
-                    except Exception as error:  # noqa: BLE001  as bugs.guard, without its frame
-                        self._on_failure(descriptor, waiter, error)
+            while ready:
+                for descriptor, events in ready:
+                    # An earlier waiter of this batch may have ended a later one.
+                    waiter = waiters.get(descriptor)
+                    if waiter is not None:
+                        try:
+                            waiter.on_ready(events)
+                        except Exception as error:  # noqa: BLE001  as bugs.guard, without its frame
+                            self._on_failure(descriptor, waiter, error)
+                if not self._again:
+                    break
+                self._again = False
+                ready = self._epoll.poll(0, MAX_EVENTS)
             if virtual.candidates:
                 virtual.run_ready()
             for callback in turns:

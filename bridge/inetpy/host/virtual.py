@@ -7,9 +7,16 @@ from typing import Any
 from . import bugs
 from .api import ERROR, HANGUP, VirtualSocket, Waiter
 
-__all__ = ["VirtualReadiness"]
+__all__ = ["VirtualReadiness", "system_socket"]
 
 _ALWAYS = ERROR | HANGUP  # as in epoll(7)
+
+
+def system_socket(sock: Any) -> Any:
+    """The socket behind those that stand in its place: each of them has the next as `sock`."""
+    while (behind := getattr(sock, "sock", None)) is not None:
+        sock = behind
+    return sock
 
 
 class VirtualReadiness:
@@ -26,8 +33,12 @@ class VirtualReadiness:
         self.candidates: dict[VirtualSocket, None] = {}  # in the order in which they became ready
 
     def add(self, sock: Any, events: int, waiter: Waiter) -> None:
-        self._interests[sock] = (events, waiter)
+        self.register(sock, events, waiter)
         self.candidates[sock] = None
+
+    def register(self, sock: Any, events: int, waiter: Waiter) -> None:
+        """As `add`, for a socket that no look looks at before `notify`."""
+        self._interests[sock] = (events, waiter)
 
     def change(self, sock: Any, events: int) -> None:
         self.add(sock, events, self._interests[sock][1])

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..codec.etf import EtfError, decode
-from ..fast.paths import LARGE, NEVER
+from ..fast.paths import EARLY_AFTER, LARGE, NEVER
 from ..host import pipes
 from ..host.api import READ
 from ..host.linux import LinuxHost
@@ -35,6 +35,7 @@ class Connection:
 
     on_end, on_error: what is to be done at the end of the input, and when the sides do not fit.
     fast: whether there are fast paths.
+    early_after: see `FastPaths`.
     in_play: whether a network is described already, so that the first request has a context.
     longest: the bytes of the largest frame.
     statistics: what counts, or None.
@@ -49,6 +50,7 @@ class Connection:
         on_error: Callable[[Exception], None],
         *,
         fast: bool = True,
+        early_after: int = EARLY_AFTER,
         in_play: bool = False,
         longest: int = MAX_FRAME,
         statistics: Statistics | None = None,
@@ -59,6 +61,8 @@ class Connection:
         self.output.start(self.host.poller)
         new_link = FrameLink if statistics is None else statistics.new_link
         self.link = new_link(self.output, frames, fast)
+        if fast:
+            self.link.fast.early_after = early_after
         self.session: Session | None = None
         self._new_dispatcher = Dispatcher if statistics is None else statistics.new_dispatcher
         self._dispatcher: Dispatcher | None = None
@@ -66,8 +70,9 @@ class Connection:
         self.engine: Engine | None = None  # of a network that is described before the node greets
         self.on_session: Callable[[Session], None] = lambda _: None
         self._source = pipes.End(source)
-        self._input = Input(source, frames, self._on_frame, on_end, on_error)
-        self.link.hello(in_play)
+        self._input = Input(source, frames, self._on_frame, self._on_batch, on_end, on_error)
+        protocols = host.raw.protocols()
+        self.link.hello(in_play, [name for _, names in protocols for name in names])
 
     def begin(self) -> None:
         """From now on the node is heard. The loop may have run before: see `network.file`."""
@@ -116,6 +121,10 @@ class Connection:
                 log.error("malformed frame (%d so far): %s", self._malformed, error)
         except Exception:
             log.exception("a frame of %d bytes failed", len(frame))  # those behind it are not lost
+
+    def _on_batch(self) -> None:
+        if self._dispatcher is not None:
+            self._dispatcher.settle()
 
     def _greeted(self, term: object) -> None:
         able, bridge, out = parse_greeting(term)

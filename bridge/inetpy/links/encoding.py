@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from ..codec.etf import encode_body
 from ..codec.terms import Atom
@@ -10,6 +10,7 @@ from ..fast import Duct, FastPaths
 from ..wire import messages
 from ..wire.framing import FrameReader
 from ..wire.messages import PASS_ON
+from ..wire.mode import EARLY, IS_ACTIVE, ONCE
 from .output import Output
 
 __all__ = ["FrameLink"]
@@ -29,8 +30,12 @@ class FrameLink:
         self._output = output
         self._emit = output.emit
         self._frames = frames
-        self._modes: dict[int, bool] = {}  # changes that are held back, by socket
+        # Changes that are held back, by socket: what the node knows, and what it is to know. Those of
+        # sockets that change with every message come when there is nothing else to do: most are taken back.
+        self._modes: dict[int, tuple[int, int]] = {}
+        self._later: dict[int, tuple[int, int]] = {}
         output.hold(self._modes, self._tell_modes)
+        output.on_idle = self._tell_later
 
     # --- what the node passes on ---
 
@@ -49,7 +54,8 @@ class FrameLink:
 
     def _carrying(self) -> bytes:
         """What a frame that carries a change of a mode begins with."""
-        return messages.build_carrying(*self._modes.popitem())
+        ident, (_, mode) = self._modes.popitem()
+        return messages.build_carrying(ident, mode)
 
     def _named(self, raw: bytes) -> bytes:
         """An identifier as the node knows it by its name of today."""
@@ -63,21 +69,62 @@ class FrameLink:
     def owned(self, ident: int, owner: bytes) -> None:
         self._emit(messages.build_owner(ident, self._named(owner)))
 
-    def active(self, ident: int, active: bool) -> None:
-        if self._modes.get(ident) is (not active):
-            del self._modes[ident]
-        else:
-            self._modes[ident] = active
+    def mode(self, ident: int, before: int, after: int) -> None:
+        told = before
+        for held in (self._modes, self._later):
+            if ident in held:
+                told = held.pop(ident)[0]
+        if told & ~after & EARLY:
+            self._emit(messages.build_mode(ident, after))  # callers must not hear anything before that
+        elif told != after:
+            held = self._later if after & ONCE and told ^ after == IS_ACTIVE else self._modes
+            held[ident] = told, after
             self._output.schedule_flush()
+
+    def mode_to(self, ident: int, mode: int, destination: bytes) -> None:
+        self._modes.pop(ident, None)
+        self._later.pop(ident, None)
+        self._emit(messages.build_mode_to(ident, mode, destination))
+
+    def select(self, ref: bytes, body: bytes, ident: int, process: bytes, handle: bytes) -> None:
+        if self.outward is not None:
+            ref, process, handle = map(self.outward, (ref, process, handle))
+        self._emit(messages.build_select(ident, ref, body, process, handle))
+
+    def ready(self, ident: int, handle: bytes) -> None:
+        self._emit(messages.build_note("ready", ident, self._named(handle)))
+
+    def ready_with(self, ident: int, handle: bytes, number: int, process: bytes, data: bytes) -> None:
+        if self.outward is not None:
+            handle, process = map(self.outward, (handle, process))
+        self._emit(messages.build_ready_with(ident, handle, number, process, data))
+
+    def recall(self, ident: int, number: int) -> None:
+        self._emit(messages.build_recall(ident, number))
+
+    def abort(self, ident: int, handle: bytes, reason: str) -> None:
+        self._emit(messages.build_abort(ident, self._named(handle), reason))
+
+    def unselect(self, ident: int, handle: bytes) -> None:
+        self._emit(messages.build_note("unselect", ident, self._named(handle)))
 
     def closed(self, ident: int) -> None:
         self._modes.pop(ident, None)
+        self._later.pop(ident, None)
         self._emit(messages.build_closed(ident))
 
     def _tell_modes(self) -> None:
         """The changes that no frame has carried."""
         while self._modes:
-            self._emit(messages.build_active(*self._modes.popitem()))
+            ident, (_, mode) = self._modes.popitem()
+            self._emit(messages.build_mode(ident, mode))
+
+    def _tell_later(self) -> None:
+        """What has waited until there is nothing else to do."""
+        if self._later:
+            self._modes.update(self._later)
+            self._later.clear()
+            self._output.flush()
 
     # --- what concerns the network in play ---
 
@@ -89,6 +136,12 @@ class FrameLink:
 
     def lineage(self, number: int, pids: list[bytes]) -> None:
         self._emit(messages.build_lineage(number, [self._named(pid) for pid in pids]))
+
+    def keys(self, pid: bytes) -> None:
+        self._emit(messages.build_keys(self._named(pid)))
+
+    def stray(self, number: int, pids: list[bytes]) -> None:
+        self._emit(messages.build_stray(number, [self._named(pid) for pid in pids]))
 
     def keep(self, key: int, rule: bytes) -> None:
         self._emit(messages.build_keep(key, rule))
@@ -103,9 +156,9 @@ class FrameLink:
 
     # --- what concerns the node ---
 
-    def hello(self, in_play: bool = False) -> None:
-        """The first frame. `in_play`: see `in_play`, for the first socket."""
-        self._emit(messages.build_hello(in_play))
+    def hello(self, in_play: bool = False, names: Iterable[str] = ()) -> None:
+        """The first frame. `in_play`: see `in_play`, for the first socket. `names`: see `build_hello`."""
+        self._emit(messages.build_hello(in_play, names))
 
     def watch(self, pid: bytes) -> None:
         self._emit(messages.build_watch(self._named(pid), True))

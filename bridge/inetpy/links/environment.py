@@ -1,6 +1,8 @@
 """The settings of a bridge, which come in variables of the environment.
 
     INETPY_CONTROL=1      listen to `inetpy faults`: see `network.control`
+    INETPY_EARLY=N        after so many small sends, or `{active, once}`, on a socket their callers do not
+                          wait; default 8, with 0 they always do: see `sockets.early`
     INETPY_FAST=0         no fast paths: see `fast`
     INETPY_HOST=memory    sockets in memory, that reach each other alone: see `host.memory_loop`
     INETPY_LOG_LEVEL      what goes to the logger of the node, default `warning`
@@ -8,6 +10,7 @@
     INETPY_SPIN           microseconds to look for more work before sleeping
     INETPY_BRIDGES        how many bridges the node has; the node sets it
     INETPY_NETWORK        a file that describes the network: see `network.file`
+    INETPY_SCHEDULE       the trace of a run whose faults are repeated: see `network.scripts`
     INETPY_SEED           where the random numbers of faults begin
     INETPY_TRACE          a file for calls and bytes: see `network.trace`; `inetpy run --trace` sets it
     INETPY_STATS          a folder for figures: see `statistics`; `inetpy run --stats` sets it
@@ -22,6 +25,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from ..fast.paths import EARLY_AFTER, NEVER
+
 __all__ = ["Settings", "control_folder", "read_settings"]
 
 SPIN = 100e-6  # seconds
@@ -31,6 +36,7 @@ class Settings(NamedTuple):
     """See the module. `spin` is in seconds."""
 
     fast: bool
+    early_after: int
     in_memory: bool
     log_level: str
     uvloop: bool
@@ -39,14 +45,18 @@ class Settings(NamedTuple):
     trace: str | None
     network: Path | None
     seed: int | None
+    schedule: Path | None
     control: Path | None
     bridges: int
 
 
 def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
-    folder, network, seed = (environ.get(f"INETPY_{name}") for name in ("STATS", "NETWORK", "SEED"))
+    folder, network, seed, schedule = (
+        environ.get(f"INETPY_{name}") for name in ("STATS", "NETWORK", "SEED", "SCHEDULE")
+    )
     return Settings(
         fast=environ.get("INETPY_FAST") != "0",
+        early_after=int(environ.get("INETPY_EARLY") or EARLY_AFTER) or NEVER,
         in_memory=environ.get("INETPY_HOST") == "memory",
         log_level=environ.get("INETPY_LOG_LEVEL", "WARNING").upper(),
         uvloop=environ.get("INETPY_LOOP") != "asyncio",
@@ -55,6 +65,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         trace=environ.get("INETPY_TRACE") or None,
         network=Path(network) if network else None,
         seed=int(seed) if seed else None,
+        schedule=Path(schedule) if schedule else None,
         control=control_folder(environ) if environ.get("INETPY_CONTROL") == "1" else None,
         bridges=_bridges(environ),
     )

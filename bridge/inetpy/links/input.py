@@ -18,6 +18,7 @@ class Input:
     """Reads from a descriptor, and cuts what comes into frames.
 
     on_frame: is called with each of them.
+    on_batch: is called when all that has come so far has been cut.
     on_end: is called at the end of the input.
     on_error: is called when the stream cannot be followed any more.
     reads: how many times there was something to read.
@@ -30,12 +31,14 @@ class Input:
         descriptor: int,
         frames: FrameReader,
         on_frame: Callable[[bytes | memoryview], None],
+        on_batch: Callable[[], None],
         on_end: Callable[[], None],
         on_error: Callable[[Exception], None],
     ) -> None:
         self._descriptor = descriptor
         self._frames = frames
         self._on_frame = on_frame
+        self._on_batch = on_batch
         self._on_end = on_end
         self._on_error = on_error
         self.reads = 0
@@ -57,6 +60,7 @@ class Input:
                 self._on_frame(frame)
         except (FramingError, ProtocolError) as error:
             self._on_error(error)
+        self._on_batch()
 
     def fail(self, _error: Exception) -> None:
         """A bug in here has been logged. The other objects go on: there is nothing to end."""

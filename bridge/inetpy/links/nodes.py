@@ -41,6 +41,7 @@ class NodeConnection:
         process: int | None,
         *,
         fast: bool,
+        early_after: int,
         longest: int,
         statistics: Path | None,
     ) -> None:
@@ -66,6 +67,7 @@ class NodeConnection:
             on_end=lambda: self.end(""),
             on_error=self._refuse,
             fast=fast,
+            early_after=early_after,
             in_play=engine.is_in_play(),
             longest=longest,
             statistics=self._statistics,

@@ -37,6 +37,7 @@ class Output:
     """See the module.
 
     on_congestion: is told when the node is too far behind, and when it has caught up.
+    on_idle: is called when there is nothing to do, before the process sleeps.
     on_full: is told when too many bytes wait, and when that is over.
     """
 
@@ -59,16 +60,22 @@ class Output:
         self._emit_held: Callable[[], None] = _nothing
         self.on_congestion: Callable[[bool], object] = lambda _: None
         self.on_full: Callable[[bool], object] = lambda _: None
+        self.on_idle: Callable[[], None] = _nothing
         self._full = False
 
     def start(self, poller: LoopPoller) -> None:
         """From now on `flush` is called at the end of each batch."""
         self._poller = poller
         poller.after_batch.append(self.flush)
+        poller.before_sleep.append(self._idle)
+
+    def _idle(self) -> None:
+        self.on_idle()
 
     def close(self) -> None:
         """Nobody is there any more: what is emitted is dropped."""
         self._poller.after_batch.remove(self.flush)
+        self._poller.before_sleep.remove(self._idle)
         self._poller.forget(self._end)
         self._backlog.clear()
         self._backlog_size = 0

@@ -17,6 +17,7 @@ import ssl
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from ..fast.paths import EARLY_AFTER
 from . import admission
 from .admission import Refusals, RefusedError
 from .limits import Limits
@@ -55,6 +56,7 @@ class Server:
         admit: Callable[[bytes], str | None],
         *,
         fast: bool = True,
+        early_after: int = EARLY_AFTER,
         limits: Limits = Limits(),  # noqa: B008  it is immutable
         statistics: Path | None = None,
     ) -> None:
@@ -65,6 +67,7 @@ class Server:
         engine.runs_files = False  # a node that has a token may open sockets, and not run programs here
         self._admit = admit
         self._fast = fast
+        self._early_after = early_after
         self._limits = limits
         self._statistics = statistics
         self._refusals = Refusals(log.warning)
@@ -179,6 +182,7 @@ class Server:
             label,
             process,
             fast=self._fast,
+            early_after=self._early_after,
             longest=self._limits.frame,
             statistics=self._statistics,
         )

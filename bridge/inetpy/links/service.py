@@ -13,6 +13,7 @@ from ..network.control import Control, UnsafeFolderError
 from ..network.engine import Engine
 from ..network.file import NetworkFileError, load
 from ..network.network import Network
+from ..network.script_file import read_scripts
 from .connection import new_host
 from .environment import Settings
 from .limits import Limits
@@ -72,14 +73,18 @@ class _Service:
         self._loop = loop
         host = new_host(loop, settings.in_memory, settings.spin)
         self._engine = Engine(host, settings.seed)
+        if settings.schedule is not None:
+            self._follow(settings.schedule)
         if settings.network is not None:
             load(settings.network, Network(self._engine, loop))
+        self._engine.add_left()
         self._end_trace = trace_to(settings.trace, self._engine)
         self._server = Server(
             host,
             self._engine,
             admit(tokens),
             fast=settings.fast,
+            early_after=settings.early_after,
             limits=limits,
             statistics=settings.statistics,
         )
@@ -92,6 +97,12 @@ class _Service:
         except (OSError, UnsafeFolderError) as error:
             log.warning("`inetpy faults` cannot reach this server: %s", error)
             return None
+
+    def _follow(self, schedule: Path) -> None:
+        try:
+            self._engine.follow(read_scripts(schedule))
+        except OSError as error:
+            raise ValueError(f"there is no schedule: {schedule}: {error.strerror}") from None
 
     def run(self, urls: Sequence[str]) -> int:
         try:

@@ -56,6 +56,8 @@ class Statistics:
 
     def opened(self, ident: int, kind: str) -> None:
         assert self._session is not None
+        if ident in self._open:  # it is told again that it is listed now
+            return
         self.sockets[kind] += 1
         self._open[ident] = self._session.sockets[ident]
 
@@ -99,6 +101,10 @@ class _CountingLink(FrameLink):
         if body.startswith(ERROR):
             self._statistics.errors[op] += 1
         super().answer(ref, body, tail)
+
+    def select(self, ref: bytes, body: bytes, ident: int, process: bytes, handle: bytes) -> None:
+        self._statistics.asked.pop(ref, None)
+        super().select(ref, body, ident, process, handle)
 
     def forward(self, ref: bytes, body: bytes, duct: Duct, size: int) -> None:
         self._statistics.asked.pop(ref, None)

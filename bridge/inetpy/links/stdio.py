@@ -74,7 +74,8 @@ class Process:
             on_end=loop.stop,
             on_error=self._refuse,
             fast=settings.fast,
-            in_play=settings.network is not None or settings.trace is not None,
+            early_after=settings.early_after,
+            in_play=any(file is not None for file in (settings.network, settings.trace, settings.schedule)),
             statistics=self._statistics,
         )
         logging.basicConfig(
@@ -84,7 +85,8 @@ class Process:
         )
         loop.set_exception_handler(_log_failure)
         self._end_trace: Callable[[], None] = lambda: None
-        if settings.network is not None or settings.seed is not None or settings.trace is not None:
+        given = (settings.network, settings.seed, settings.trace, settings.schedule)
+        if any(value is not None for value in given):
             self._connection.output.flush()  # the greeting: the node waits longer for the file
             self._connection.engine = engine = _described(settings, self._connection.host, loop)
             self._end_trace = trace_to(settings.trace, engine)
@@ -127,13 +129,20 @@ def _described(settings: Settings, host: LinuxHost, loop: asyncio.AbstractEventL
     from ..network.engine import Engine
     from ..network.file import NetworkFileError, load
     from ..network.network import Network
+    from ..network.script_file import read_scripts
 
     engine = Engine(host, settings.seed)
+    if settings.schedule is not None:
+        try:
+            engine.follow(read_scripts(settings.schedule))
+        except (ValueError, OSError) as error:
+            log.error("there is no schedule: %s", error)
     if settings.network is not None:
         try:
             load(settings.network, Network(engine, loop))
         except NetworkFileError as error:
             log.error("%s\nWhat the file has described before that holds.", error)
+    engine.add_left()
     return engine
 
 

@@ -7,6 +7,9 @@
 network     what users have: `Network`
 trace       what was asked of the sockets, and what they sent and received
 traces      the same for a node: what `inetpy_trace` asks
+replay      a recorded trace, played again
+lines       the connections of those who play it
+recording   what a test records for a cassette
 anywhere    work in the loop of the servers, asked for from any thread
 file        a network that is described in a file
 described   such a file in a process that runs, and its end
@@ -16,12 +19,16 @@ arguments   the arguments of faults
 whom        whom a fault concerns
 rules       a fault, whom it concerns and when it happens; random numbers
 schedules   faults that are described before they hold
+scripts     where the faults of a recorded run happened, to repeat them
+script_file  these, from a trace
 report      what a failing test shows
 clock       time: real, at a rate, or advanced by hand
 each_call   every error path of a program, once
 places      names, and servers in memory: what a strict network has
 periods     rules that come and go with time
 verbs       what `inetpy_fault` asks of the rules
+keylog      the keys of Python's sessions of TLS
+strays      messages that nobody has received
 lineages    what the owners of sockets are and descend from
 node        the network, as the session of one node has it
 engine      the rules and names of one process, and the sockets that they concern
@@ -29,11 +36,13 @@ calls       faults at a call
 course      one direction of a socket: stages, one behind another
 stages      what faults do to the bytes of a stream
 datagram_stages     what faults do to datagrams
+controllable  which sockets a network can control
 controlled  what controlled sockets have in common
 streams     a controlled stream
 relay       moves bytes between a controlled stream and its socket
 datagrams   a controlled datagram socket
 listeners   a controlled listener
+diverted    a stream of inetpy_socket to a server in memory
 resolver    names as the network has them
 requests    rules as terms
 control     the rules, for `inetpy faults`

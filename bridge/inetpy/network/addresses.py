@@ -7,13 +7,15 @@ aside for benchmarks. Nothing else on a host has them.
 from __future__ import annotations
 
 import itertools
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-__all__ = ["Addresses", "is_ip", "normal_host"]
+__all__ = ["Addresses", "is_ip", "is_own", "normal_host"]
 
 _FIRST_IPV4 = IPv4Address("198.18.0.1")
 _LAST_IPV4 = IPv4Address("198.19.255.254")
 _FIRST_IPV6 = IPv6Address("2001:2::1")
+_OWN_IPV4 = IPv4Network("198.18.0.0/15")
+_OWN_IPV6 = IPv6Network("2001:2::/48")
 _LOOPBACK = ["127.0.0.1", "::1"]
 
 
@@ -24,6 +26,12 @@ def is_ip(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_own(address: str) -> bool:
+    """Whether it is of these networks."""
+    ip = ip_address(address)
+    return ip in _OWN_IPV4 if isinstance(ip, IPv4Address) else ip in _OWN_IPV6
 
 
 def normal_host(host: str) -> str:

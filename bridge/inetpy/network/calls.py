@@ -10,13 +10,13 @@ import socket
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from ..host.api import READ
+from ..host.api import ERROR, READ
 from ..host.errors import os_error
 from .faults import names_call, number_of
 from .rules import Rule
 from .whom import DIRECTIONS, Facts
 
-__all__ = ["Calls", "Refusal", "has_input"]
+__all__ = ["Calls", "Refusal", "has_input", "is_readable"]
 
 _CONNECT_WORDS = frozenset(("refuse", "down", "blackhole"))
 _CALL_WORDS = frozenset(("error", "eagain", "short_read", "short_write")) | _CONNECT_WORDS
@@ -31,12 +31,20 @@ class Refusal(NamedTuple):
 def has_input(sock: Any) -> bool:
     """Whether reading has something to do. Raises what reading would raise."""
     if hasattr(sock, "ready"):  # it is virtual
-        return bool(sock.ready & READ)
+        return bool(sock.ready & (READ | ERROR))
     try:
         sock.recv(1, socket.MSG_PEEK)
     except BlockingIOError:
         return False
     return True
+
+
+def is_readable(sock: Any) -> bool:
+    """Whether the poller would say so, also of an error."""
+    try:
+        return has_input(sock)
+    except OSError:
+        return True
 
 
 class Calls:
@@ -69,7 +77,7 @@ class Calls:
     def check(self, call: str, facts: Facts | None = None) -> None:
         """Raises the OSError of a rule `error`. `facts` are those of one datagram."""
         for rule in self._concerning("error", facts or self.facts):
-            if names_call(rule.arguments["call"], call) and rule.occasion():
+            if names_call(rule.arguments["call"], call) and rule.occasion(self.facts, call):
                 rule.acted(call, self.facts)
                 number = number_of(rule.arguments["errno"])
                 raise os_error(number)
@@ -81,7 +89,7 @@ class Calls:
                 continue
             left = self._patience.get((rule, call))
             if left is None:
-                left = rule.arguments["n"] if rule.occasion() else 0
+                left = rule.arguments["n"] if rule.occasion(self.facts, call) else 0
             self._patience[rule, call] = left - 1
             if left > 0:
                 rule.acted(call, self.facts)
@@ -91,15 +99,20 @@ class Calls:
     def size(self, word: str, call: str, wanted: int) -> int:
         """How many bytes a read or a write is for: `word` is `short_read` or `short_write`."""
         for rule in self._concerning(word, self.facts):
-            if wanted > rule.arguments["size"] and rule.occasion():
+            if wanted > rule.arguments["size"] and rule.occasion(self.facts, call):
                 rule.acted(call, self.facts)
                 wanted = rule.arguments["size"]
         return wanted
 
+    def _has_occasion(self, rule: Rule) -> bool:
+        return rule.occasion(self.facts, "connect")
+
     def refusal(
-        self, has_occasion: Callable[[Rule], bool] = Rule.occasion, facts: Facts | None = None
+        self, has_occasion: Callable[[Rule], bool] | None = None, facts: Facts | None = None
     ) -> Refusal | None:
         """How connecting ends, or None: it goes on."""
+        if has_occasion is None:
+            has_occasion = self._has_occasion
         if self.is_forbidden:
             return Refusal(errno.ECONNREFUSED)
         for rule in self._rules:

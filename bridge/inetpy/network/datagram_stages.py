@@ -25,19 +25,18 @@ class OfDatagrams(Stage):
             self.following.put(item)
 
     def concerns(self, item: Datagram) -> bool:
-        if not _happens(self, item, self.dice):
-            return False
-        share = self.rule.arguments.get("p", 1)
-        return bool(share >= 1 or self.dice.random() < share)
+        return _happens(self, item, self.dice, self.rule.arguments.get("p", 1))
 
     def act(self, item: Datagram) -> None:
         """The fault happens to this datagram."""
         raise NotImplementedError
 
 
-def _happens(stage: Stage, item: Datagram, dice: Random) -> bool:
+def _happens(stage: Stage, item: Datagram, dice: Random, share: float = 1) -> bool:
     """Whether the rule concerns the peer of a datagram, and this is its time."""
-    return stage.rule.whom.fits(stage.owner.facts_toward(item.address)) and stage.rule.occasion(dice)
+    facts, direction = stage.owner.facts, stage.course.direction
+    is_concerned = stage.rule.whom.fits(stage.owner.facts_toward(item.address))
+    return is_concerned and stage.rule.occasion(facts, direction, dice, share)
 
 
 class Loss(OfDatagrams):

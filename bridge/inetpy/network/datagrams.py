@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from ..host.api import ERROR, READ, WRITE, Buffer, Clock, Poller
 from ..host.errors import os_error
 from ..host.memory_sockets import MemoryDatagram, MemoryNetwork
-from .calls import has_input
+from .calls import has_input, is_readable
 from .controlled import Controlled
 from .course import Course, Datagram, Item, Stage, set_stages
 from .datagram_stages import DATAGRAM_STAGES
@@ -157,7 +157,7 @@ class ControlledDatagram(Controlled):
         self._inbox_size += len(item.data) if isinstance(item, Datagram) else 0
         self._poller.notify(self)
 
-    def _take_directly(self, size: int) -> Datagram:
+    def _take_directly(self, size: int, control_size: int, flags: int) -> Datagram:
         if not self.calls.is_idle():
             if not has_input(self.sock):
                 raise self._no_input()  # what comes this moment would escape the rules
@@ -165,10 +165,12 @@ class ControlledDatagram(Controlled):
             self.calls.check("recv", facts)
             self.calls.check_patience("recv", "recv", facts)
         try:
-            data, control, flags, address = self.sock.recvmsg(size, CONTROL_SPACE)
+            data, control, received, address = self.sock.recvmsg(size, control_size, flags)
         except BlockingIOError as error:
             raise self._no_input() from error
-        return Datagram(data, address, control, flags)
+        if not is_readable(self.sock):
+            self._no_input()
+        return Datagram(data, address, control, received)
 
     def _no_input(self) -> OSError:
         """Nothing is there to read: the poller tells when there is."""
@@ -180,9 +182,12 @@ class ControlledDatagram(Controlled):
         """Of the datagram that is read next."""
         return self.sock.recvfrom(1, socket.MSG_PEEK)[1]
 
-    def _take(self, size: int) -> Datagram:
+    def _take(self, size: int, control_size: int, flags: int) -> Datagram:
+        if flags & socket.MSG_ERRQUEUE:
+            data, control, received, address = self.sock.recvmsg(size, control_size, flags)
+            return Datagram(data, address, control, received)
         if self._receives_directly():
-            return self._take_directly(size)
+            return self._take_directly(size, control_size, flags)
         if not self._inbox:
             self._read()  # what has come by now counts, whether the poller has looked or not
         if not self._inbox:
@@ -190,13 +195,16 @@ class ControlledDatagram(Controlled):
         facts = self._facts_of(self._inbox[0])
         self.calls.check("recv", facts)
         self.calls.check_patience("recv", "recv", facts)
-        item = self._inbox.popleft()
+        item = self._inbox[0]
+        if isinstance(item, Datagram) and flags & socket.MSG_PEEK:
+            return _cut(item, size, control_size)
+        self._inbox.popleft()
         if isinstance(item, int):
             raise os_error(item)
         self._inbox_size -= len(item.data)
         self.moved()
         self.look_idle_soon()
-        return item
+        return _cut(item, size, control_size)
 
     def _facts_of(self, item: Datagram | int) -> Facts:
         return self.facts_toward(item.address if isinstance(item, Datagram) else None)
@@ -205,23 +213,23 @@ class ControlledDatagram(Controlled):
         peer, port = ip_and_port(self._connected_to if address is None else address)
         return self.facts if peer is None else self.facts.toward(peer, port)
 
-    def recvfrom(self, size: int, _flags: int = 0, /) -> tuple[bytes, Any]:
-        item = self._take(size)
-        return item.data[:size], item.address
+    def recvfrom(self, size: int, flags: int = 0, /) -> tuple[bytes, Any]:
+        item = self._take(size, 0, flags)
+        return item.data, item.address
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
         return self.recvfrom(size, flags)[0]
 
     def recvmsg(
-        self, size: int, _control_size: int = 0, _flags: int = 0, /
+        self, size: int, control_size: int = 0, flags: int = 0, /
     ) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
-        item = self._take(size)
-        return item.data[:size], list(item.control), item.flags, item.address
+        item = self._take(size, control_size, flags)
+        return item.data, list(item.control), item.flags, item.address
 
     # --- sending ---
 
-    def send(self, data: Buffer, _flags: int = 0, /) -> int:
-        return self.sendmsg([data])
+    def send(self, data: Buffer, flags: int = 0, /) -> int:
+        return self.sendmsg([data], (), flags)
 
     def sendto(self, data: Buffer, address: Any, /) -> int:
         return self.sendmsg([data], (), 0, address)
@@ -236,7 +244,7 @@ class ControlledDatagram(Controlled):
         self.calls.check_patience("send", "send", facts)
         if not self._is_known(self._peer if address is None else address):
             raise os_error(errno.ECONNREFUSED)
-        refusal = self.calls.refusal(_is_refusing, facts)
+        refusal = self.calls.refusal(self._is_refusing, facts)
         if refusal is not None:
             if self._is_connected():
                 self.arrive(errno.ECONNREFUSED)  # an ICMP message
@@ -346,6 +354,10 @@ class ControlledDatagram(Controlled):
         self._poller.forget(self.sock)
         self.sock.close()
 
+    def _is_refusing(self, rule: Rule) -> bool:
+        """A black hole is a stage."""
+        return rule.word != "blackhole" and rule.occasion(self.facts, "connect")
+
     # --- what stages ask for ---
 
     def reset_both(self, _stage: Stage) -> None:
@@ -358,9 +370,19 @@ class ControlledDatagram(Controlled):
         self.arrive(errno.EIO)
 
 
-def _is_refusing(rule: Rule) -> bool:
-    """A black hole is a stage."""
-    return rule.word != "blackhole" and rule.occasion()
+def _cut(item: Datagram, size: int, control_size: int) -> Datagram:
+    """As much of a datagram as recvmsg(2) has asked for. Its flags say what is missing."""
+    flags = item.flags | (socket.MSG_TRUNC if len(item.data) > size else 0)
+    control: list[tuple[int, int, bytes]] = []
+    for level, kind, data in item.control:
+        room = control_size - socket.CMSG_LEN(0)
+        if room < 0:
+            flags |= socket.MSG_CTRUNC
+            break
+        control.append((level, kind, data[:room]))
+        flags |= socket.MSG_CTRUNC if len(data) > room else 0
+        control_size -= socket.CMSG_SPACE(len(data))
+    return Datagram(item.data[:size], item.address, control, flags)
 
 
 class Face:

@@ -11,6 +11,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,6 +24,7 @@ from .servers import TLS, Factory, H
 
 if TYPE_CHECKING:
     from .engine import Engine
+    from .replay import Replay
 
 __all__ = ["Described"]
 
@@ -39,7 +41,12 @@ class Described(Network):
         self._rules: list[Rule] = []
         self._hosts: dict[tuple[str, int], None] = {}
         self._names: dict[str, list[str] | None] = {}  # as they were before
-        self._before = engine.rules.seed, engine.places.strict, engine.clock.rate
+        self._before = self._settings()
+        self.replays: list[Replay] = []
+
+    def _settings(self) -> tuple[int, bool, bool, float]:
+        places = self.engine.places
+        return self.engine.rules.seed, places.strict, places.sealed, self.engine.clock.rate
 
     def fault(
         self, what: Fault | str, *, when: When | None = None, for_ms: float | None = None, **whom: Any
@@ -75,6 +82,12 @@ class Described(Network):
             self._hosts[host, port] = None
         return self._noting(host, port, add)
 
+    def replay(self, path: str | PathLike[str], **words: Any) -> Replay:
+        replay = super().replay(path, **words)
+        self.replays.append(replay)
+        self._hosts |= dict.fromkeys((served, 0) for served in replay.paths)
+        return replay
+
     def _noting(self, host: str, port: int, add: Callable[[H], H]) -> Callable[[H], H]:
         def add_and_note(handler: H) -> H:
             added = add(handler)
@@ -90,6 +103,26 @@ class Described(Network):
         """
         self._then(self._describe(file, seed), lambda task: done(task.result()))
 
+    def begin_replay_of(
+        self, path: str, words: Mapping[str, Any], done: Callable[[str | None], None]
+    ) -> None:
+        """As `begin`, with the replay of a trace. words: those of `Network.replay`."""
+
+        def replay() -> None:
+            self.replay(path, **words)
+
+        self._then(self._describe_by(replay), lambda task: done(task.result()))
+
+    async def _describe_by(self, describe: Callable[[], None]) -> str | None:
+        async with self.engine.describing:
+            self._before = self._settings()
+            try:
+                describe()
+            except (ValueError, TypeError, OSError, RuntimeError) as error:
+                await self._take_back()
+                return str(error)
+            return None
+
     def end(self, done: Callable[[], None] = lambda: None) -> None:
         """Takes back all that was described, and calls `done` then. To be called in the loop."""
         self._then(self._take_back_alone(), lambda _: done())
@@ -100,7 +133,7 @@ class Described(Network):
 
     async def _describe(self, file: Path | None, seed: int | None) -> str | None:
         async with self.engine.describing:
-            self._before = self.engine.rules.seed, self.engine.places.strict, self.engine.clock.rate
+            self._before = self._settings()
             if seed is not None:
                 self.engine.rules.seed = seed
             if file is None:
@@ -150,6 +183,8 @@ class Described(Network):
         Connections of the servers are reset.
         """
         engine = self.engine
+        for replay in self.replays:
+            replay.finish()
         for rule in self._rules:
             engine.end(rule)
         for host, port in self._hosts:
@@ -160,8 +195,8 @@ class Described(Network):
             engine.places.names.pop(name, None)
             if addresses is not None:
                 engine.places.names[name] = addresses
-        seed, strict, rate = self._before
-        engine.rules.seed, engine.places.strict = seed, strict
+        seed, strict, sealed, rate = self._before
+        engine.rules.seed, engine.places.strict, engine.places.sealed = seed, strict, sealed
         if engine.clock.rate != rate:
             engine.clock.set_rate(rate)
         engine.places_changed()

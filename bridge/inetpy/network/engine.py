@@ -11,40 +11,54 @@ All methods are called by the loop. `Network` is what users see, and `NodeNetwor
 from __future__ import annotations
 
 import asyncio
+import errno
 import random
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
-from socket import SOCK_DGRAM
+from socket import SOCK_DGRAM, SOCK_STREAM
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
 from ..codec.terms import Pid
 from ..host.api import Host
+from ..host.errors import os_error
 from ..host.memory_sockets import MemoryNetwork, MemoryStream
+from ..session.interference import FRESH, OTHER, kind_of
 from ..session.session import Session
+from ..sockets import early
 from .clock import NetworkClock
+from .controllable import controllable
 from .controlled import Controlled
 from .datagrams import ControlledDatagram
+from .diverted import DivertedStream, own_socket
 from .faults import FAULTS, names_call
+from .keylog import KeyLog
 from .listeners import ControlledListener
 from .node import NodeNetwork
 from .periods import Expiry, Period
 from .places import Places
 from .resolver import SilentLookup
 from .rules import Event, Rule, Rules
+from .scripts import Place, Scripts, parse_facts
 from .stages import SHAPING
+from .strays import Strays
 from .streams import ControlledStream
 from .whom import DIRECTIONS, Facts, Lineage, ip_and_port, proto_of, system_name
 
 if TYPE_CHECKING:
     from ..trace.recorder import Recorder
+    from .replay import Replay
     from .servers import Servers
 
 __all__ = ["Engine", "network_of"]
 
 CAPACITY = 1 << 18  # bytes that a controlled stream takes, in each direction, before they are moved on
 _ANY = ("0.0.0.0", "::")  # noqa: S104
-_OF_LISTENERS = frozenset(("error", "eagain", "refuse", "down"))
+_WORDS: dict[str | None, frozenset[str]] = {
+    "listener": frozenset(("error", "eagain", "refuse", "down")),
+    FRESH: frozenset(("error",)),
+    OTHER: frozenset(),
+}  # what happens to sockets of a role that is not that of a connection
 _OF_NAMES = frozenset(("nxdomain", "resolve_timeout", "error"))
 
 
@@ -53,11 +67,15 @@ class Engine:
 
     clock: the time of this network, which its sessions have, too.
     memory: the net of the servers in memory, and of the sockets that reach them.
+    outside: stands for the system while the network is sealed: sockets of nodes, which reach each other.
     silent: lookups that nobody answers, each with the rule that makes it so.
     servers: those in memory, once there was one.
     runs_files: whether a node may have network files run here: what they say is code of Python.
     describing: held while a file of a node describes something, or is taken back.
+    replays: those that go on.
     recorder: what notes calls and bytes; None: nobody does.
+    keylog: the keys of Python's sessions of TLS, for the recorder.
+    strays: what nodes are asked about messages that nobody has received.
     """
 
     def __init__(self, host: Host, seed: int | None = None) -> None:
@@ -66,6 +84,7 @@ class Engine:
         self.poller = host.poller
         self.rules = Rules(random.SystemRandom().getrandbits(32) if seed is None else seed)
         self.memory = MemoryNetwork(host.poller.notify)
+        self.outside = MemoryNetwork(host.poller.notify)
         self.nodes: dict[Session, NodeNetwork] = {}
         self.places = Places()
         self._told: dict[str, list[str]] = {}  # the names that the node knows
@@ -73,7 +92,10 @@ class Engine:
         self.servers: Servers | None = None
         self.runs_files = True
         self.describing = asyncio.Lock()
+        self.replays: list[Replay] = []
         self.recorder: Recorder | None = None
+        self.keylog = KeyLog()
+        self.strays = Strays()
         self._ends = MemoryNetwork(host.poller.notify, CAPACITY)
         self._keys: dict[tuple[NodeNetwork | None, int], Rule] = {}  # nodes number their rules themselves
         self._kept: set[int] = set()  # of our own: the node adds these rules to the next Python
@@ -97,6 +119,16 @@ class Engine:
             self.recorder.attach(session)
         return node
 
+    def seal(self) -> None:
+        """Strict, and each new socket is in memory from now on: no call of the system opens one."""
+        self.places.strict = self.places.sealed = True
+        self.places_changed()
+
+    def end_replays(self) -> None:
+        """What the replays that go on wait for is missing, and one of the failures."""
+        for replay in list(self.replays):
+            replay.finish()
+
     def detach(self, session: Session) -> None:
         """The node has gone, and so have the rules that it has set, its network files and its traces."""
         node = self.nodes.pop(session, None)
@@ -116,6 +148,7 @@ class Engine:
         if self.recorder is not None:
             self.recorder.stop()
         self.recorder = recorder
+        self.keylog.turn(recorder is not None)
         self.changed()
         for rule in self.rules:
             self._watch(rule)
@@ -126,6 +159,25 @@ class Engine:
 
     def _watch(self, rule: Rule) -> None:
         rule.on_acted = None if self.recorder is None else self._on_acted
+        rule.on_chance = None if self.recorder is None else self._on_chance
+
+    def _on_chance(self, rule: Rule, place: Place) -> None:
+        if self.recorder is not None:
+            self.recorder.on_chance(rule.number, str(rule.what), place)
+
+    def note_rule(self, rule: Rule) -> None:
+        """For the trace: what it needs to repeat the run."""
+        if self.recorder is not None:
+            self.recorder.on_rule(rule.number, str(rule.what), rule.by, rule.seed, rule.facts)
+
+    def follow(self, scripts: Scripts) -> None:
+        """From now on rules happen where they happened in a recorded run."""
+        self.rules.scripts = scripts
+
+    def add_left(self) -> None:
+        """The rules of the recorded run that nobody adds."""
+        for facts in [] if self.rules.scripts is None else self.rules.scripts.left():
+            self.add(Rule(*parse_facts(facts)))
 
     def _on_acted(self, rule: Rule, event: Event, facts: Facts) -> None:
         if self.recorder is not None:
@@ -143,12 +195,19 @@ class Engine:
         names = self.places.known_names()
         for session in self.nodes:
             session.link.in_play(self.is_in_play())
+            if self.is_in_play():
+                early.stop(session)
             if names != self._told:
                 session.link.names(names)
         if self.nodes:
             self._told = names
 
     def handles(self) -> Iterator[Any]:
+        """All sockets that are open and can be controlled."""
+        for session in list(self.nodes):
+            yield from controllable(session)
+
+    def all_handles(self) -> Iterator[Any]:
         """All sockets that are open."""
         for session in list(self.nodes):
             yield from list(session.sockets.values())
@@ -159,8 +218,11 @@ class Engine:
         """A rule of a node comes with its number, and concerns that node alone. Our own get negative ones."""
         if node is not None:
             rule.limit_to(node)
+        elif not self.nodes:
+            rule.by = "file"
         self.rules.add(rule)
         self._watch(rule)
+        self.note_rule(rule)
         self._number(rule, key)
         self._timers[rule] = []
         if rule.for_ms is not None:
@@ -193,6 +255,8 @@ class Engine:
     def keep(self, rule: Rule) -> None:
         """The rule is to outlive this process: the node adds it to the Python that comes next."""
         assert rule.key is not None
+        rule.by = "shell"
+        self.note_rule(rule)
         self._kept.add(rule.key)
         for node in self.nodes.values():
             node.keep(rule)
@@ -256,7 +320,7 @@ class Engine:
         """Names or servers have come or gone, or the network is strict from now on, or no longer."""
         self.changed()
         for handle in self.handles():
-            if handle.kind == "datagram":  # see `_is_always_controlled`
+            if handle.role is None:  # see `_is_always_controlled`
                 self._look(handle)
 
     # --- sockets ---
@@ -272,22 +336,19 @@ class Engine:
     def _observed(self, handle: Any) -> Facts:
         """The facts of a socket that was opened when nothing was in play."""
         node = self.nodes[handle.session]
-        role = {"stream": "accepted" if handle.accepted else "client", "listener": "listener"}.get(
-            handle.kind
-        )
         peer, port = ip_and_port(system_name(handle.sock, "getpeername"))
         _, local_port = ip_and_port(system_name(handle.sock, "getsockname"))
-        proto = proto_of(handle.sock.family if handle.sock is not None else 0, handle.kind == "datagram")
+        proto = proto_of(handle.sock.family if handle.sock is not None else 0, handle.role is None)
         asked = self.places.name_of(peer)
         lineage = node.lineages.of(handle.owner)
-        return Facts(proto, role, handle.owner, lineage, asked, peer, port, local_port, node)
+        return Facts(proto, handle.role, handle.owner, lineage, asked, peer, port, local_port, node)
 
     def _rules_for(self, facts: Facts) -> list[Rule]:
         """Those that can happen to a socket of this kind."""
         kind = "datagram" if facts.role is None else "stream"
         found = [rule for rule in self.rules.concerning(facts) if kind in FAULTS[rule.word].kinds]
-        if facts.role == "listener":
-            found = [rule for rule in found if rule.word in _OF_LISTENERS]
+        if facts.role in _WORDS:
+            found = [rule for rule in found if rule.word in _WORDS[facts.role]]
         return [rule for rule in found if rule.arguments.get("call") != "resolve"]
 
     def _look(self, handle: Any) -> None:
@@ -295,8 +356,13 @@ class Engine:
         sock = handle.sock
         if sock is None:
             return
+        if getattr(handle, "ahead", None) is not None:
+            handle.defer(lambda: self._look(handle))  # of a plain socket: see sockets.plain.ahead
+            return
         facts = self.facts_of(handle)
         rules = self._rules_for(facts)
+        if facts.role == OTHER:
+            return
         if isinstance(sock, Controlled):
             sock.set_rules(rules)
         elif rules or self._is_always_controlled(facts):
@@ -311,11 +377,12 @@ class Engine:
     def _control(self, handle: Any, facts: Facts) -> None:
         """Puts a controlled socket in place of the handle's. Its rules are still to come."""
         is_knocking = getattr(handle, "connecting", None) is not None
-        is_connected = handle.kind == "stream" and system_name(handle.sock, "getpeername") is not None
-        if handle.kind == "stream" and not is_knocking and not is_connected:
+        is_stream = facts.role in ("client", "accepted")
+        is_connected = is_stream and system_name(handle.sock, "getpeername") is not None
+        if is_stream and not is_knocking and not is_connected:
             return  # its connection is over
         self._exchange(
-            handle, lambda sock: self._controlled(sock, facts, is_connected, handle.kind == "listener")
+            handle, lambda sock: self._controlled(sock, facts, is_connected, facts.role == "listener")
         )
         if is_knocking and not is_connected:
             handle.sock.knock()
@@ -337,7 +404,7 @@ class Engine:
         is_listening: bool = False,
         rules: list[Rule] | None = None,
     ) -> Controlled:
-        if facts.role == "listener":
+        if facts.role in ("listener", FRESH):
             return ControlledListener(sock, facts, self.poller, is_listening)
         if facts.role is None:
             return ControlledDatagram(
@@ -376,16 +443,50 @@ class Engine:
 
     def new_socket(self, family: int, kind: int, netns: bytes | None, facts: Facts) -> Any:
         """A socket as the network has it for a caller with these facts."""
-        is_client = facts.role == "client"
         sock: Any
-        if is_client and self.places.serves(kind, facts.peer, facts.port):
+        if self.places.sealed and netns is not None:
+            raise os_error(errno.EACCES)  # that namespace is not this network
+        if facts.role == "client" and self.places.serves(kind, facts.peer, facts.port):
             sock = self.memory.socket(family, kind)
+        elif self.places.sealed:
+            sock = self.outside.socket(family, kind)
         else:
             sock = self.host.open_socket(family, kind, netns)
+        return self._in_place_of(sock, facts)
+
+    def _in_place_of(self, sock: Any, facts: Facts) -> Any:
+        """What a caller gets for a new socket."""
         sock = self.with_rules(sock, facts)
-        if is_client and self.places.strict and not self.is_known(kind, facts.peer, facts.port):
+        is_client = facts.role == "client"
+        if is_client and self.places.strict and not self.is_known(SOCK_STREAM, facts.peer, facts.port):
             sock = self._refused(sock, facts)
         return sock
+
+    def connects(self, handle: Any, asked: str | None, remote: Any) -> None:
+        """A socket whose role was not known is about to connect. It may have tried before, elsewhere."""
+        if getattr(handle.sock, "is_under_way", False):
+            return  # nobody waits for it any more
+        facts = self.facts_of(handle)
+        peer, port = ip_and_port(remote)
+        facts.connects(asked if asked not in (None, peer) else self.places.name_of(peer), peer, port)
+        is_served = self.places.serves(SOCK_STREAM, peer, port)
+
+        def other(sock: Any) -> Any:
+            sock = own_socket(sock)
+            return self._in_place_of(DivertedStream(self.memory, sock) if is_served else sock, facts)
+
+        self._become(handle, other)
+
+    def listens(self, handle: Any) -> None:
+        """A socket whose role was not known is about to listen."""
+        facts = self.facts_of(handle)
+        facts.listens()
+        self._become(handle, lambda sock: self._in_place_of(own_socket(sock), facts))
+
+    def _become(self, handle: Any, other: Callable[[Any], Any]) -> None:
+        self._exchange(handle, other)
+        if isinstance(handle.sock, Controlled):
+            self._tie(handle)
 
     def with_rules(self, sock: Any, facts: Facts, is_connected: bool = False) -> Any:
         rules = self._rules_for(facts)
@@ -449,7 +550,7 @@ class Engine:
     def inject(self, port: int, stream: MemoryStream) -> bool:
         """Hands a connection to the listener of a port. False when there is none of its family."""
         for handle in self.handles():
-            if handle.kind != "listener" or handle.sock is None or handle.sock.family != stream.family:
+            if handle.role != "listener" or handle.sock is None or handle.sock.family != stream.family:
                 continue
             facts = self.facts_of(handle)
             if facts.local_port != port:
@@ -477,9 +578,12 @@ class Engine:
         """What a strict network has: servers in memory, addresses of names, and sockets of this node."""
         if peer is None or self.places.serves(kind, peer, port) or self.places.name_of(peer) is not None:
             return True
+        if (kind, peer, port) in self.places.clients:
+            return True
         wanted = "datagram" if kind == SOCK_DGRAM else "listener"
         return any(
-            handle.kind == wanted and self._is_at(handle.sock, peer, port) for handle in self.handles()
+            kind_of(handle.role) == wanted and self._is_at(handle.sock, peer, port)
+            for handle in self.handles()
         )
 
     def _is_at(self, sock: Any, peer: str, port: int | None) -> bool:

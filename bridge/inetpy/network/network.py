@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import anywhere, each_call
@@ -29,7 +30,9 @@ from .trace import Trace
 from .whom import Whom
 
 if TYPE_CHECKING:
+    from ..replay.matching import Match
     from .engine import Engine
+    from .replay import Replay
 
 __all__ = ["Network"]
 
@@ -55,7 +58,7 @@ class Network:
         # A host in memory runs when it is told to; a loop runs by itself.
         run_ready = getattr(engine.poller, "run", lambda: None)
         self.clock = ClockControl(engine.clock, self._do, loop, run_ready)
-        self.trace = Trace(engine, self._do)
+        self.trace = Trace(engine, self._do, loop)
 
     def __repr__(self) -> str:
         return f"<Network, seed {self.seed}>"
@@ -214,8 +217,11 @@ class Network:
                     engine.inject,
                     engine.places_changed,
                     engine.places.addresses,
+                    engine.outside,
+                    engine.keylog.watch,
                 )
                 engine.places.served = engine.servers.served
+                engine.places.clients = engine.servers.clients
             self._servers = engine.servers
         return self._servers
 
@@ -303,6 +309,59 @@ class Network:
 
         self._do(set_strict)
 
+    # --- replay ---
+
+    def replay(
+        self,
+        path: str | PathLike[str],
+        *,
+        role: str = "server",
+        match: Match = "exact",
+        chunks: str = "recorded",
+        speed: float | None = None,
+        at: Mapping[str, str] | None = None,
+        only: str | None = None,
+        patience: float = 5.0,
+    ) -> Replay:
+        """Plays one side of a recorded trace, and compares the other side with the record.
+
+        path: a `.jsonl` or `.pcapng` of `trace.save`, or a pcapng of another program.
+        role: "server": servers in memory play what the recorded servers said. "client": Python connects to
+            the listeners of Erlang, as the recorded clients did. "live": Python plays the recorded clients
+            over the real network, and compares what the servers there answer.
+        match: how what the other side says is compared: "exact", "prefix", "length", "regex" (the record is
+            a regular expression), a pattern of bytes (what it matches may differ), or a function
+            `(expected, got) -> bool`.
+        chunks: in which pieces bytes are sent: "recorded", "one_byte", "coalesced", "random" (with the seed
+            of this network), or "random(7)".
+        speed: how many times as fast as recorded, in the time of this network's clock; None: each message
+            when all before it has happened.
+        at: other places: `{"db.example:5432": "127.0.0.1:15432"}`.
+        only: a pattern, `"db.*:5432"`: the connections of the record that are played.
+        patience: seconds that a listener may take to come, and a message that does not fit to become one
+            that does.
+
+        The n-th connection to a host and port is the n-th of the record there. As server and as client, the
+        network is strict from now on, and each new socket is in memory. A mismatch resets its connection and
+        is one of the `failures`.
+
+        Raises `TraceFileError` for a broken file, ValueError for a wrong word and for a file without
+        connections, OSError, and RuntimeError for "live" in a strict network.
+        """
+        from .replay import make_replay
+
+        return make_replay(
+            self,
+            path,
+            role=role,
+            match=match,
+            chunks=chunks,
+            speed=speed,
+            at=at,
+            only=only,
+            patience=patience,
+        )
+
     # --- the end of a test ---
 
     def report(self) -> str:
@@ -337,6 +396,8 @@ class Network:
         self._forget()
 
     def _forget(self) -> None:
+        for replay in list(self.engine.replays):
+            replay.cancel()
         self.trace.clear()
         self.engine.end_all()
         self.engine.rules.ended.clear()

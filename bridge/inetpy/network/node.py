@@ -6,14 +6,18 @@ of one node looks like that of another.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
+from socket import AF_INET, AF_INET6, AF_PACKET
 from typing import TYPE_CHECKING, Any, cast
 
 from ..codec.etf import encode_body
 from ..codec.terms import Pid
 from ..host.api import Host, Socket
-from ..session.interference import Context
+from ..host.errors import os_error
+from ..session.interference import OTHER, Context
 from ..session.session import Session
+from .controllable import controllable
 from .lineages import Lineages
 from .requests import term_of_rule
 from .resolver import LookupHost
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
     from .traces import NodeTrace
 
 __all__ = ["NodeNetwork"]
+
+_OUTSIDE = (AF_INET, AF_INET6, AF_PACKET)  # families of sockets that reach others than this host
 
 
 class NodeNetwork:
@@ -77,6 +83,13 @@ class NodeNetwork:
 
     # --- sockets ---
 
+    def is_in_play(self) -> bool:
+        return self.engine.is_in_play()
+
+    @property
+    def is_sealed(self) -> bool:
+        return self.engine.places.sealed
+
     def heard(self, context: Context) -> None:
         self.lineages.heard(context.lineage)
 
@@ -103,6 +116,20 @@ class NodeNetwork:
 
     def adopted(self, handle: Any) -> None:
         self.engine.adopt(handle)
+        if self.engine.facts_of(handle).lineage is None:
+            self.engine.ask_lineages()
+
+    def check_opening(self, role: str | None, family: int) -> None:
+        if role == OTHER and family in _OUTSIDE and self.engine.places.strict:
+            self.engine.places.failures.append("a socket is opened that no strict network has: raw or packet")
+            raise os_error(errno.EPERM)
+
+    def connects(self, handle: Any, remote: Any) -> None:
+        context = self.session.context
+        self.engine.connects(handle, None if context is None else context.asked, remote)
+
+    def listens(self, handle: Any) -> None:
+        self.engine.listens(handle)
 
     def accepted(self, owner: Pid, sock: Socket) -> Socket:
         peer, port = ip_and_port(system_name(sock, "getpeername"))
@@ -124,7 +151,7 @@ class NodeNetwork:
     def ask_lineages(self, everyone: bool) -> None:
         """Asks about the owners of whom nothing is known, or about all."""
         engine = self.engine
-        handles: list[Any] = list(self.session.sockets.values())
+        handles = controllable(self.session)
         owners = [handle.owner for handle in handles if everyone or engine.facts_of(handle).lineage is None]
         if owners:
             self.lineages.ask(self.session.link, owners)
@@ -132,7 +159,7 @@ class NodeNetwork:
     def on_lineage(self, number: int, answers: list[tuple[Pid, tuple[Any, ...]]]) -> None:
         known = dict(answers)
         self.lineages.answered(number, known)
-        for handle in list(self.session.sockets.values()):
+        for handle in controllable(self.session):
             if handle.owner in known:
                 self.engine.look_again(handle, known[handle.owner])
 

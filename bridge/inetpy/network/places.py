@@ -32,7 +32,9 @@ class Places:
     names: addresses that names were given.
     addresses: of names that exist here alone. `own_names` are those that servers have brought into play.
     served: (kind of socket, IP address, port) of each server in memory.
+    clients: the same of each socket of Python that sends datagrams.
     strict: whether there is nothing else.
+    sealed: whether new sockets are in memory, all of them: no call of the system opens one.
     failures: what a strict network refused, and servers that raised; a test asks for it at its end.
     """
 
@@ -42,17 +44,21 @@ class Places:
         self.own_names = self.addresses.names
         self._avoided: dict[Rule, str] = {}
         self.served: set[tuple[int, str, int]] = set()
+        self.clients: set[tuple[int, str, int]] = set()
         self.strict = False
+        self.sealed = False
         self.failures: list[str] = []
 
     def is_empty(self) -> bool:
-        return not (self.names or self.own_names or self._avoided or self.served or self.strict)
+        return not (
+            self.names or self.own_names or self._avoided or self.served or self.strict or self.sealed
+        )
 
     def clear(self) -> None:
         """As at first. Names of rules go with their rules, and servers are to be closed."""
         self.names.clear()
         self.own_names.clear()
-        self.strict = False
+        self.strict = self.sealed = False
         self.failures = []  # a list that somebody has keeps its items
 
     def known_names(self) -> dict[str, list[str]]:
@@ -105,10 +111,10 @@ class Places:
         return next((name for name, addresses in named if ip in addresses), None)
 
     def serves(self, kind: int, ip: str | None, port: int | None) -> bool:
-        """A server in memory, or an address that only such servers have."""
-        if ip is None or port is None:
+        """A server in memory, or an address that only such servers have. Without a port it is a path."""
+        if ip is None:
             return False
-        return (kind, ip, port) in self.served or any(
+        return (kind, ip, port or 0) in self.served or any(
             ip in known for known in self._names_of_its_own().values()
         )
 

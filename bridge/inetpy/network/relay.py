@@ -20,6 +20,7 @@ from ..host import bugs
 from ..host.api import LINGER_NOW, READ, WRITE, Buffer, Clock, Poller
 from ..host.errors import os_error
 from ..host.memory_sockets import MemoryStream
+from .calls import is_readable
 from .course import END, Course, Item, Piece, Reset, Stage, set_stages
 from .rules import Rule
 from .stages import STREAM_STAGES
@@ -180,12 +181,18 @@ class Relay:
     def sends_directly(self) -> bool:
         return not self.courses["send"].stages and self._to_sock.is_empty() and self.takes_output()
 
-    def recv(self, size: int, flags: int) -> bytes:
+    def recvmsg(self, size: int, control_size: int, flags: int) -> tuple[bytes, list[Any], int, Any]:
+        received: tuple[bytes, list[Any], int, Any]
         try:
-            data: bytes = self.sock.recv(size, flags)
+            if control_size:
+                received = self.sock.recvmsg(size, control_size, flags)
+            else:
+                received = self.sock.recv(size, flags), [], 0, None
         except BlockingIOError as error:
             raise self.no_input() from error
-        return data
+        if len(received[0]) < size or not is_readable(self.sock):
+            self.no_input()
+        return received
 
     def no_input(self) -> OSError:
         """Nothing is there to read: the poller tells when there is."""
@@ -193,11 +200,17 @@ class Relay:
         self._set_interest()
         return os_error(errno.EAGAIN)
 
-    def send(self, data: Buffer) -> int:
+    def send(self, data: Buffer, flags: int = 0, control: Any = ()) -> int:
         """Raises EAGAIN while bytes wait that a stage has let go, or a stage is full."""
         if self.sends_directly():
             try:
-                return int(self.sock.send(data))
+                if control:
+                    sent = int(self.sock.sendmsg([data], control, flags))
+                else:
+                    sent = int(self.sock.send(data, flags))
+                if sent < len(data):
+                    self._block()
+                return sent
             except BlockingIOError:
                 self._block()
                 raise

@@ -10,9 +10,9 @@ from typing import Any
 from ..codec.terms import Atom
 from .faults import When, make_fault, make_when
 from .rules import Event, Rule
-from .whom import Whom
+from .whom import Whom, text_of
 
-__all__ = ["named", "parse_rule", "show_event", "show_rule", "term_of_rule"]
+__all__ = ["named", "parse_rule", "replay_words", "show_event", "show_rule", "term_of_rule"]
 
 
 def parse_rule(term: Any) -> tuple[int, Rule]:
@@ -98,3 +98,23 @@ def show_event(event: Event) -> Any:
         Atom("label"): event.label.encode(),
         Atom("offset"): Atom("undefined") if event.offset is None else event.offset,
     }
+
+
+def replay_words(options: dict[Any, Any]) -> dict[str, Any]:
+    """The words of `Network.replay`, of the options of `inetpy_network:replay/2`, which are checked there."""
+    made = {name.name: value for name, value in options.items()}
+    for name in ("role", "only"):
+        if name in made:
+            made[name] = text_of(made[name])
+    if isinstance(made.get("match"), Atom):
+        made["match"] = made["match"].name
+    match made.get("chunks"):
+        case Atom(name=name):
+            made["chunks"] = name
+        case (Atom(name="random"), int() as seed):
+            made["chunks"] = f"random({seed})"
+    if "at" in made:
+        made["at"] = {text_of(recorded): text_of(place) for recorded, place in made["at"].items()}
+    if "patience" in made:
+        made["patience"] /= 1000
+    return made

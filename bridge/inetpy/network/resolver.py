@@ -143,6 +143,8 @@ class NetworkResolver:
         name = self._engine.places.name_of(address)
         if name is not None:
             return name, [], [address]
+        if self._engine.places.sealed:
+            raise socket.herror(1, "Unknown host")
         return self._system.gethostbyaddr(address)
 
     def _look(self, name: str) -> list[str] | None:
@@ -158,7 +160,7 @@ class NetworkResolver:
 
     def _acts(self, rule: Rule, name: str, facts: Facts) -> bool:
         if (rule, name) not in self._acting:
-            acts = self._acting[rule, name] = rule.whom.fits(facts) and rule.occasion()
+            acts = self._acting[rule, name] = rule.whom.fits(facts) and rule.occasion(None, "resolve")
             if acts:
                 rule.acted("resolve", facts)
         return self._acting[rule, name]

@@ -10,6 +10,7 @@ another owner, and when rules come and go. No call looks through the rules.
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 import random
 from collections import Counter, deque
@@ -17,9 +18,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from .faults import FAULTS, Fault, When
+from .scripts import Place, Script, Scripts, facts_of
 from .whom import Facts, Whom, text_of
 
 __all__ = ["Event", "Rule", "Rules"]
+
+log = logging.getLogger(__name__)
 
 MOST_EVENTS = 10_000  # that a rule remembers
 MOST_ENDED = 20  # rules
@@ -45,6 +49,9 @@ class Rule:
     on: a periodic rule is off for a part of the time.
     on_remove: what `remove` calls with the rule.
     on_acted: what is called each time that it acts, if anybody looks on.
+    on_chance: what is called where it happens and might not have, if anybody looks on.
+    script: where it happens, in place of `when` and of its probability: see `scripts`. None: it has none.
+    number: in the order of the rules of its network. by: who has added it, `file`, `program` or `shell`.
     """
 
     def __init__(
@@ -66,12 +73,27 @@ class Rule:
         self.seed = ""
         self.on_remove: Callable[[Rule], None] = lambda _: None
         self.on_acted: Callable[[Rule, Event, Facts], None] | None = None
+        self.on_chance: Callable[[Rule, Place], None] | None = None
+        self.script: Script | None = None
+        self.number = 0
+        self.by = "program"
         self._occasions = 0
         self._dice: dict[tuple[int, str], random.Random] = {}
         self._sockets: dict[int, int] = {}  # the numbers of the sockets that it concerns, in their order
+        self._asked: dict[int | None, tuple[int, Counter[str]]] = {}  # for places, by the same numbers
         _check(what, whom)
         if for_ms is not None and (type(for_ms) not in (int, float) or not 0 <= for_ms < math.inf):
             raise ValueError(f"for_ms is a time in ms, 0 or more, not {for_ms!r}")
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What was said to make it: see `scripts`."""
+        return facts_of(self.what, self.when, self.for_ms, self.whom.words)
+
+    def follow(self, script: Script) -> None:
+        """From now on it happens where the script says."""
+        self.script = script
+        self.seed = script.seed or self.seed
 
     def limit_to(self, node: object) -> None:
         """Before it is added: the sockets of one node only."""
@@ -109,8 +131,39 @@ class Rule:
             if self.on_acted is not None:
                 self.on_acted(self, event, facts)
 
-    def occasion(self, dice: random.Random | None = None) -> bool:
-        """Whether it happens this time. To be asked once for each time that it could."""
+    def occasion(
+        self, facts: Facts | None, at: str, dice: random.Random | None = None, share: float = 1
+    ) -> bool:
+        """Whether it happens this time. To be asked once for each time that it could.
+
+        facts: of the socket; None where there is none. at: the call, the direction, or `connection`.
+        share: the probability of the fault itself.
+        """
+        if self.when is None and share >= 1:
+            return self.on
+        place = self._place(facts, at)
+        happens = self._happens(dice, share)  # random numbers are taken all the same: others come behind them
+        if self.script is not None:
+            happens = place in self.script.places
+        if happens and self.on_chance is not None:
+            self.on_chance(self, place)
+        return happens
+
+    def _place(self, facts: Facts | None, at: str) -> Place:
+        number = None if facts is None else facts.number
+        ordinal, counts = self._asked.setdefault(number, (len(self._asked) + 1, Counter()))
+        counts[at] += 1
+        return Place(ordinal, at, counts[at])
+
+    def _happens(self, dice: random.Random | None, share: float) -> bool:
+        if not self._is_its_time(dice):
+            return False
+        if share >= 1:
+            return True
+        assert dice is not None
+        return dice.random() < share
+
+    def _is_its_time(self, dice: random.Random | None) -> bool:
         if not self.on:
             return False
         match self.when:
@@ -181,10 +234,12 @@ class Rules:
     """All rules of a network, in the order in which they were added.
 
     ended: the last ones that were removed, for a report.
+    scripts: those of a recorded run, which this one repeats.
     """
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
+        self.scripts: Scripts | None = None
         self._rules: dict[Rule, int] = {}
         self._numbers = itertools.count(1)
         self._equal: Counter[str] = Counter()  # how many rules there are of each text
@@ -213,9 +268,18 @@ class Rules:
         text = repr(rule)
         rule.seed = f"{self.seed}|{text}|{self._equal[text]}"
         self._equal[text] += 1
-        self._rules[rule] = next(self._numbers)
+        if self.scripts is not None:
+            self._give_script(rule, self.scripts)
+        rule.number = self._rules[rule] = next(self._numbers)
         self._place(rule)[rule] = None
         self._of_owners += rule.whom.wants_owner
+
+    def _give_script(self, rule: Rule, scripts: Scripts) -> None:
+        script = scripts.take(rule.facts)
+        if script is None:
+            log.warning("the schedule has no such rule: %r acts as without a schedule", rule)
+        else:
+            rule.follow(script)
 
     def remove(self, rule: Rule) -> None:
         text = repr(rule)

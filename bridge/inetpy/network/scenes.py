@@ -18,6 +18,7 @@ from .rules import Rule
 
 if TYPE_CHECKING:
     from .node import NodeNetwork
+    from .replay import Replay
 
 __all__ = ["Report", "Scenes", "show_report"]
 
@@ -35,6 +36,7 @@ class Report(NamedTuple):
 
 
 class _Scene(NamedTuple):
+    replays: list[Replay]  # that went on before
     before: dict[Rule, int]  # how often each rule had fired
     removed: list[Rule]
     failures: int
@@ -50,7 +52,7 @@ class Scenes:
     def begin(self, number: int) -> None:
         engine = self._node.engine
         before = {rule: rule.fired for rule in engine.rules}
-        self._open[number] = _Scene(before, [], len(engine.places.failures))
+        self._open[number] = _Scene(list(engine.replays), before, [], len(engine.places.failures))
 
     def removed(self, rule: Rule) -> None:
         """A rule goes. What it has done belongs to the scenes that are open."""
@@ -68,6 +70,9 @@ class Scenes:
         scene = self._open.pop(number, None)
         if scene is None:
             return Report(engine.rules.seed, [], [])
+        for replay in list(engine.replays):
+            if replay not in scene.replays:
+                replay.finish()
         rules = [*scene.removed, *(rule for rule in engine.rules if rule.node in (None, self._node))]
         fired = [(rule, rule.fired - scene.before.get(rule, 0)) for rule in rules]
         if heal:

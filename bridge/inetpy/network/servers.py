@@ -19,7 +19,8 @@ import errno
 import traceback
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from socket import AF_INET, AF_INET6, SO_ERROR, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET
+from socket import AF_INET, AF_INET6, AF_UNIX, SO_ERROR, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET
+from ssl import SSLContext
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 from ..host.api import READ, WRITE, Poller
@@ -37,6 +38,7 @@ Factory: TypeAlias = Callable[[], asyncio.BaseProtocol]
 Report: TypeAlias = Callable[[str], None]
 H = TypeVar("H", bound=Callable[..., Any])
 
+_LOOPBACK: dict[int, str] = {AF_INET: "127.0.0.1", AF_INET6: "::1"}
 PATIENCE = 5.0  # seconds that a handler has to end in when it is cancelled
 
 
@@ -233,6 +235,8 @@ class Servers:
         False when there is none.
     changed: called when a server has come or gone.
     addresses: those of names, when others have names too.
+    on_context: called with the context of each server and client that speaks TLS.
+    outside: another network, whose unix sockets and datagrams Python's clients reach, too.
 
     `host` is a name or an IP address. A name gets addresses of its own, of both families: see `addresses`.
     `tls` is None, an ssl.SSLContext, (certificate, key) as paths, or True for a certificate that is made
@@ -248,14 +252,19 @@ class Servers:
         inject: Callable[[int, MemoryStream], bool] = lambda _port, _stream: False,
         changed: Callable[[], None] = lambda: None,
         addresses: Addresses | None = None,
+        outside: MemoryNetwork | None = None,
+        on_context: Callable[[SSLContext], None] = lambda _context: None,
     ) -> None:
         self.inject = inject
+        self.clients: set[tuple[int, str, int]] = set()  # those of Python that send datagrams
         self.served: set[tuple[int, str, int]] = set()  # (kind of socket, IP address, port) of each server
         self._net = net
+        self._outside = outside or net
         self._loop = loop
         self._poller = poller
         self._report = report
         self._changed = changed
+        self._on_context = on_context
         self._addresses = addresses or Addresses()
         self._services: dict[tuple[int, str, int], _Service] = {}  # by kind of socket, host and port
         self._clients: set[StreamTransport] = set()
@@ -345,17 +354,35 @@ class Servers:
 
         return add
 
+    def serve_path(self, path: str, handler: Handler) -> None:
+        """As `server`, at the path of a unix socket, which is in this network alone."""
+        tasks = _Tasks(self._loop, f"server {path}", self._report)
+
+        def begin(protocol: ConnProtocol, _transport: asyncio.Transport) -> None:
+            tasks.run(_serve(handler, Conn(protocol, path, 0), tasks))
+
+        def factory() -> ConnProtocol:
+            return ConnProtocol(self._loop, begin)
+
+        sock = self._net.socket(AF_UNIX, SOCK_STREAM)
+        assert isinstance(sock, MemoryStream)
+        sock.bind(path)
+        self._add(SOCK_STREAM, path, 0, _Listeners(self._loop, self._poller, [sock], factory, tasks))
+
     def shown(self) -> list[str]:
         """Where the servers are, and how many connections they have had: `db.example:5432, 2 connections`."""
         services = list(self._services.items())
-        return [f"{host}:{port}, {service.shown()}" for (_, host, port), service in services]
+        return [
+            f"{host}:{port}, {service.shown()}" if port else f"{host}, {service.shown()}"
+            for (_, host, port), service in services
+        ]
 
     async def close(self, host: str, port: int) -> None:
         """Removes a server of streams or datagrams: nobody listens then, and its connections are reset.
 
         Its handlers have ended then. KeyError where no server is.
         """
-        found = [key for key in self._services if key[1:] == (normal_host(host), port)]
+        found = [key for key in self._services if key[1:] == (_normal(host, port), port)]
         if not found:
             raise KeyError(f"no server at {host}:{port}")
         for key in found:
@@ -380,7 +407,7 @@ class Servers:
         self._changed()
 
     def _add(self, kind: int, host: str, port: int, service: _Service) -> None:
-        self._services[kind, normal_host(host), port] = service
+        self._services[kind, _normal(host, port), port] = service
         self.served |= self._places(kind, host, port)
         self._changed()
 
@@ -391,7 +418,7 @@ class Servers:
         await service.close()
 
     def _places(self, kind: int, host: str, port: int) -> set[tuple[int, str, int]]:
-        return {(kind, address, port) for address in self._addresses.of(host)}
+        return {(kind, address, port) for address in (self._addresses.of(host) if port else [host])}
 
     def _tasks(self, host: str, port: int) -> _Tasks:
         return _Tasks(self._loop, f"server {host}:{port}", self._report)
@@ -411,9 +438,10 @@ class Servers:
         listeners = _Listeners(self._loop, self._poller, sockets, factory, tasks)
         self._add(SOCK_STREAM, host, port, listeners)
 
-    def _over_tls(self, factory: Factory, context: Any, **options: Any) -> Factory:
+    def _over_tls(self, factory: Factory, context: SSLContext, **options: Any) -> Factory:
         from asyncio.sslproto import SSLProtocol
 
+        self._on_context(context)
         server_side = not options
         waiter: Any = None  # connection_made tells as much
         return lambda: SSLProtocol(self._loop, factory(), context, waiter, server_side, **options)
@@ -444,6 +472,7 @@ class Servers:
     async def connect(self, host: str, port: int, *, tls: TLS = None) -> Conn:
         """A connection to what listens at a host and a port of this network, or in Erlang at that port.
 
+        Without a port, 0, the host is the path of a unix socket in memory.
         With `tls` True no certificate is checked. Raises ConnectionRefusedError when nobody listens.
         """
         sock = await self._reach(host, port)
@@ -473,7 +502,24 @@ class Servers:
             transport.abort()
             raise
 
+    def _net_of(self, kind: int, address: str, port: int) -> MemoryNetwork:
+        return self._net if (kind, address, port) in self.served else self._outside
+
+    def open_datagrams(
+        self, host: str, port: int, factory: Callable[[], asyncio.DatagramProtocol]
+    ) -> DatagramTransport:
+        """A socket in memory that reaches that place. It is to be closed by who has it."""
+        address = self._addresses.of(host)[0]
+        sock = self._net_of(SOCK_DGRAM, address, port).socket(_family(address), SOCK_DGRAM)
+        sock.bind((_LOOPBACK[sock.family], 0))
+        return DatagramTransport(self._loop, self._poller, [sock], factory())
+
     async def _reach(self, host: str, port: int) -> MemoryStream:
+        if not port:
+            unix = self._net_of(SOCK_STREAM, host, 0).socket(AF_UNIX, SOCK_STREAM)
+            assert isinstance(unix, MemoryStream)
+            unix.connect(host)
+            return unix
         for address in self._addresses.of(host):
             sock = self._net.socket(_family(address), SOCK_STREAM)
             assert isinstance(sock, MemoryStream)
@@ -509,6 +555,11 @@ async def _serve(handler: Handler, conn: Conn, tasks: _Tasks) -> None:
         conn.reset()
     else:
         conn.close()
+
+
+def _normal(host: str, port: int) -> str:
+    """Without a port it is a path."""
+    return normal_host(host) if port else host
 
 
 def _close(sockets: Iterable[MemorySocket]) -> None:

@@ -29,6 +29,7 @@ __all__ = ["ControlledStream"]
 
 MOST_WRITES = 1 << 10  # small ones in one turn
 MOST_WRITTEN = 1 << 18  # bytes of several buffers that are put together for one write
+FEW_WRITTEN = 1 << 12  # the same, where a rule may take a part of them only
 
 
 class ControlledStream(Controlled, MemoryStream):
@@ -57,6 +58,7 @@ class ControlledStream(Controlled, MemoryStream):
         self._clock = clock
         self._disconnect = disconnect
         self._decided: dict[Rule, bool] = {}  # whether a rule has its occasion with this connection
+        self._has_failed = False  # connecting, and the next connect has not been told
         self._unanswered: Any = None  # an address that a connect goes to, and nobody answers
         self.is_announced = is_connected  # Erlang knows that it is connected
         self._names: tuple[Any, Any] | None = None  # of a socket whose connection is over
@@ -86,7 +88,8 @@ class ControlledStream(Controlled, MemoryStream):
     def _has_occasion(self, rule: Rule) -> bool:
         """Decided once for a connection."""
         if rule not in self._decided:
-            self._decided[rule] = rule.occasion(rule.dice(self.facts, "connection"))
+            dice = rule.dice(self.facts, "connection")
+            self._decided[rule] = rule.occasion(self.facts, "connection", dice)
         return self._decided[rule]
 
     def shaping(self, direction: str) -> list[Rule]:
@@ -113,7 +116,20 @@ class ControlledStream(Controlled, MemoryStream):
 
     # --- connecting ---
 
+    @property
+    def is_under_way(self) -> bool:
+        """It connects, or has done so, or the next connect hears that this one has failed."""
+        return self.is_connecting or self.relay is not None or self._has_failed
+
     def connect(self, address: Any, /) -> None:
+        if self.is_connecting:
+            raise os_error(errno.EALREADY)
+        if self.relay is not None:
+            return self.sock.connect(address)  # type: ignore[no-any-return]
+        if self._has_failed:
+            self._has_failed = False
+            self.report_error()
+            raise os_error(errno.ECONNABORTED)  # as Linux has it, once
         self.calls.check("connect")
         refusal = self.calls.refusal(self._has_occasion)
         if refusal is not None:
@@ -136,6 +152,7 @@ class ControlledStream(Controlled, MemoryStream):
             self.is_connecting = True
             self._unanswered = address
         else:
+            self._has_failed = True
             self.fail_with(number)
         raise os_error(errno.EINPROGRESS)
 
@@ -165,6 +182,7 @@ class ControlledStream(Controlled, MemoryStream):
         self.learn_address()
         number = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if number:
+            self._has_failed = not hasattr(self.sock, "fileno")  # the kernel says so itself
             return self.fail_with(number)
         self._establish()
         self.changed()
@@ -192,8 +210,18 @@ class ControlledStream(Controlled, MemoryStream):
         return super().ready & (~WRITE if waits else -1) | (READ if relay.is_readable else 0)
 
     def recvfrom(self, size: int, flags: int = 0, /) -> tuple[bytes, Any]:
+        data, _, _, address = self.recvmsg(size, 0, flags)
+        return data, address
+
+    def recvmsg(
+        self, size: int, control_size: int = 0, flags: int = 0, /
+    ) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
+        """Control messages are there where bytes are read directly. What is held has none."""
         if self.inward is None or self.relay is None:
-            return super().recvfrom(size, flags)
+            data, address = super().recvfrom(size, flags)
+            return data, [], 0, address
+        if flags & (socket.MSG_OOB | socket.MSG_ERRQUEUE):
+            return self.sock.recvmsg(size, control_size, flags)  # type: ignore[no-any-return]
         if not self.inward.data:
             self.relay.moved()  # what has come by now counts, whether the poller has looked or not
         is_direct = not self.inward.data and self.relay.receives_directly()
@@ -204,17 +232,27 @@ class ControlledStream(Controlled, MemoryStream):
             self.calls.check_patience("recv", "recv")
             size = self.calls.size("short_read", "recv", size)
         if is_direct:
-            return self.relay.recv(size, flags), None
+            return self.relay.recvmsg(size, control_size, flags)
+        return self._take_out(size, flags), [], 0, None
+
+    def _take_out(self, size: int, flags: int) -> bytes:
+        """Bytes that came out of the stages."""
         has_pieces = bool(self.pieces)  # reading makes room, and then pieces may come behind what is read
-        data, address = super().recvfrom(min(size, self.pieces[0]) if has_pieces else size, flags)
+        data, _ = super().recvfrom(min(size, self.pieces[0]) if has_pieces else size, flags)
+        if flags & socket.MSG_PEEK:
+            return data
         if has_pieces and data:
             self.pieces[0] -= len(data)
             if not self.pieces[0]:
                 self.pieces.popleft()
         self.look_idle_soon()
-        return data, address
+        return data
 
-    def sendto(self, data: Buffer, address: Any, /) -> int:
+    def sendto(self, data: Buffer, _address: Any, /) -> int:
+        return self._send_bytes(data)
+
+    def _send_bytes(self, data: Buffer, flags: int = 0, control: Any = ()) -> int:
+        """Control messages and flags go with bytes that are sent directly. What is held back loses them."""
         if self._writes >= MOST_WRITES:
             raise os_error(errno.EAGAIN)
         if self.outward is not None and self.ready & WRITE:
@@ -227,8 +265,8 @@ class ControlledStream(Controlled, MemoryStream):
         if self.relay is not None and not self.is_reset and self.relay.takes_output():
             if not self.relay.sends_directly():
                 self._count_writes(MOST_WRITES // 4)
-            return self.relay.send(data)
-        return super().sendto(data, address)
+            return self.relay.send(data, flags, control)
+        return super().send(data)
 
     def _count_writes(self, count: int) -> None:
         """A large send in small writes would hold up all other sockets."""
@@ -242,23 +280,33 @@ class ControlledStream(Controlled, MemoryStream):
             self.changed()
 
     def sendmsg(
-        self, buffers: Iterable[Buffer], _control: Any = (), _flags: int = 0, address: Any = None, /
+        self, buffers: Iterable[Buffer], control: Any = (), flags: int = 0, address: Any = None, /
     ) -> int:
         """Takes no more of the buffers than one write is for: putting all together takes its time."""
+        if self._is_aside(flags, address):
+            return int(self.sock.sendmsg(buffers, control, flags, address))
         parts: list[Buffer] = []
         size = 0
-        most = 1 if self.calls.has("short_write") else MOST_WRITTEN
+        most = FEW_WRITTEN if self.calls.has("short_write") else MOST_WRITTEN
         for part in buffers:
             parts.append(part)
             size += len(part)
             if size >= most:
                 break
-        return self.sendto(parts[0] if len(parts) == 1 else b"".join(parts), address)
+        return self._send_bytes(parts[0] if len(parts) == 1 else b"".join(parts), flags, control)
 
     def send(self, data: Buffer, flags: int = 0, /) -> int:
-        if flags and self.relay is not None and self.relay.sends_directly():
-            return int(self.sock.send(data, flags))  # urgent data is not held back
-        return self.sendto(data, None)
+        if self._is_aside(flags, None):
+            return int(self.sock.send(data, flags))
+        return self._send_bytes(data, flags)
+
+    def _is_aside(self, flags: int, address: Any) -> bool:
+        """Urgent data is not held back, and an address is refused by connected sockets of the unix domain."""
+        is_urgent = flags & socket.MSG_OOB and self.relay is not None and self.relay.sends_directly()
+        return bool(is_urgent) or (address is not None and self.family == socket.AF_UNIX)
+
+    def listen(self, backlog: int = 0, /) -> None:
+        self.sock.listen(backlog)
 
     def shutdown(self, how: int, /) -> None:
         if self.relay is not None and not self.is_reset and self.relay.sends_directly():

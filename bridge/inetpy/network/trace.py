@@ -24,13 +24,17 @@ from ..codec.terms import Pid
 from ..host.clock import time_ns
 from ..host.files import claimed, replaced_file
 from ..session.session import Session
+from . import anywhere
 from .whom import Facts, Whom
 
 if TYPE_CHECKING:
+    import asyncio
+
     from ..trace.events import Call, Owner, Peer, Track
     from ..trace.log import Record
     from ..trace.output import Writer
     from .engine import Engine
+    from .node import NodeNetwork
 
 __all__ = ["Leak", "Trace", "Transferred", "begin", "begin_in_file", "end", "new_record"]
 
@@ -69,9 +73,15 @@ Step = str | tuple[str, str]
 
 
 class Trace:
-    """The trace of one network. `engine` has the sockets, and `do` runs something where they are."""
+    """The trace of one network. `engine` has the sockets; `do` runs something where they are, in `loop`."""
 
-    def __init__(self, engine: Engine, do: Callable[[Callable[[], T]], T]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        do: Callable[[Callable[[], T]], T],
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self._loop = loop
         self._engine = engine
         self._do: Callable[[Callable[[], Any]], Any] = do
         self._record: Record | None = None  # the last one: what it has noted stays
@@ -139,7 +149,7 @@ class Trace:
         return None if self._record is None else self._record.failure
 
     def events(self) -> list[Any]:
-        """Calls, bytes, faults, and turns in the life of sockets: see `inetpy.trace.events`."""
+        """Calls, bytes, faults, turns in the life of sockets, rules, and more: see `inetpy.trace.events`."""
         record = self._record
         return [] if record is None else list(self._do(lambda: list(record.ring)))
 
@@ -184,11 +194,12 @@ class Trace:
         Raises ValueError for another ending, and OSError; then there is no file, or the one of before.
         """
         new_writer = writer_for(fspath(path), times)
-        events = sorted(self.events(), key=lambda event: event.time)
+        events = sorted(self.events(), key=lambda event: (event.word != "keys", event.time))
         with replaced_file(fspath(path)) as file:
             writer = new_writer(file.write)
             for event in events:
                 writer.event(event)
+            writer.finish()
 
     # --- assertions ---
 
@@ -216,6 +227,48 @@ class Trace:
                 del wanted[0]
         return not wanted
 
+    def no_stray_messages(self, *, timeout: float | None = 5.0, **whom: Any) -> Any:
+        """True where no process has a message of a socket that it has not received, `{tcp, Socket, Data}`.
+
+        Looked at are the mailboxes of the processes that own, or have owned, a socket of the trace. The
+        messages stay there.
+
+        timeout: seconds that the nodes have for their answers; None is for ever.
+        whom: the sockets, as for `calls`.
+
+        In the loop of the servers: a task that gives True. Raises AssertionError with the messages,
+        TimeoutError, and RuntimeError when the loop of the servers has ended.
+        """
+        if self._loop is None:
+            raise RuntimeError("this network has no loop")
+        from ..trace.plain import text_of_pid
+
+        owners = self._owners(Whom(whom).fits)
+
+        async def ask() -> bool:
+            found = [
+                one for node, pids in owners.items() for one in await self._engine.strays.ask(node, pids)
+            ]
+            lines = [f"  {text_of_pid(pid)}: {message}" for pid, messages in found for message in messages]
+            if lines:
+                raise AssertionError("\n".join(["nobody has received these messages of sockets:", *lines]))
+            return True
+
+        return anywhere.call(self._loop, ask, timeout)
+
+    def _owners(self, fits: Callable[[Facts], bool]) -> dict[NodeNetwork, dict[Pid, None]]:
+        """The processes that have had a socket, by their nodes."""
+        owners: dict[NodeNetwork, dict[Pid, None]] = {}
+        for event in self.events():
+            if event.track is None:
+                continue
+            facts = event.facts
+            if not fits(facts) or facts.node not in self._engine.nodes.values():
+                continue
+            pids = [facts.owner] + ([event.owner_pid] if event.word == "call" else [])
+            owners.setdefault(facts.node, {}).update(dict.fromkeys(pids))
+        return owners
+
     def leaks(self, **whom: Any) -> list[Leak]:
         """The sockets that are open now, each with the call that opened it. `whom` as for `calls`."""
         fits = Whom(whom).fits
@@ -224,7 +277,7 @@ class Trace:
             recorder = self._engine.recorder
             if recorder is None or not self._is_on:
                 raise RuntimeError("the trace is off")
-            tracks = [recorder.track_of(handle) for handle in self._engine.handles()]
+            tracks = [recorder.track_of(handle) for handle in self._engine.all_handles()]
             return [_leak(track) for track in tracks if fits(track.facts)]
 
         found: list[Leak] = self._do(find)
@@ -258,6 +311,8 @@ def begin(engine: Engine, record: Record) -> None:
     recorder.records.append(record)
     if engine.recorder is None:
         engine.record(recorder)
+    for rule in engine.rules:
+        engine.note_rule(rule)
 
 
 def end(engine: Engine, record: Record) -> None:
@@ -315,6 +370,12 @@ class _Sees:
     def name_of(self, session: Session) -> str:
         node = self._engine.nodes.get(session)
         return session.node_name if node is None else node.name
+
+    def ask_keys(self, session: Session, owner: Pid) -> None:
+        session.link.keys(owner.raw)
+
+    def new_keys(self) -> list[str]:
+        return self._engine.keylog.lines()
 
     def over(self, _record: Record) -> None:
         self._engine.poller.soon(self._retire)

@@ -4,6 +4,8 @@ trace_start   {Key, Pid, #{match, file, memory, redact}}     a trace, until `tra
 trace_stop    Key
 trace_events  Key                                            what it has
 trace_leaks   Key                                            its sockets that are open
+trace_stray   {Number, [{Pid, [Text]}]}                      messages that Python has asked for
+trace_keys    {Pid, [Line]}                                  keys of TLS that Python has asked for
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ..codec.etf import decode, encode_body
 from ..codec.terms import Atom, Pid
 from ..host.errors import posix_name
-from ..trace.events import Call, Chunk, Event, Fault, Track, Turn
+from ..trace.events import Call, Chance, Chunk, Event, Fault, Keys, RuleAdded, Track, Turn
 from ..trace.log import Record
 from ..wire.messages import OK, build_error, build_ok
 from .requests import named
@@ -25,7 +27,7 @@ from .whom import text_of
 if TYPE_CHECKING:
     from .node import NodeNetwork
 
-__all__ = ["NodeTrace", "events", "leaks", "start", "stop"]
+__all__ = ["NodeTrace", "events", "keys", "leaks", "start", "stop", "stray"]
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +113,23 @@ def events(node: NodeNetwork, key: int) -> bytes:
     trace = node.traces.get(key)
     if trace is None:
         return _UNKNOWN
-    return build_ok(encode_body([_shown(event) for event in trace.record.ring]))
+    seen = [event for event in trace.record.ring if not isinstance(event, (Keys, RuleAdded, Chance))]
+    return build_ok(encode_body([_shown(event) for event in seen]))
+
+
+def keys(node: NodeNetwork, argument: Any) -> bytes:
+    """What the node answers to `Link.keys`."""
+    owner, lines = argument
+    recorder = node.engine.recorder
+    if recorder is not None:
+        recorder.on_keys(node.session, owner, [line.decode("ascii", "replace") for line in lines])
+    return OK
+
+
+def stray(node: NodeNetwork, argument: Any) -> bytes:
+    """What the node answers to `Link.stray`."""
+    node.engine.strays.answered(*argument)
+    return OK
 
 
 def leaks(node: NodeNetwork, key: int) -> bytes:

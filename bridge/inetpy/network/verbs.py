@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from ..codec.etf import encode_body
 from ..codec.terms import Atom
 from ..wire.messages import OK, build_ok
-from .requests import parse_rule, show_event, show_rule
+from .requests import parse_rule, replay_words, show_event, show_rule
 from .rules import Rule
 from .scenes import show_report
 
@@ -88,7 +88,11 @@ def _describe(node: NodeNetwork, argument: Any, answer: Answer) -> None:
     from .described import Described  # few nodes need it
 
     path: Path | None = None
+    replayed: tuple[str, Any] | None = None
     match argument:
+        case (int() as key, (Atom(name="replay"), bytes() as file, dict() as options), _):
+            path = Path(file.decode())
+            replayed = (file.decode(), options)
         case (int() as key, bytes() as file, Atom(name="undefined") | int() as seed):
             path = Path(file.decode())
         case (int() as key, Atom(name="undefined"), int() as seed):
@@ -101,6 +105,10 @@ def _describe(node: NodeNetwork, argument: Any, answer: Answer) -> None:
         )
     if key in node.described:
         return answer(OK)
+    try:
+        words = {} if replayed is None else replay_words(replayed[1])
+    except ValueError as error:
+        return answer(_bad_network(str(error)))
     network = node.described[key] = Described(node.engine, asyncio.get_running_loop())
 
     def done(failure: str | None) -> None:
@@ -108,7 +116,20 @@ def _describe(node: NodeNetwork, argument: Any, answer: Answer) -> None:
             node.described.pop(key, None)
         answer(OK if failure is None else _bad_network(failure))
 
-    network.begin(path, seed if isinstance(seed, int) else None, done)
+    if replayed is not None:
+        network.begin_replay_of(replayed[0], words, done)
+    else:
+        network.begin(path, seed if isinstance(seed, int) else None, done)
+
+
+def _replayed(node: NodeNetwork, key: Any) -> bytes:
+    """`{IsDone, Failures, Missing}` of the replays of a network, as far as it is known here."""
+    network = node.described.get(key)
+    replays = [] if network is None else network.replays
+    failures = [text.encode() for replay in replays for text in replay.failures]
+    missing = [text.encode() for replay in replays for text in replay.missing()]
+    is_done = Atom("true" if all(replay.is_done for replay in replays) else "false")
+    return build_ok(encode_body((is_done, failures, missing)))
 
 
 def _bad_network(why: str) -> bytes:
@@ -145,7 +166,11 @@ VERBS: dict[str, Verb] = {
     "events": _at_once(_events),
     "describe": _describe,
     "take_back": _take_back,
+    "replayed": _at_once(_replayed),
     "scene": _at_once(_scene),
     "scene_end": _at_once(_scene_end),
-    **{f"trace_{verb}": _at_once(_of_traces(verb)) for verb in ("start", "stop", "events", "leaks")},
+    **{
+        f"trace_{verb}": _at_once(_of_traces(verb))
+        for verb in ("start", "stop", "events", "leaks", "keys", "stray")
+    },
 }

@@ -35,6 +35,7 @@ Lineage = tuple[object, ...]  # pids, registered names, and (Atom("application")
 class Facts:
     """What is known of a socket. None is not known yet, or does not apply.
 
+    role: `FRESH` where a socket of inetpy_socket neither connects nor listens yet.
     host: as the program asked for it, else the peer's address; in lower case.
     lineage: the owner, and what the owner descends from.
     node: the `NodeNetwork` of the socket's node.
@@ -73,8 +74,23 @@ class Facts:
 
     def _label(self) -> str:
         if self.role == "client" and self.host is not None:
-            return self.host if self.port is None else f"{self.host}:{self.port}"
+            name = self.peer if self.proto == "unix" and self.peer else self.host  # a path is as it is
+            return name if self.port is None else f"{name}:{self.port}"
         return f":{self.local_port}" if self.local_port else self.proto
+
+    def connects(self, host: str | None, peer: str | None, port: int | None) -> None:
+        """The socket is about to connect there."""
+        self.role = "client"
+        self.host = (host or peer or "").lower() or None
+        self.peer = peer
+        self.port = port
+        self.label = self._label()
+
+    def listens(self) -> None:
+        """The socket is about to listen."""
+        self.role = "listener"
+        self.host = self.peer = self.port = None
+        self.label = self._label()
 
     def learn(self, local_port: int | None) -> None:
         """The socket has been bound."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..codec.etf import decode
@@ -17,12 +17,14 @@ from ..codec.terms import Atom, Pid, Ref
 from ..host import bugs
 from ..host.api import SLACK
 from ..session.interference import parse_context, parse_lineages
-from ..session.session import Session
+from ..session.session import Session, Socket
 from ..session.waiting import failure
+from ..sockets.datagram import Datagram
+from ..sockets.tcp.stream import Stream
 from ..wire import messages
 from ..wire.identity import identity_of, translate, translate_term
 from ..wire.messages import OK, build_error, build_failure
-from ..wire.requests import LATE, SESSION, SOCKET, Fault, Inet, Piece
+from ..wire.requests import LATE, SESSION, SOCKET, Fault, Inet, Operation, Piece
 from . import openers
 
 __all__ = ["OPERATIONS", "Dispatcher"]
@@ -36,12 +38,18 @@ _GONE = dict.fromkeys(
     build_error("einval"),
 ) | {"close": OK}
 _CLOSED = build_error("closed")
+_ONCE = Atom("once")
 _TIMEOUT = build_error("timeout")
 
-# Operations that take a view of the frame for a copy of their bytes.
-_VIEWED = frozenset(
-    name for table in (SESSION, SOCKET) for name, operation in table.items() if operation.takes_views
-)
+
+def _viewed(*tables: Mapping[str, Operation]) -> frozenset[str]:
+    """Operations that take a view of the frame for a copy of their bytes."""
+    return frozenset(name for table in tables for name, operation in table.items() if operation.takes_views)
+
+
+_VIEWED = _viewed(SESSION, SOCKET)
+
+PREFIX = "socket_"  # what the operations of plain sockets begin with
 
 OLD = 100  # ms: a request that is older was held up, by a process that stood still
 WAITS = 800  # ms that a caller waits at least after its timeout, before it gives up: see inetpy_request.erl
@@ -60,6 +68,12 @@ class Dispatcher:
         # How far our clock is ahead of the node's, in ms: as the last pings had it, and the least of them.
         self._pings: deque[int] = deque(maxlen=4)
         self._ahead: int | None = None
+        # Data of early sends that follow each other goes to the system together.
+        self._sender: Stream | Datagram | None = None
+        self._parts: list[Any] = []
+        self._requests: Mapping[str, Operation] = SESSION
+        self._operations: Mapping[str, Callable[[Session, bytes, Any], None]] = OPERATIONS
+        self._viewed = _VIEWED
 
     # --- frames ---
 
@@ -67,11 +81,15 @@ class Dispatcher:
         """One frame from the node. Raises EtfError when it holds no term."""
         term = decode(frame, messages.LIMITS)
         session = self.session
+        if type(term) is tuple and len(term) == 3 and type(term[0]) is Atom and term[0].name == "early":
+            return self._early(term[1], term[2])
+        if self._sender is not None:
+            self.settle()
         if type(term) is tuple and len(term) == 4 and session.identity is session.home:
             # The short way of what follows in `handle`, for a node that has kept its name.
             op, ident, ref, args = term
             known = type(ref) is Ref and ref.raw.startswith(self._home, 3)
-            named = type(op) is Atom and (type(frame) is bytes or op.name in _VIEWED)
+            named = type(op) is Atom and (type(frame) is bytes or op.name in self._viewed)
             if known and named and type(ident) is int:
                 return self.request(op.name, ident, ref.raw, args)
         self.handle(term if type(frame) is bytes else decode(bytes(frame), messages.LIMITS))
@@ -98,6 +116,8 @@ class Dispatcher:
                 session.link.pong()
             case (Atom(name="lineage"), int() as number, list() as answers):
                 self._on_lineage(number, answers)
+            case (Atom(name="recalled"), int() as ident, int() as number, Atom() as given_up):
+                self._on_recalled(ident, number, given_up.name == "true")
             case (Atom(name="agent"), bytes() as payload):
                 session.on_agent(payload)
             case _:
@@ -113,6 +133,51 @@ class Dispatcher:
         elif session.network is not None:
             session.network.on_lineage(number, lineages)
 
+    # --- requests whose callers do not wait: see sockets.early ---
+
+    def _early(self, ident: Any, request: Any) -> None:
+        """Data, or `once`. A socket that has ended meanwhile takes no notice."""
+        fast = self._fast
+        fast.before, fast.latest = fast.latest, ident
+        sender = self._sender
+        if sender is not None:
+            if type(request) is sender.early_request and sender.ident == ident:
+                return self._parts.append(request)
+            self.settle()
+        target = self._sockets.get(ident) if type(ident) is int else None
+        if not isinstance(target, (Stream, Datagram)):
+            return
+        if type(request) is target.early_request:
+            self._sender, self._parts = target, [request]
+        elif request == _ONCE:
+            try:
+                target.ask_once()
+            except Exception as error:
+                self._failed_early(target, error)
+        else:
+            log.warning("not an early request: %s", shown(request))
+
+    def settle(self) -> None:
+        """What early sends have gathered goes out."""
+        sender, self._sender = self._sender, None
+        if sender is not None:
+            parts, self._parts = self._parts, []
+            try:
+                sender.send_early(parts)
+            except Exception as error:
+                self._failed_early(sender, error)
+
+    def _failed_early(self, target: Stream | Datagram, error: Exception) -> None:
+        log.error("an early request failed", exc_info=error)
+        bugs.end(target, error)
+
+    def _on_recalled(self, ident: int, number: int, given_up: bool) -> None:
+        from ..sockets.plain import Plain
+
+        target = self._sockets.get(ident)
+        if isinstance(target, Plain):
+            bugs.guard(target.on_recalled, number, given_up)
+
     # --- requests ---
 
     def request(self, op: str, ident: int, ref: bytes, args: Any) -> None:
@@ -123,8 +188,10 @@ class Dispatcher:
             return self._ask_session(op, ref, args)
         target = self._sockets.get(ident)
         if target is None:
-            return self.session.answer(ref, _GONE.get(op, _CLOSED))
-        operation, method = SOCKET.get(op), target.ops.get(op)
+            if not op.startswith(PREFIX):
+                return self.session.answer(ref, _GONE.get(op, _CLOSED))
+            target = self.session.ended.get(-ident) or self._closed_plain()
+        operation, method = target.requests.get(op), target.ops.get(op)
         if operation is None or method is None:
             return self.session.answer(ref, build_failure("unknown_op", op))
         request = operation.parse(args, self._remaining)
@@ -140,7 +207,12 @@ class Dispatcher:
     def _ask_session(self, op: str, ref: bytes, args: Any) -> None:
         """A request that names no socket: most open one."""
         session = self.session
-        operation, function = SESSION.get(op), OPERATIONS.get(op)
+        if op.startswith(PREFIX):
+            try:
+                self._load_plain()
+            except OSError as error:  # without a descriptor no module can be loaded
+                return session.answer(ref, build_error(session.posix_name(error)))
+        operation, function = self._requests.get(op), self._operations.get(op)
         if operation is None or function is None:
             return session.answer(ref, build_failure("unknown_op", op))
         request = operation.parse(args, self._remaining)
@@ -153,6 +225,23 @@ class Dispatcher:
             self._failed(op, ref, error)
             if session.newest is not None:
                 bugs.end(session.newest, error)
+
+    def _load_plain(self) -> None:
+        """The operations of inetpy_socket: few nodes need it."""
+        if self._requests is SESSION:
+            from ..sockets.plain import SESSION_OPERATIONS
+            from ..wire.plain_requests import PLAIN, PLAIN_SESSION
+
+            self._requests = {**SESSION, **PLAIN_SESSION}
+            self._operations = {**OPERATIONS, **SESSION_OPERATIONS}
+            self._viewed = _viewed(SESSION, SOCKET, PLAIN)
+
+    def _closed_plain(self) -> Socket:
+        """What checks the arguments of a plain socket that is closed."""
+        from ..sockets.plain import Plain
+
+        nobody = Ref(self.session.home.atom), Pid(self.session.home.atom)
+        return Plain(self.session, *nobody, None)
 
     def _not_plain(self, op: str, ident: int, ref: bytes, args: object, late: object) -> None:
         """The caller has given up, or there is a context around the arguments, or they are bad."""

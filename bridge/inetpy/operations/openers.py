@@ -196,6 +196,8 @@ def _open(
     except ValueError as error:
         raise OSError(errno.EINVAL, "an option was refused") from error
     if type(number) is int and number >= 0:
+        if network is not None and network.is_sealed:
+            raise OSError(errno.EACCES, "a replay has sockets in memory alone")
         sock = _adopt(session, number, family)
         local = None if opening.address is None and not opening.port else local
         network = None

@@ -11,6 +11,9 @@ table      one row per option; the options of each kind of sockets
 settings   the values that are kept in our socket
 applying   setopts and getopts
 opening    the options of connect, listen and open
+plain          the options of the system, by their names in `socket`: one row each; `table` names these
+plain_values   the types of their values
+plain_control  control messages of the module `socket`
 """
 
 from __future__ import annotations

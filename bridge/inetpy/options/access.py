@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .option import OptionError, Target
+from .plain import PLAIN_OPTIONS, PlainOption
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -13,28 +14,33 @@ if TYPE_CHECKING:
 __all__ = ["Computed", "Kept", "System", "WithoutEffect"]
 
 
-class System(NamedTuple):
-    """A socket option of the system, by its level and constant.
+class System:
+    """An option of the system, which `socket` knows by this level and name: see `plain`."""
 
-    size: of values in bytes; 0 for an int.
-    reported: whether the system's refusal is einval, or nothing.
-    after: called when the system has taken the value, or has refused it unreported.
-    """
-
-    level: int
-    constant: int
-    size: int = 0
-    reported: bool = False
-    after: Callable[[Settings, Any], None] | None = None
+    def __init__(
+        self,
+        level: str,
+        name: str,
+        reported: bool = False,
+        after: Callable[[Settings, Any], None] | None = None,
+    ) -> None:
+        """reported: whether the system's refusal is einval, or nothing.
+        after: called when the system has taken the value, or has refused it unreported.
+        """
+        self.option = PLAIN_OPTIONS[level, name]
+        self._place = self.option.place
+        self._size = self.option.size
+        self._reported = reported
+        self._after = after
 
     def set(self, target: Target, value: Any) -> None:
-        if not target.set_system_option(self.level, self.constant, value) and self.reported:
+        if not target.set_system_option(*self._place, value) and self._reported:
             raise OptionError("the system refuses an option")
-        if self.after is not None:
-            self.after(target.options, value)
+        if self._after is not None:
+            self._after(target.options, value)
 
     def get(self, target: Target) -> object:
-        return target.get_system_option(self.level, self.constant, self.size)
+        return target.get_system_option(*self._place, self._size)
 
 
 class Kept(NamedTuple):
@@ -67,10 +73,14 @@ def _not_readable(_target: Target) -> object:
 
 
 class Computed(NamedTuple):
-    """An option with functions of its own."""
+    """An option with functions of its own.
+
+    options: those of the system that the functions use.
+    """
 
     setter: Callable[[Target, Any], None] = _not_settable
     getter: Callable[[Target], object] = _not_readable
+    options: tuple[PlainOption, ...] = ()
 
     def set(self, target: Target, value: Any) -> None:
         self.setter(target, value)

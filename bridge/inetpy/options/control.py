@@ -7,39 +7,39 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable
-from socket import AF_INET, AF_INET6, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPV6_TCLASS
-from typing import TYPE_CHECKING, TypeAlias
+from socket import AF_INET, AF_INET6, IPPROTO_IPV6
+from typing import TYPE_CHECKING
 
 from ..codec.terms import Atom
+from ..host import cmsg
+from ..host.cmsg import ControlMessage
 from .option import Option, OptionError, Target
+from .plain import PLAIN_OPTIONS
+from .plain_control import CONTROL
 
 if TYPE_CHECKING:
     from .settings import Settings
 
 __all__ = [
-    "ControlMessage", "build_control", "get_pktoptions", "parse_control", "parse_messages",
+    "PKTOPTIONS", "ControlMessage", "build_control", "get_pktoptions", "parse_control", "parse_messages",
     "remember_tclass", "remember_tos", "remember_ttl",
 ]  # fmt: skip
 
-ControlMessage: TypeAlias = tuple[int, int, bytes]  # level, type, data: as recvmsg and sendmsg have it
-
-# Of linux/in.h and in6.h, where Python has no names for them.
-IP_PKTOPTIONS, IPV6_2292PKTOPTIONS = 9, 6
-
-MAX_PKTOPTIONS = 1024  # bytes: the system has no more
-_HEAD = struct.Struct("Nii")  # of a control message: its size with the head, level, type
+IPV6_2292PKTOPTIONS = 6  # of linux/in6.h; `socket` has another option of that name, which Linux does not have
 
 # (level, type) -> the option that the message is about
 _NAMES = {
-    (IPPROTO_IP, IP_TOS): Atom("tos"),
-    (IPPROTO_IP, IP_TTL): Atom("ttl"),
-    (IPPROTO_IPV6, IPV6_TCLASS): Atom("tclass"),
+    place: Atom(row.name)
+    for place, row in CONTROL.items()
+    if (row.level, row.name) in {("ip", "tos"), ("ip", "ttl"), ("ipv6", "tclass")}
 }
 _PLACES = {option.name: place for place, option in _NAMES.items()}
 
+PKTOPTIONS = PLAIN_OPTIONS["ip", "pktoptions"]
+
 # family -> (level, constant): the control messages of the last packet
 _PKTOPTIONS: dict[int, tuple[int, int]] = {
-    AF_INET: (IPPROTO_IP, IP_PKTOPTIONS),
+    AF_INET: PKTOPTIONS.place,
     AF_INET6: (IPPROTO_IPV6, IPV6_2292PKTOPTIONS),
 }
 
@@ -55,15 +55,7 @@ def parse_messages(control: Iterable[ControlMessage]) -> list[tuple[Atom, int]]:
 
 def parse_control(data: bytes) -> list[tuple[Atom, int]]:
     """The same, of a buffer of control messages."""
-    found: list[ControlMessage] = []
-    at = 0
-    while at + _HEAD.size <= len(data):
-        size, level, kind = _HEAD.unpack_from(data, at)
-        if size < _HEAD.size:
-            break
-        found.append((level, kind, data[at + _HEAD.size : at + size]))
-        at += (size + 7) & ~7
-    return parse_messages(found)
+    return parse_messages(cmsg.unpack(data))
 
 
 def build_control(settings: Iterable[tuple[Option, object]]) -> list[ControlMessage]:
@@ -82,7 +74,7 @@ def get_pktoptions(target: Target) -> list[tuple[Atom, int]]:
     place = _PKTOPTIONS.get(target.family())
     if place is None:
         raise OptionError("no socket of the internet")
-    return parse_control(target.get_system_option(*place, MAX_PKTOPTIONS))
+    return parse_control(target.get_system_option(*place, PKTOPTIONS.size))
 
 
 def _remember(bit: int) -> Callable[[Settings, object], None]:

@@ -2,67 +2,54 @@
 
 from __future__ import annotations
 
-from socket import (
-    AF_INET,
-    AF_INET6,
-    IP_ADD_MEMBERSHIP,
-    IP_DROP_MEMBERSHIP,
-    IP_MULTICAST_IF,
-    IPPROTO_IP,
-    IPPROTO_IPV6,
-    IPV6_JOIN_GROUP,
-    IPV6_LEAVE_GROUP,
-    IPV6_MULTICAST_IF,
-)
+from socket import AF_INET, AF_INET6
 
 from .option import OptionError, Target
+from .plain import PLAIN_OPTIONS, PlainOption
 
-__all__ = ["add_membership", "drop_membership", "get_multicast_if", "is_short_ipv4", "set_multicast_if"]
-
-# family -> (level, constant, size of the value in bytes; 0: an int)
-_INTERFACE: dict[int, tuple[int, int, int]] = {
-    AF_INET: (IPPROTO_IP, IP_MULTICAST_IF, 4),
-    AF_INET6: (IPPROTO_IPV6, IPV6_MULTICAST_IF, 0),
-}
-# family -> (level, constant)
-_ADD: dict[int, tuple[int, int]] = {
-    AF_INET: (IPPROTO_IP, IP_ADD_MEMBERSHIP),
-    AF_INET6: (IPPROTO_IPV6, IPV6_JOIN_GROUP),
-}
-_DROP: dict[int, tuple[int, int]] = {
-    AF_INET: (IPPROTO_IP, IP_DROP_MEMBERSHIP),
-    AF_INET6: (IPPROTO_IPV6, IPV6_LEAVE_GROUP),
-}
+__all__ = [
+    "ADD", "DROP", "INTERFACE", "add_membership", "drop_membership", "get_multicast_if", "is_short_ipv4",
+    "set_multicast_if",
+]  # fmt: skip
 
 
-def _interface(target: Target) -> tuple[int, int, int]:
-    found = _INTERFACE.get(target.family())
+def _by_family(ipv4: str, ipv6: str) -> dict[int, PlainOption]:
+    return {AF_INET: PLAIN_OPTIONS["ip", ipv4], AF_INET6: PLAIN_OPTIONS["ipv6", ipv6]}
+
+
+INTERFACE = _by_family("multicast_if", "multicast_if")
+ADD = _by_family("add_membership", "add_membership")
+DROP = _by_family("drop_membership", "drop_membership")
+
+
+def _interface(target: Target) -> PlainOption:
+    found = INTERFACE.get(target.family())
     if found is None:
         raise OptionError("no socket of the internet")
     return found
 
 
 def set_multicast_if(target: Target, value: bytes) -> None:
-    level, constant, _ = _interface(target)
-    target.set_system_option(level, constant, value)
+    target.set_system_option(*_interface(target).place, value)
 
 
 def get_multicast_if(target: Target) -> object:
-    return target.get_system_option(*_interface(target))
+    option = _interface(target)
+    return target.get_system_option(*option.place, option.size)
 
 
 def add_membership(target: Target, value: tuple[int, bytes]) -> None:
-    _change(_ADD, target, *value)
+    _change(ADD, target, *value)
 
 
 def drop_membership(target: Target, value: tuple[int, bytes]) -> None:
-    _change(_DROP, target, *value)
+    _change(DROP, target, *value)
 
 
-def _change(requests: dict[int, tuple[int, int]], target: Target, family: int, request: bytes) -> None:
+def _change(options: dict[int, PlainOption], target: Target, family: int, request: bytes) -> None:
     if target.family() != family:
         raise OptionError("a group of another family")
-    target.set_system_option(*requests[family], request)
+    target.set_system_option(*options[family].place, request)
 
 
 def is_short_ipv4(term: tuple[object, ...]) -> bool:

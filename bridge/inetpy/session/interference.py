@@ -12,7 +12,15 @@ from typing import Any, NamedTuple, Protocol
 from ..codec.terms import Atom, Pid
 from ..host.api import Host, Socket
 
-__all__ = ["Context", "Interference", "parse_context", "parse_lineages"]
+__all__ = ["FRESH", "OTHER", "Context", "Interference", "kind_of", "parse_context", "parse_lineages"]
+
+FRESH = "fresh"  # the role of a stream that neither connects nor listens yet
+OTHER = "other"  # that of a socket which no network controls: raw, seqpacket, packet, netlink
+
+
+def kind_of(role: str | None) -> str:
+    """What a socket of this role is: `stream`, `listener`, `datagram` or `other`."""
+    return {"listener": "listener", None: "datagram", OTHER: OTHER}.get(role, "stream")
 
 
 class Context(NamedTuple):
@@ -30,8 +38,16 @@ class Context(NamedTuple):
 class Interference(Protocol):
     """The network of a session: what its sockets are made of, and whom they reach.
 
-    A role is `client`, `listener`, `accepted`, or None for a datagram socket.
+    A role is `client`, `listener`, `accepted`, or None for a datagram socket. A socket of inetpy_socket is
+    `FRESH` until it connects or listens, and `OTHER` where no network controls it.
     """
+
+    def is_in_play(self) -> bool:
+        """Whether there is anything that interferes with sockets."""
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether no socket of the system may be opened, nor one of a descriptor of the node."""
 
     def heard(self, context: Context) -> None:
         """A request has come with this context."""
@@ -46,6 +62,15 @@ class Interference(Protocol):
 
     def adopted(self, handle: Any) -> None:
         """A handle of a socket that somebody else opened."""
+
+    def check_opening(self, role: str | None, family: int) -> None:
+        """A socket of inetpy_socket is to be opened. Raises OSError where the network has none like that."""
+
+    def connects(self, handle: Any, remote: Any) -> None:
+        """A fresh socket is about to connect: it may be another one from now on."""
+
+    def listens(self, handle: Any) -> None:
+        """A fresh socket is about to listen."""
 
     def accepted(self, owner: Pid, sock: Socket) -> Socket:
         """A connection that a listener has accepted. Its handle comes with `opened`."""

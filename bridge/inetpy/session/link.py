@@ -45,11 +45,32 @@ class Link(Protocol):
     def owned(self, ident: int, owner: bytes) -> None:
         """A socket has another owner."""
 
-    def active(self, ident: int, active: bool) -> None:
-        """A socket has become active, or passive.
+    def mode(self, ident: int, before: int, after: int) -> None:
+        """A socket has another mode: see `wire.mode`.
 
         Comes before the message or the answer that belongs to the change: one frame can tell both.
         """
+
+    def mode_to(self, ident: int, mode: int, destination: bytes) -> None:
+        """The same, and that sends to `destination`, a term, are meant."""
+
+    def select(self, ref: bytes, body: bytes, ident: int, process: bytes, handle: bytes) -> None:
+        """Answers the alias `ref`; the process waits from now on for a message about a plain socket."""
+
+    def ready(self, ident: int, handle: bytes) -> None:
+        """The socket is ready: whoever waits with this handle gets the message, and waits no longer."""
+
+    def ready_with(self, ident: int, handle: bytes, number: int, process: bytes, data: bytes) -> None:
+        """The same, and the node keeps `data` for the process."""
+
+    def recall(self, ident: int, number: int) -> None:
+        """The node gives such data up, and says whether it had them still."""
+
+    def abort(self, ident: int, handle: bytes, reason: str) -> None:
+        """It will not be ready: another message."""
+
+    def unselect(self, ident: int, handle: bytes) -> None:
+        """Nobody waits with this handle any longer."""
 
     def closed(self, ident: int) -> None:
         """A socket is gone."""
@@ -62,6 +83,12 @@ class Link(Protocol):
 
     def lineage(self, number: int, pids: list[bytes]) -> None:
         """Asks what these processes are and descend from. The answer, with this number, comes later."""
+
+    def keys(self, pid: bytes) -> None:
+        """Asks for the keys of a connection of TLS. The answer comes later: see `network.traces.keys`."""
+
+    def stray(self, number: int, pids: list[bytes]) -> None:
+        """Asks for messages of sockets in the mailboxes of these processes: see `network.strays`."""
 
     def keep(self, key: int, rule: bytes) -> None:
         """The node is to add this rule again when Python has died.

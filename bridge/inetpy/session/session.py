@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import errno
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
 from ..codec.terms import Atom, Pid, Port
@@ -18,11 +19,15 @@ from ..host.bugs import Fallible
 from ..host.errors import PosixNames
 from ..wire import messages
 from ..wire.identity import Identity, identity_of, name_of, translate
+from ..wire.requests import Operation
 from .interference import Context, Interference
 from .link import Link
 from .waiting import Waiting
 
 __all__ = ["Door", "Feeder", "Paused", "Session", "Socket", "Watcher"]
+
+
+MAX_ENDED = 1000
 
 
 class Watcher(Fallible, Protocol):
@@ -41,17 +46,24 @@ class Paused(Fallible, Protocol):
 class Socket(Watcher, Protocol):
     """A socket, as its session knows it.
 
-    ops: its operations by name, each a function of the socket, the reference and the record.
+    ops: its operations by name, each a function of the socket, the reference and the record; `requests` has
+    their shapes.
     """
 
     ops: ClassVar[dict[str, Callable[[Any, bytes, Any], None]]]
+    requests: ClassVar[Mapping[str, Operation]]
     ident: int
-    kind: ClassVar[str]
-    module: Atom
     name: bytes
     owner: Pid
 
-    def rename(self, name: bytes) -> None:
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def role(self) -> str | None:
+        """See `Interference`."""
+
+    def renamed(self) -> None:
         """The node has another name, and so has the socket on the wire."""
 
     def terminate(self) -> None:
@@ -90,7 +102,10 @@ class Session:
         known = dict(pair for pair in capabilities if isinstance(pair, tuple) and len(pair) == 2)
         # Where the stock driver changed between editions of OTP, the node's edition counts.
         release = known.get(Atom("otp_release"), 0)
-        self.before_28 = release < 28
+        self.release: int = release
+        # Whether the node's `socket` has names for options of SCTP.
+        self.knows_sctp: bool = known.get(Atom("sctp")) == Atom("true")
+        self.before_26, self.before_28 = release < 26, release < 28
         self.posix_name = PosixNames(release).name
         self.default_buffer: int | None = known.get(Atom("buffer"))
         self.node_process: int | None = known.get(Atom("os_pid"))
@@ -102,14 +117,18 @@ class Session:
         self.link = link
         self.fast = link.fast
         self.answer = link.answer
+        self.select = link.select
         self.tell = link.tell
         self.network: Interference | None = None
         self.context: Context | None = None
         self.door: Door | None = None
         self.label = ""
         self.on_agent: Callable[[bytes], None] = lambda _: None
+        self.lists_plain = True  # plain sockets are in the listings of `socket`, unless they say otherwise
+        self.plain_debug: set[str] = set()  # debug and socket_debug, where they are on
         self.congested = False
         self.sockets: dict[int, Socket] = {}
+        self.ended: dict[int, Socket] = {}  # see keep_ended
         self.newest: Socket | None = None  # the last socket that was opened
         self.waiting: dict[bytes, Waiting] = {}
         self.feeders: dict[bytes, Feeder] = {}
@@ -126,6 +145,13 @@ class Session:
         for waiting in [waiting for waiting in self.waiting.values() if waiting.target is target]:
             waiting.fail(error)
 
+    # --- protocols ---
+
+    @cached_property
+    def protocols(self) -> list[tuple[int, list[str]]]:
+        """The protocols of the host, each with its names."""
+        return self.host.raw.protocols()
+
     def borrow(self, number: int) -> int:
         """A copy of the node's descriptor `number`. Raises OSError."""
         if self.node_process is None:
@@ -139,12 +165,17 @@ class Session:
 
     # --- sockets ---
 
+    def new_number(self) -> int:
+        """A number for a new socket."""
+        return next(self._idents)
+
     def new_name(self, module: Atom) -> tuple[int, bytes]:
         """A number for a new socket, and the external form of its name."""
         ident = next(self._idents)
-        return ident, self._name(module, ident)
+        return ident, self.name_of(module, ident)
 
-    def _name(self, module: Atom, ident: int) -> bytes:
+    def name_of(self, module: Atom, ident: int) -> bytes:
+        """The name of a socket of a module of `inet`, as the node has it now."""
         return messages.build_socket(self._bridge, self._out, module, ident)
 
     def add(self, socket: Socket) -> None:
@@ -161,6 +192,12 @@ class Session:
         self.unwatch(socket.owner, socket)
         self.link.closed(socket.ident)
         return True
+
+    def keep_ended(self, ident: int, socket: Socket) -> None:
+        """A socket that is closed, and can still be asked what it was. Only the last ones are kept."""
+        self.ended[ident] = socket
+        if len(self.ended) > MAX_ENDED:
+            del self.ended[next(iter(self.ended))]
 
     # --- processes ---
 
@@ -206,8 +243,8 @@ class Session:
         self._bridge = Pid(translate(self._bridge.raw, before, identity))
         self._out = type(self._out)(translate(self._out.raw, before, identity))
         self.link.outward = None if self.identity is self.home else self.outward
-        for socket in self.sockets.values():
-            socket.rename(self._name(socket.module, socket.ident))
+        for socket in list(self.sockets.values()):
+            bugs.guard(socket.renamed)
 
     def outward(self, raw: bytes) -> bytes:
         """An identifier as the node knows it by its name of today."""

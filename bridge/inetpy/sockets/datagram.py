@@ -25,7 +25,7 @@ from ..names.addresses import Sender, Sockaddr
 from ..packet import PacketType
 from ..session.session import Session
 from ..session.waiting import Waiting
-from ..wire.active import MULTI, PASSIVE, after_delivery
+from ..wire.active import MULTI, ONCE, PASSIVE, after_delivery
 from ..wire.messages import (
     OK,
     build_address,
@@ -36,12 +36,15 @@ from ..wire.messages import (
     build_port_data,
     build_raise,
 )
-from ..wire.requests import ConnectPeer, Peername, Recv, Sendto
+from ..wire.mode import SENDS
+from ..wire.requests import ConnectPeer, Peername, Recv, Sendto, Setopts
+from . import early
 from .handle import CLOSED, Handle
 
 __all__ = ["Datagram"]
 
 MAX_TURN = 256  # datagrams of one socket in a turn: others get theirs in between
+MORE_OFTEN = -8  # sends, behind one that was refused, until their number counts for `early` again
 CONTROL_SPACE = 256  # bytes for control messages: three integers, with room
 
 _CONNECTED = Atom("connected")
@@ -58,18 +61,21 @@ class Datagram(Handle):
     """See the module. `peer` is where it is connected to, or None."""
 
     __slots__ = (
-        "last_address", "last_term", "peer", "receiver", "udp_heads",
+        "early_term", "last_address", "last_term", "late_error", "peer", "receiver", "udp_heads",
     )  # fmt: skip
 
     kind: ClassVar[str] = "datagram"
     table = options.DATAGRAM
     protocol: ClassVar[str] = "udp"
+    early_request: ClassVar[type] = tuple  # (destination, data)
 
     def __init__(self, session: Session, module: Atom, owner: Pid, sock: Socket) -> None:
         super().__init__(session, module, owner, sock)
         self.peer: Sockaddr | None = None
         self.last_term: Any = None
         self.last_address: Sockaddr | None = None
+        self.early_term: Any = None  # the destination to which callers may send without an answer
+        self.late_error: OSError | None = None  # of such a send, for the next call
         self.receiver: Waiting | None = None  # the caller in recv
         self.rename(self.name)
 
@@ -123,32 +129,95 @@ class Datagram(Handle):
         `connected` stands for the peer.
         """
         destination, ancillary, data = request
-        sock = self.sock
-        assert sock is not None
         try:
-            if destination != self.last_term:
-                self._parse_cached(destination)
-            address = self.last_address
-            control = self._control(ancillary) if ancillary != [] else None
-            if self.peer is not None:
-                address = None
-            elif address is None:
-                address = _NOWHERE[sock.family]
-            self.counters.sent(len(data))
-            if control:
-                sock.sendmsg([data], control, 0, address)
-            elif address is None:
-                sock.send(data)
-            else:
-                sock.sendto(data, address)
+            self._raise_late_error()
+            self._send(destination, ancillary, data)
         except OSError as error:
+            self._refused()
             self.session.answer(ref, build_error(self.session.posix_name(error)))
         except options.OptionError:
             self.session.answer(ref, build_error("einval"))
         except ValueError:
             self.session.answer(ref, build_raise("error", "function_clause"))
         else:
+            if destination != self.early_term and ancillary == []:
+                self._repeated(destination)
             self.session.answer(ref, OK)
+
+    def _send(self, destination: Any, ancillary: Any, data: bytes | memoryview) -> None:
+        """Raises OSError, OptionError or ValueError."""
+        sock = self.sock
+        assert sock is not None
+        before = self.last_term
+        if destination != before:
+            self._parse_cached(destination)
+            self.repeats = 0
+        address = self.last_address
+        control = self._control(ancillary) if ancillary != [] else None
+        if self.peer is not None:
+            address = None
+        elif address is None:
+            address = _NOWHERE[sock.family]
+        self.counters.sent(len(data))
+        if control:
+            sock.sendmsg([data], control, 0, address)
+        elif address is None:
+            sock.send(data)
+        else:
+            sock.sendto(data, address)
+
+    # --- sending without an answer: see `early` ---
+
+    def _repeated(self, destination: Any) -> None:
+        """A datagram has gone where the one before went."""
+        self.repeats += 1
+        if early.is_due(self) and self.may_send_early():
+            self.early_term = destination
+            self.early |= SENDS
+            mode = self.early | (self.active != PASSIVE)
+            self.session.link.mode_to(self.ident, mode, encode_body(destination))
+
+    def set_early(self, early: int) -> None:
+        if not early & SENDS:
+            self.early_term = None
+        super().set_early(early)
+
+    def may_send_early(self) -> bool:
+        return self.late_error is None
+
+    def may_ask_once(self) -> bool:
+        return self.sock is not None
+
+    def send_early(self, requests: list[Any]) -> None:
+        """Datagrams whose senders have had their answer."""
+        for destination, data in requests:
+            try:
+                self._send(destination, [], data)
+            except OSError as error:
+                self.late_error = error
+                self._refused()
+
+    def _refused(self) -> None:
+        """More of that may come, so senders wait again: they are to hear of it."""
+        self.repeats = MORE_OFTEN
+        self.set_early(self.early & ~SENDS)
+
+    def _raise_late_error(self) -> None:
+        error, self.late_error = self.late_error, None
+        if error is not None:
+            raise error
+
+    def ask_once(self) -> None:
+        """`{active, once}`, which has been answered."""
+        old_active = self.active
+        self.set_active(ONCE, 0)
+        self.on_options(old_active, self.options.packet)
+
+    def op_setopts(self, ref: bytes, request: Setopts) -> None:
+        super().op_setopts(ref, request)
+        if request.options == early.ASKS_ONCE:
+            self.repeats += 1
+            early.after_once(self)
 
     def _control(self, ancillary: object) -> list[options.ControlMessage]:
         return options.build_control(options.parse_settings(self.table, ancillary))
@@ -166,6 +235,10 @@ class Datagram(Handle):
         if self.receiver is not None and not self.receiver.expire():
             return self.session.answer(ref, build_error("ealready"))
         self.receiver = Waiting(self.session, self, ref)
+        try:
+            self._raise_late_error()
+        except OSError as error:
+            return self._answer_recv(build_error(self.session.posix_name(error)))
         if self._receive_one():
             return
         self.receiver.start_timer(request.timeout, self._on_recv_timeout)
@@ -209,6 +282,7 @@ class Datagram(Handle):
         except BlockingIOError:
             return False
         except OSError as error:
+            self._refused()
             self._answer_recv(build_error(self.session.posix_name(error)))
             return True
         arity, body = self._body(*received)
@@ -225,6 +299,7 @@ class Datagram(Handle):
             except BlockingIOError:
                 break
             except OSError as error:
+                self._refused()
                 bodies.append(
                     build_event("udp_error", self.name, encode_body(Atom(self.session.posix_name(error))))
                 )
@@ -233,7 +308,10 @@ class Datagram(Handle):
             mode, count = after_delivery(self.active, self.active_count)
             if mode != self.active:
                 passive = self.active == MULTI
+                was = self.active
                 self.change_active(mode, count)
+                if was == ONCE:
+                    early.after_once(self)
                 break
             self.active_count = count
         if passive:
@@ -309,4 +387,5 @@ Datagram.ops = Handle.ops | {
     "peername": Datagram.op_peername,
     "recv": Datagram.op_recv,
     "sendto": Datagram.op_sendto,
+    "setopts": Datagram.op_setopts,
 }

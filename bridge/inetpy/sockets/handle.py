@@ -26,7 +26,15 @@ from ..packet import PacketType
 from ..session.session import Session
 from ..wire.active import MULTI, PASSIVE, add_count
 from ..wire.messages import OK, build_error, build_event, build_ok, build_raise
-from ..wire.requests import ControllingProcess, Getopts, Getstat, Setopts, TakeOver
+from ..wire.requests import (
+    SOCKET,
+    ControllingProcess,
+    Getopts,
+    Getstat,
+    Operation,
+    Setopts,
+    TakeOver,
+)  # fmt: skip
 from .counters import NAMES as COUNTERS, Counters
 
 log = logging.getLogger(__name__)
@@ -67,10 +75,11 @@ class Handle:
 
     __slots__ = (
         "__weakref__", "session", "ident", "module", "name", "owner", "sock", "state", "accepted",
-        "interest", "active", "active_count", "options", "counters",
+        "interest", "active", "active_count", "options", "counters", "early", "repeats", "always",
     )  # fmt: skip
 
     kind: ClassVar[str]
+    requests: ClassVar[Mapping[str, Operation]] = SOCKET
     survives: ClassVar[bool] = False  # a bug in a socket's code ends the socket
     protocol: ClassVar[str] = "tcp"  # the first word of messages
     ops: ClassVar[dict[str, Callable[[Any, bytes, Any], None]]] = {}
@@ -92,6 +101,7 @@ class Handle:
         self.ident, self.name = session.new_name(module)
         self.active = PASSIVE
         self.active_count = 0
+        self.early = self.repeats = self.always = 0  # see `early`
         self.counters = Counters()
         self.options: options.Settings = (
             options.Settings.new(session.default_buffer)
@@ -102,6 +112,15 @@ class Handle:
     def __repr__(self) -> str:
         return f"<{self.kind} {self.ident}>"
 
+    @property
+    def role(self) -> str | None:
+        """See `session.interference.Interference`."""
+        client = "accepted" if self.accepted else "client"
+        return {"stream": client, "listener": "listener"}.get(self.kind)
+
+    def renamed(self) -> None:
+        self.rename(self.session.name_of(self.module, self.ident))
+
     def rename(self, name: bytes) -> None:
         """The node has another name, and so has the socket on the wire."""
         self.name = name
@@ -109,7 +128,8 @@ class Handle:
     # --- readiness ---
 
     def set_interest(self, events: int) -> None:
-        """Sets what `on_ready` is to be called for; 0 for nothing."""
+        """Sets what `on_ready` is to be called for; 0 for nothing but what is watched for."""
+        events |= self.always
         if events == self.interest or self.sock is None:
             return
         poller = self.session.poller
@@ -120,6 +140,12 @@ class Handle:
         else:
             poller.remove(self.sock)
         self.interest = events
+
+    def watch(self, events: int) -> None:
+        """`on_ready` is called for these in any case."""
+        interest = self.interest & ~self.always
+        self.always = events
+        self.set_interest(interest)
 
     def on_ready(self, events: int) -> None:
         raise NotImplementedError
@@ -135,9 +161,11 @@ class Handle:
     def close_descriptor(self) -> None:
         """Closes the descriptor; the handle goes on answering."""
         if self.sock is not None:
+            self.always = 0
             self.set_interest(0)
             self.sock.close()
             self.sock = None
+            self.session.poller.look_again()  # its peer may be one of ours: see `early`
         self.move(LOSE)
 
     def move(self, event: str) -> None:
@@ -190,10 +218,18 @@ class Handle:
             self.tell_owner(f"{self.protocol}_passive")
 
     def change_active(self, mode: int, count: int) -> None:
-        if (mode != PASSIVE) != (self.active != PASSIVE):
-            self.session.link.active(self.ident, mode != PASSIVE)
+        is_active, was_active = mode != PASSIVE, self.active != PASSIVE
         self.active = mode
         self.active_count = count
+        if is_active != was_active:
+            self.session.link.mode(self.ident, self.early | was_active, self.early | is_active)
+
+    def set_early(self, early: int) -> None:
+        """What its callers may answer themselves: see `early`."""
+        before, self.early = self.early, early
+        if before != early and self.ident in self.session.sockets:
+            is_active = self.active != PASSIVE
+            self.session.link.mode(self.ident, before | is_active, early | is_active)
 
     def on_options(self, old_active: int, old_packet: PacketType) -> None:
         """Options may have changed: reads, delivers, or stops."""

@@ -5,6 +5,7 @@ spawned         a process that a test has started
 requests        questions to the agent of the node, and its answers
 shells          which process of the node evaluates
 sources         modules and folders of beams
+cassette        what a test recorded once, and replays after
 values          terms, and the texts of errors
 errors          what is raised
 emulator        the process `erl`

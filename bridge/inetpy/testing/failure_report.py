@@ -45,6 +45,8 @@ def _lines(
         yield from _of_node(each)
     if trace is not None:
         yield f"trace: {trace}"
+        if any(event.word == "chance" for event in network.trace.events()):
+            yield f"repeat its faults with --inetpy-schedule {trace}"
 
 
 def _of_error(error: ErlangError) -> Iterator[str]:

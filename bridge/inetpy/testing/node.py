@@ -20,6 +20,7 @@ from typing import Any, Self
 
 from ..codec.terms import Atom, Pid, charlist
 from ..network.network import Network
+from ..session.interference import kind_of
 from ..session.session import Session
 from .emulator import Emulator, elixir_folders, find
 from .errors import ErlangError, ErlangTimeoutError, NodeDownError
@@ -408,7 +409,7 @@ class Node:
         session, engine = self._session, self.network.engine
         assert session is not None
         found = [sock for sock in session.sockets.values() if sock.owner == owner]
-        return [f"  its socket: {sock.kind} {engine.facts_of(sock).label}" for sock in found]
+        return [f"  its socket: {kind_of(sock.role)} {engine.facts_of(sock).label}" for sock in found]
 
     def _ask(self, verb: str, *rest: object) -> Any:
         """A request that nobody can await, and whose answer comes soon."""

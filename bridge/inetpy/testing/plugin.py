@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import Generator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from ..network.network import Network
+    from .cassette import Cassette
     from .node import Node
     from .session import Session
 
-__all__ = ["erlang", "network"]
+__all__ = ["cassette", "erlang", "network"]
 
+CASSETTES = ("once", "none", "rewrite")
+MARKER = "inetpy_cassette"
+NOTE = "inetpy cassette"  # the name of a property of reports
 TRACES = ("never", "on-failure", "always")
 
 _KEY: pytest.StashKey[Session] = pytest.StashKey()
@@ -32,10 +37,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="where random numbers of the network begin; a failed test shows it",
     )
     group.addoption(
+        "--inetpy-schedule",
+        type=Path,
+        metavar="FILE",
+        help="repeat the faults of a recorded test: its trace, .jsonl or .pcapng",
+    )
+    group.addoption(
         "--inetpy-trace",
         choices=TRACES,
         default="on-failure",
         help="when the trace of a test is kept: never (and nothing is recorded), on-failure, always",
+    )
+    group.addoption(
+        "--inetpy-cassette",
+        choices=CASSETTES,
+        default="once",
+        help="tests with a cassette: once (replayed, or recorded where there is none yet), none (replayed "
+        "only), rewrite (recorded again)",
     )
     group.addoption("--inetpy-erl", metavar="PATH", default="erl", help="the program erl, of OTP 25 or later")
 
@@ -48,9 +66,27 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """A worker of pytest-xdist has the seed of the process that shows its reports."""
+    config.addinivalue_line(
+        "markers",
+        f"{MARKER}(name, mode, redact, times, match, chunks, speed, patience): what the nodes of the "
+        "test say with others is recorded once, and replayed from then on",
+    )
+    if config.option.inetpy_schedule is not None:
+        _check_schedule(config.option.inetpy_schedule)
     if config.option.inetpy_seed is None:
         of_worker = getattr(config, "workerinput", {})
         config.option.inetpy_seed = of_worker.get("inetpy_seed", random.SystemRandom().getrandbits(32))
+
+
+def _check_schedule(path: Path) -> None:
+    from ..network.script_file import read_scripts
+
+    try:
+        read_scripts(path)
+    except OSError as error:
+        raise pytest.UsageError(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -82,10 +118,53 @@ def network(request: pytest.FixtureRequest) -> Generator[Network, None, None]:
     """
     session = _session(request.config)
     folders = request.getfixturevalue("tmp_path_factory")
-    yield session.begin_network(lambda: folders.mktemp("inetpy"))
+    begun = session.begin_network(lambda: folders.mktemp("inetpy"))
+    marker = request.node.get_closest_marker(MARKER)
+    if marker is not None or "cassette" in request.fixturenames:
+        _begin_cassette(session, request.node, {} if marker is None else dict(marker.kwargs))
+    yield begun
     failures = session.end_network(request.node.name)
     if failures:
         pytest.fail("the network has failures:\n" + "\n".join(failures), pytrace=False)
+
+
+def _begin_cassette(session: Session, test: Any, words: dict[str, Any]) -> None:
+    from .cassette import CassetteError
+
+    name = test.nodeid.partition("::")[2]
+    try:
+        session.begin_cassette(test.path, name, words, lambda note: test.user_properties.append((NOTE, note)))
+    except CassetteError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture
+def cassette(request: pytest.FixtureRequest, network: Network) -> Cassette:  # noqa: ARG001
+    """What the nodes of this test say with others: recorded once, and replayed from then on.
+
+    An `inetpy.testing.cassette.Cassette`, with `path`, `is_recording` and `replay`. The marker
+    `inetpy_cassette` has the same effect, and takes words of its own.
+    """
+    found = _session(request.config).cassette
+    assert found is not None
+    return found
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker(MARKER) is not None and "network" not in getattr(item, "fixturenames", ()):
+        pytest.fail(f"a test with {MARKER} needs the fixture erlang or network", pytrace=False)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What cassettes have to tell: which were recorded, and what was sent as stars."""
+    reports = [report for found in terminalreporter.stats.values() for report in found]
+    told = {
+        note for report in reports for name, note in getattr(report, "user_properties", ()) if name == NOTE
+    }
+    if told:
+        terminalreporter.section("inetpy cassettes")
+        for note in sorted(told):
+            terminalreporter.write_line(note)
 
 
 @pytest.fixture
@@ -107,6 +186,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, Any, pytest.TestReport]:
     report: pytest.TestReport = yield
     session = item.config.stash.get(_KEY, None)
+    if session is not None and report.when == "call":
+        session.has_passed = call.excinfo is None
     if session is not None and session.is_used and (report.when == "call" or report.failed):
         section = session.section(item.name, report.failed, call.excinfo)
         if section:

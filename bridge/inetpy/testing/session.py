@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ..network import anywhere
 from ..network.network import Network
+from ..network.script_file import read_scripts
+from .cassette import Cassette, path_of
 from .errors import NodeDownError
 from .failure_report import text_of
 from .half import Half
@@ -27,10 +30,12 @@ class Session:
     """See the module.
 
     is_used: whether the test that runs has one of the fixtures.
+    has_passed: whether its function has returned.
     """
 
     def __init__(self, config: pytest.Config) -> None:
         self.is_used = False
+        self.has_passed = False
         self._config = config
         self._half: Half | None = None
         self._node: Node | None = None
@@ -39,6 +44,7 @@ class Session:
         self._trace: Path | None = None  # where that of this test is
         self._failures: list[str] | None = None
         self._has_failed = False
+        self.cassette: Cassette | None = None  # of the test that runs
 
     def close(self) -> None:
         if self._node is not None:
@@ -55,12 +61,14 @@ class Session:
         network = self._half.network
         network.clear()
         network.trace.stop()
+        if self._config.option.inetpy_schedule is not None:
+            network.engine.follow(read_scripts(self._config.option.inetpy_schedule))
         if self._config.option.inetpy_trace != "never":
             network.trace.start()
         self.is_used = True
         self._new_folder = new_folder
-        self._trace = self._failures = None
-        self._has_failed = False
+        self._trace = self._failures = self.cassette = None
+        self._has_failed = self.has_passed = False
         return network
 
     def end_network(self, test: str) -> list[str]:
@@ -69,14 +77,46 @@ class Session:
         self._look_at_loop()
         if self._half is None:
             return self._failures or []
+        self._stop_cassette()
         network = self._half.network
         failures = list(network.failures) if self._failures is None else self._failures
         kept = self._keep_trace(test, bool(failures) or self._has_failed)
         network.trace.stop()
         network.clear()
+        if self.cassette is not None and self.has_passed and not failures and not self._has_failed:
+            self._note(self.cassette.save())
         if failures and kept is not None:
             return [*failures, f"trace: {kept}"]
         return failures
+
+    def begin_cassette(
+        self, file: Path, test: str, words: dict[str, Any], note: Callable[[str], None]
+    ) -> None:
+        """For the test that begins. note: takes what the end of the run is to tell.
+
+        Raises CassetteError.
+        """
+        assert self._half is not None
+        name, mode = words.pop("name", None), words.pop("mode", None)
+        path = path_of(file, test, name)
+        self._note_of_run = note
+        self.cassette = Cassette(self._half.network, path, mode or self._config.option.inetpy_cassette, words)
+        for text in self.cassette.notes:
+            note(text)
+
+    def _stop_cassette(self) -> None:
+        """Before the processes of the test end: what they say then is none of the test.
+
+        What replays still wait for is a failure of the network now.
+        """
+        if self.cassette is not None:
+            self.cassette.stop()
+        if self._half is not None and self._half.network.engine.replays:
+            anywhere.do(self._half.network.loop, self._half.network.engine.end_replays)
+
+    def _note(self, text: str | None) -> None:
+        if text is not None:
+            self._note_of_run(text)
 
     def _look_at_loop(self) -> None:
         """A loop that is stuck is given up with its node: the next test gets others."""
@@ -129,6 +169,7 @@ class Session:
         self._look_at_loop()
         if self._half is None or self._node is None:
             return
+        self._stop_cassette()
         self._failures = list(self._half.network.failures)
         if not self._node.is_alive:
             self._node.kill()  # its peers too

@@ -4,6 +4,9 @@ examples    the examples in the help of each verb
 run         inetpy run: a program whose node is on Python sockets; inetpy env
 network_file  the file of inetpy run --network, before the program starts
 trace_file  where the trace of inetpy run --trace goes
+lanes       a trace as a time line: what inetpy trace FILE shows
+timeline    that in the terminal
+trace_page  and as a page
 live        inetpy trace --live: a trace of a node that runs
 faults      inetpy faults: the rules of a node that runs
 doctor      inetpy doctor: what is installed, and what is missing

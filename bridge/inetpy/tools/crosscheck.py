@@ -28,10 +28,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from . import pages
+from . import documented, pages
 from .rows import (
     MEMORY,
-    REFERENCE,
     Row,
     annotate,
     by_group,
@@ -40,6 +39,8 @@ from .rows import (
     excuse,
     is_equal,
     is_excused,
+    reference,
+    short,
 )
 from .run import outside
 from .served import NotServedError, served
@@ -60,7 +61,8 @@ class CannotRunError(Exception):
 class Options:
     """The arguments of the command line.
 
-    `ebin`: the folder of the beams. `tests`: the folder of the sources of the scenarios. `beams`:
+    `api`: the module that is compared, inet or socket; the reference is the backend of that name. `ebin`: the
+    folder of the beams. `tests`: the folder of the sources of the scenarios. `beams`:
     more folders for the code path.
     """
 
@@ -74,6 +76,7 @@ class Options:
     markdown: Path | None = None
     random: int = 0
     seed: int = 1
+    api: str = "inet"
     beams: Sequence[Path] = ()
 
 
@@ -95,7 +98,7 @@ def _check(options: Options) -> None:
         if name not in BACKENDS:
             raise CannotRunError(f"no such backend: {name}; there are {', '.join(BACKENDS)}")
     if not _others(options):
-        raise CannotRunError(f"nothing to compare with {REFERENCE}: name another backend")
+        raise CannotRunError(f"nothing to compare with {options.api}: name another backend")
     if shutil.which("erl") is None:
         raise CannotRunError("there is no erl: install Erlang/OTP")
     for file in (options.html, options.markdown):
@@ -112,11 +115,11 @@ def _run(options: Options, folder: Path) -> int:
     groups = _groups(options)
     rows = _merged([_observed(options, names, groups, folder, console) for names in _runs(options)])
     others = _others(options)
-    annotate(rows, options.tests / "documented.toml")
+    annotate(rows, options.tests / documented.FILES[options.api])
     if MEMORY in others:
         excuse(rows, options.tests / "not_in_memory.toml")
     if options.json:
-        print(json.dumps({"backends": [REFERENCE, *others], "rows": rows}, indent=1))
+        print(json.dumps({"backends": [options.api, *others], "rows": rows}, indent=1))
     else:
         _print(console, rows, others)
     if options.html is not None:
@@ -131,7 +134,7 @@ def _run(options: Options, folder: Path) -> int:
 
 
 def _others(options: Options) -> list[str]:
-    return [name for name in options.backends if name != REFERENCE]
+    return [name for name in options.backends if name != options.api]
 
 
 def _runs(options: Options) -> list[list[str]]:
@@ -139,7 +142,7 @@ def _runs(options: Options) -> list[list[str]]:
     others = _others(options)
     together = [name for name in others if name not in WHOLE_NODE]
     alone = [[name] for name in others if name in WHOLE_NODE]
-    return [[REFERENCE, *names] for names in ([together] if together else []) + alone]
+    return [[options.api, *names] for names in ([together] if together else []) + alone]
 
 
 def _emulator(options: Options, *arguments: str) -> list[str]:
@@ -171,9 +174,13 @@ def _compiled(options: Options, folder: Path) -> Options:
     sources = []
     if not (built / "inetpy_xc.beam").is_file():
         built = folder
-        sources = [options.tests / name for name in ("xc.erl", "inetpy_xc.erl", "inetpy_xc_random.erl")]
+        names = ["xc", "inetpy_xc", "inetpy_xc_random", "inetpy_xc_sequences"]
+        if options.api == "socket":
+            names += ["xs", "inetpy_xs_steps", "inetpy_xs_sequences"]
+        sources = [options.tests / f"{name}.erl" for name in names]
         if options.scenario is None or options.groups:
-            sources += sorted(options.tests.glob("xc_*.erl"))
+            pattern = "xs_*.erl" if options.api == "socket" else "xc_*.erl"
+            sources += sorted(options.tests.glob(pattern))
         if not sources[0].is_file():
             raise CannotRunError(
                 f"the scenarios are not here, in {options.tests}: they come with the source tree"
@@ -183,8 +190,8 @@ def _compiled(options: Options, folder: Path) -> Options:
             raise CannotRunError(f"no such file: {options.scenario}")
         sources.append(options.scenario)
     if sources:
-        names = [str(source.resolve()) for source in sources]
-        command = ["erlc", "-pa", str(built), "-pa", str(options.ebin), "-o", str(folder), *names]
+        files = [str(source.resolve()) for source in sources]
+        command = ["erlc", "-pa", str(built), "-pa", str(options.ebin), "-o", str(folder), *files]
         done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=folder)
         if done.returncode:
             raise CannotRunError(f"this does not compile\n{done.stdout}{done.stderr}".rstrip())
@@ -196,11 +203,11 @@ def _groups(options: Options) -> list[str]:
     own = [] if options.scenario is None else [options.scenario.stem]
     if own and not options.groups:
         return own
-    known = _output(options, '[io:format("~p ", [G]) || G <- inetpy_xc:groups()]').split()
+    known = _output(options, f'[io:format("~p ", [G]) || G <- inetpy_xc:groups({options.api})]').split()
     for name in options.groups:
         if name not in known:
-            names = ", ".join(group.removeprefix("xc_") for group in known)
-            raise CannotRunError(f"no such group: {name.removeprefix('xc_')}; there are {names}")
+            names = ", ".join(short(group) for group in known)
+            raise CannotRunError(f"no such group: {short(name)}; there are {names}")
     return [*options.groups, *own] or known
 
 
@@ -238,7 +245,7 @@ def _observed(
         for line in node.stdout:
             words = line.split()
             if words[:1] == ["group"]:
-                progress.update(task, advance=1, description=words[1].removeprefix("xc_"))
+                progress.update(task, advance=1, description=short(words[1]))
             else:
                 other_lines.append(line)
     if node.returncode:
@@ -258,9 +265,10 @@ def _merged(runs: list[list[Row]]) -> list[Row]:
     for later in runs[1:]:
         for row, again in zip(rows, later, strict=True):
             seen, later_seen = row["observations"], again["observations"]
-            if seen[REFERENCE] != later_seen[REFERENCE]:
-                seen[f"{REFERENCE} again"] = later_seen[REFERENCE]
-            seen |= {name: text for name, text in later_seen.items() if name != REFERENCE}
+            first = reference(row)
+            if seen[first] != later_seen[first]:
+                seen[f"{first} again"] = later_seen[first]
+            seen |= {name: text for name, text in later_seen.items() if name != first}
             row["skipped"] |= again["skipped"]
             row["fault"] = row["fault"] or again["fault"]
             row["unsteady"] = row["unsteady"] or again["unsteady"]
@@ -268,7 +276,7 @@ def _merged(runs: list[list[Row]]) -> list[Row]:
 
 
 def _print(console: Console, rows: list[Row], others: list[str]) -> None:
-    table = Table(title=f"beside {REFERENCE}", title_justify="left", show_footer=True)
+    table = Table(title=f"beside {reference(rows[0])}", title_justify="left", show_footer=True)
     table.add_column("group", footer="all")
     table.add_column("scenarios", justify="right", footer=str(len(rows)))
     table.add_column("equal", justify="right", footer=str(count_equal(rows, others)))
@@ -279,7 +287,7 @@ def _print(console: Console, rows: list[Row], others: list[str]) -> None:
     for group, members in by_group(rows):
         counts = [sum(not is_equal(row, name) for row in members) for name in others]
         numbers = [len(members), count_equal(members, others), *counts, count_skipped(members)]
-        table.add_row(group.removeprefix("xc_"), *(str(number or "") for number in numbers))
+        table.add_row(short(group), *(str(number or "") for number in numbers))
     console.print(table)
     for reason in sorted({why for row in rows for why in row["skipped"].values()}):
         console.print(f"skipped: {reason}", markup=False, highlight=False)
@@ -314,9 +322,10 @@ def _print_unsteady(console: Console, row: Row) -> None:
 
 def _run_random(options: Options) -> int:
     status = 0
+    sequences = {"inet": "inetpy_xc_sequences", "socket": "inetpy_xs_sequences"}[options.api]
     for names in _runs(options):
         print("random sequences on", " and ".join(names), flush=True)
-        arguments = ["-run", "inetpy_xc_random", "main", str(options.random), str(options.seed)]
+        arguments = ["-run", "inetpy_xc_random", "main", str(options.random), str(options.seed), sequences]
         with _python(names) as python:
             command = _emulator(options, *arguments, ",".join(names))
             status = max(status, subprocess.call(command, env=_environment() | python))

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import NamedTuple
 
 from .. import __version__, beams
 from ..codec import implementation
@@ -118,7 +119,8 @@ def _dependencies() -> Iterator[Finding]:
             yield Finding("dependency", NOTE, found, advice)
 
 
-# Prints two lines: whether a socket opens through Python, and whether the whole node can be switched.
+# Prints three lines: whether a socket opens through Python, whether inetpy_socket works, which needs the beam
+# of OTP's module socket, and whether the whole node can be switched.
 _TRIAL = """
     R = inetpy:start(), S = (catch gen_tcp:listen(0, [{tcp_module, inetpy_tcp}])),
     case {R, S} of
@@ -126,6 +128,11 @@ _TRIAL = """
         {{error, Reason}, _} -> io:format("~ts~n", [inetpy_python:text(Reason)]);
         {ok, {error, {inetpy, _, Text}}} -> io:format("~ts~n", [Text]);
         {_, Failure} -> io:format("~0tp~n", [Failure])
+    end,
+    case catch inetpy_socket:open(inet, dgram) of
+        {ok, _} -> io:format("ok~n");
+        {'EXIT', {{inetpy, {no_hook, M}, _}, _}} -> io:format("there is no beam of OTP's ~ts~n", [M]);
+        Other -> io:format("~0tp~n", [Other])
     end,
     case catch inetpy:install() of
         ok -> io:format("ok~n");
@@ -136,28 +143,50 @@ _TRIAL = """
 """
 _HOOKS_WORK = "inetpy:install() switches a whole node"
 _FAILED = "the node failed"
+_SOCKET_WORKS = "inetpy_socket opened a socket"
+_NO_SOCKET = (
+    "gen_tcp and gen_udp work, inetpy_socket and install(#{socket => true}) do not: "
+    "put socket.beam of OTP's kernel on the code path"
+)
 
 
-def _trial(erl: Sequence[str], ebin: Path, python: str, preparation: str = "") -> tuple[str, str]:
-    """What a node says of a socket through Python and of the hooks; `ok` where they work."""
+class Trial(NamedTuple):
+    """What a node says of a socket through Python, inetpy_socket and the hooks; `ok` where they work."""
+
+    bridge: str = _FAILED
+    socket: str = _FAILED
+    hooks: str = _FAILED
+
+
+def _trial(erl: Sequence[str], ebin: Path, python: str, preparation: str = "") -> Trial:
     code = preparation + " ".join(_TRIAL.split())
     options = ["-noinput", "-pa", str(ebin), "-kernel", "logger_level", "none"]
     printed = _output([*erl, *options, "-eval", code], python)
-    lines = (printed or "").splitlines()[-2:]  # a file .erlang of the user may print more, before
-    return (lines[0], lines[1]) if len(lines) == 2 else (_FAILED, _FAILED)
+    lines = (printed or "").splitlines()[-3:]  # a file .erlang of the user may print more, before
+    return Trial(*lines) if len(lines) == 3 else Trial()
+
+
+def _plain(subject: str, trial: Trial) -> Iterator[Finding]:
+    """Whether inetpy_socket works. Nothing is said where no socket works."""
+    if trial.socket == "ok":
+        yield Finding(subject, OK, _SOCKET_WORKS)
+    elif trial.bridge == "ok":
+        yield Finding(subject, NOTE, trial.socket, _NO_SOCKET)
 
 
 def _node(ebin: Path) -> Iterator[Finding]:
     if shutil.which("erl") is None:
         yield Finding("bridge", PROBLEM, "not tried", "see above")
         return
-    bridge, hooks = _trial(["erl"], ebin, sys.executable)
+    trial = _trial(["erl"], ebin, sys.executable)
+    bridge, hooks = trial.bridge, trial.hooks
     again = f"rm -r {shlex.quote(str(ebin.parent))}" if beams.is_installed() else "run make clean build"
     if bridge == "ok":
         yield Finding("bridge", OK, "a node opened a socket through Python")
     else:
         chosen = f"export INETPY_PYTHON={shlex.quote(sys.executable)}"
         yield Finding("bridge", PROBLEM, bridge, again if bridge == _FAILED else chosen)
+    yield from _plain("socket", trial)
     if hooks == "ok":
         yield Finding("hooks", OK, _HOOKS_WORK)
     elif bridge == "ok":
@@ -207,12 +236,14 @@ def _release(release: Path) -> Iterator[Finding]:
         yield Finding("release", NOTE, found, "build the release again with the same version")
     config = json.dumps(str(_version_folder(release) / "sys.config"), ensure_ascii=False)[1:-1]
     configured = " ".join(_CONFIGURED.format(config).split()) + " "
-    bridge, hooks = _trial(_emulator(release), ebin, os.environ.get("INETPY_PYTHON", ""), configured)
+    trial = _trial(_emulator(release), ebin, os.environ.get("INETPY_PYTHON", ""), configured)
+    bridge, hooks = trial.bridge, trial.hooks
     if bridge == "ok":
         yield Finding("release: Python", OK, "a node opened a socket through Python")
     else:
         advice = 'set INETPY_PYTHON=/path/to/python, or {inetpy, [{python, "/path/to/python"}]} in sys.config'
         yield Finding("release: Python", PROBLEM, bridge, advice)
+    yield from _plain("release: socket", trial)
     if hooks == "ok":
         yield Finding("release: hooks", OK, _HOOKS_WORK)
     elif bridge == "ok":

@@ -1,4 +1,6 @@
-"""Statements of OTP's documentation and the scenarios that test them: erl/test/documented.toml."""
+"""Statements of OTP's documentation and the scenarios that test them: erl/test/documented.toml, and
+documented_socket.toml.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-__all__ = ["Statement", "load", "of_scenario"]
+__all__ = ["FILES", "Statement", "load", "of_scenario"]
+
+# By the module whose documentation it is.
+FILES = {"inet": "documented.toml", "socket": "documented_socket.toml"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ def of_scenario(statements: list[Statement], group: str, name: str) -> list[Stat
     If the full name of the scenario is in the evidence of a statement, only such statements count.
     Patterns count otherwise.
     """
-    scenario = f"{group.removeprefix('xc_')}.{name}"
+    scenario = f"{group.removeprefix('xc_').removeprefix('xs_')}.{name}"
     by_name = [statement for statement in statements if scenario in statement.evidence]
     return by_name or [
         statement

@@ -18,7 +18,6 @@ EXAMPLES = {
         ("inetpy run --stats -- rebar3 ct", "a test run, and then what went through"),
         ("inetpy run --json -- mix test > stats.json", "the same for programs"),
         ("inetpy run --trace run.pcapng -- rebar3 ct", "record all calls and bytes, for Wireshark"),
-        ("inetpy run --trace run.pcapng -- rebar3 ct", "record all calls and bytes, for Wireshark"),
         ("inetpy run --network net.py --seed 7 -- rebar3 ct", "on the network that a file describes"),
     ],
     "serve": [
@@ -37,6 +36,9 @@ EXAMPLES = {
         ("inetpy env --format dotenv > inetpy.env", "for docker run --env-file inetpy.env"),
     ],
     "trace": [
+        ("inetpy trace run.jsonl", "a time line of what was recorded"),
+        ("inetpy trace run.pcapng --label 'db.*' --problems", "what went wrong with a database"),
+        ("inetpy trace run.jsonl --html run.html", "a page to look through"),
         ("inetpy trace --live", "calls and bytes of the node that runs, as lines of JSON"),
         ("inetpy trace --live --pcapng | tshark -r -", "the same as packets"),
     ],
@@ -53,6 +55,7 @@ EXAMPLES = {
         ("inetpy crosscheck --html page.html udp multicast", "some groups, and a page to look through"),
         ("inetpy crosscheck --scenario mine.erl", "your own scenarios"),
         ("inetpy crosscheck --random 200 --seed 7", "random sequences, shrunk where they differ"),
+        ("inetpy crosscheck --api socket", "the corpus of the module `socket` on it and inetpy_socket"),
     ],
     "doctor": [
         ("inetpy doctor", "when something does not work"),

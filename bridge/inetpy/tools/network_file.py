@@ -19,18 +19,38 @@ class NetworkError(Exception):
     """A file that does not describe a network, in one sentence."""
 
 
-def variables(file: Path | None, seed: int | None) -> dict[str, str]:
+def variables(file: Path | None, seed: int | None, schedule: Path | None = None) -> dict[str, str]:
     """The variables of the environment for this network. Prints the seed where it matters.
+
+    schedule: the trace of a run whose faults are repeated; then the seed does not matter.
 
     The file runs in each bridge. Here it is compiled only, so that an error of its syntax is said before
     the program starts. Raises NetworkError.
     """
+    if schedule is not None:
+        return _scheduled(schedule) | _described(file, 0 if seed is None else seed, is_repeated=True)
+    return _described(file, seed)
+
+
+def _scheduled(schedule: Path) -> dict[str, str]:
+    from ..network.script_file import read_scripts
+
+    try:
+        read_scripts(schedule)
+    except OSError as error:
+        raise NetworkError(f"{schedule}: {error.strerror}") from None
+    except ValueError as error:
+        raise NetworkError(str(error)) from None
+    return {"INETPY_SCHEDULE": str(schedule.resolve())}
+
+
+def _described(file: Path | None, seed: int | None, is_repeated: bool = False) -> dict[str, str]:
     if file is None:
         return {} if seed is None else {"INETPY_SEED": str(seed)}
     tree = _parsed(file)
     if seed is None:
         seed = random.SystemRandom().getrandbits(32)
-    if could_be_random(tree):
+    if could_be_random(tree) and not is_repeated:
         print(f"inetpy: seed {seed} (repeat with --seed {seed})", file=sys.stderr, flush=True)
     return {"INETPY_NETWORK": str(file.resolve()), "INETPY_SEED": str(seed)}
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import html
 
-from .rows import REFERENCE, Row, by_group, count_skipped, is_equal
+from .rows import Row, by_group, count_skipped, is_equal, reference, short
 
 __all__ = ["markdown", "page"]
 
 
 def markdown(release: str, rows: list[Row], others: list[str]) -> str:
     """The table as a page of documentation: docs/crosscheck-results.md. `release`: of OTP."""
+    stock = reference(rows[0])
+    api = "" if stock == "inet" else f"--api {stock} "
     lines = [
         "# What the cross-check says",
         "",
-        f"Made by `inetpy crosscheck --backends {','.join(others)} --markdown FILE` on OTP {release}:",
-        f"how many scenarios of each group behave differently from `{REFERENCE}`.",
+        f"Made by `inetpy crosscheck {api}--backends {','.join(others)} --markdown FILE` on OTP {release}:",
+        f"how many scenarios of each group behave differently from `{stock}`.",
         "",
         f"| group | scenarios | {' | '.join(others)} | skipped |",
         f"|---|--:|{'--:|' * len(others)}--:|",
@@ -26,7 +28,7 @@ def markdown(release: str, rows: list[Row], others: list[str]) -> str:
             count_skipped(members),
         ]
         cells = " | ".join(str(number or "") for number in numbers)
-        lines.append(f"| {group.removeprefix('xc_')} | {len(members)} | {cells} |")
+        lines.append(f"| {short(group)} | {len(members)} | {cells} |")
     return "\n".join(lines) + "\n"
 
 
@@ -92,7 +94,7 @@ def page(rows: list[Row], others: list[str]) -> str:
     summary = ", ".join(f"{name} differs in {count:,}" for name, count in different.items())
     return _PAGE.format(
         others=html.escape(", ".join(others)),
-        reference=REFERENCE,
+        reference=reference(rows[0]),
         count=len(rows),
         summary=summary,
         heads="".join(f"<th>{html.escape(name)} differs" for name in others),
@@ -115,7 +117,7 @@ def _scenario(row: Row, others: list[str]) -> str:
     name, statement = f"{row['group'].removeprefix('xc_')}: {row['name']}", row["statement"]
     seen = row["observations"]
     equal = not row["fault"] and all(is_equal(row, other) for other in others)
-    visible = {REFERENCE: seen[REFERENCE]} if equal else seen
+    visible = {reference(row): seen[reference(row)]} if equal else seen
     body = "".join(f"<p>Documented: {html.escape(text)}</p>" for text in row["documented"])
     if row["fault"]:
         body += f"<p>The scenario itself fails: {html.escape(row['fault'])}</p>"

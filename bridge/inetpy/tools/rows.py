@@ -12,7 +12,6 @@ from . import documented
 
 __all__ = [
     "MEMORY",
-    "REFERENCE",
     "Row",
     "annotate",
     "by_group",
@@ -21,12 +20,23 @@ __all__ = [
     "excuse",
     "is_equal",
     "is_excused",
+    "reference",
+    "short",
 ]
 
-REFERENCE = "inet"
 MEMORY = "memory"
 
 Row = dict[str, Any]
+
+
+def reference(row: Row) -> str:
+    """The backend that the others are compared with: the first of the observations."""
+    return str(next(iter(row["observations"])))
+
+
+def short(group: str) -> str:
+    """The name of a group on the command line: without xc_ (of inet) or xs_ (of socket)."""
+    return group.removeprefix("xc_").removeprefix("xs_")
 
 
 def annotate(rows: list[Row], file: Path) -> None:
@@ -42,7 +52,9 @@ def excuse(rows: list[Row], file: Path) -> None:
     listed = tomllib.loads(file.read_text())["scenario"] if file.is_file() else []
     for row in rows:
         for entry in listed:
-            if row["group"].removeprefix("xc_") == entry["group"] and fnmatchcase(row["name"], entry["name"]):
+            if entry["group"] in (row["group"], short(row["group"])) and fnmatchcase(
+                row["name"], entry["name"]
+            ):
                 row["not_in_memory"] = entry["reason"]
                 row["depends"] = entry.get("depends", False)
 
@@ -52,7 +64,7 @@ def is_equal(row: Row, backend: str) -> bool:
 
     One that is listed as different in memory has to be different there.
     """
-    if REFERENCE in row["skipped"] or backend in row["skipped"]:
+    if reference(row) in row["skipped"] or backend in row["skipped"]:
         return True
     if backend == MEMORY and "not_in_memory" in row:
         return is_excused(row) or row["depends"]
@@ -60,8 +72,8 @@ def is_equal(row: Row, backend: str) -> bool:
 
 
 def _is_same(row: Row, backend: str) -> bool:
-    seen = row["observations"]
-    return seen[backend] in (seen[REFERENCE], seen.get(f"{REFERENCE} again"))
+    seen, first = row["observations"], reference(row)
+    return seen[backend] in (seen[first], seen.get(f"{first} again"))
 
 
 def is_excused(row: Row) -> bool:

@@ -22,22 +22,26 @@ from typing import Any
 
 from ..links import statistics
 
-__all__ = ["environment", "outside", "run", "show_environment"]
+__all__ = ["ONLY", "SOCKET", "environment", "outside", "run", "show_environment"]
 
 # Flags that put a node on Python sockets, after the folder of the beams.
-INSTALL = "-kernel inet_backend inet -run inetpy_node install"
+STOCK = "-kernel inet_backend inet "
+INSTALL = "-run inetpy_node install"
+# What of the module `socket` goes to Python: a word behind INSTALL. With ONLY gen_tcp and gen_udp do not.
+SOCKET, ONLY = "socket", "socket_only"
 PATIENCE = 5.0  # seconds that bridges have to end after their node
 
 
-def environment(ebin: Path) -> dict[str, str]:
-    """The variables that put a node on Python sockets.
+def environment(ebin: Path, socket: str = "") -> dict[str, str]:
+    """The variables that put a node on Python sockets; `socket`: "", or what of the module `socket`.
 
     A distributed node registers with epmd before inetpy is installed. With `inet_backend socket`
     this connection would be a socket of OTP's `socket` backend, and `install` refuses to run while
     such sockets are open. So these flags select the stock driver. They are first, because the
-    emulator takes the first of several values.
+    emulator takes the first of several values. With ONLY, the program has its own choice: gen_tcp
+    with that backend is OTP's then, on the module `socket`.
     """
-    flags = f"-pa {shlex.quote(str(ebin))} {INSTALL}"
+    flags = f"-pa {shlex.quote(str(ebin))} {'' if socket == ONLY else STOCK}{INSTALL} {socket}".rstrip()
     given = outside().get("ERL_AFLAGS")
     return {
         "ERL_AFLAGS": f"{flags} {given}" if given else flags,
@@ -50,7 +54,7 @@ def outside() -> dict[str, str]:
 
     They are there inside of `inetpy run -- sh`, and in a shell with `eval "$(inetpy env)"`.
     """
-    flags = re.compile(rf"-pa ('[^']*'|\S+) {INSTALL} ?")
+    flags = re.compile(rf"-pa ('[^']*'|\S+) ({STOCK})?{INSTALL}( {ONLY}| {SOCKET})? ?")
     return {
         name: flags.sub("", value) if name == "ERL_AFLAGS" else value for name, value in os.environ.items()
     }
@@ -70,13 +74,15 @@ def run(
     as_json: bool,
     network: dict[str, str] | None = None,
     trace: str | None = None,
+    socket: str = "",
 ) -> int:
     """Runs the command to its end and returns its exit status. 127: no such program; 126: it cannot run.
 
     network: the variables for a network that a file describes.
+    socket: "", SOCKET or ONLY: calls of the module `socket` go through Python, too, or these alone.
     trace: a file for calls and bytes, or `-`. Raises TraceFileError.
     """
-    variables = os.environ | environment(ebin) | (network or {}) | {"INETPY_CONTROL": "1"}
+    variables = os.environ | environment(ebin, socket) | (network or {}) | {"INETPY_CONTROL": "1"}
     if shutil.which(command[0]) is None and not Path(command[0]).exists():
         print(f"inetpy run: no such program: {command[0]}", file=sys.stderr)
         return 127

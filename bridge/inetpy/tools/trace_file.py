@@ -44,6 +44,7 @@ def opened(name: str | None) -> Iterator[Opened]:
     if name is None:
         yield Opened({}, None)
     elif name == "-":
+        _check_open(1)
         with tempfile.TemporaryDirectory(prefix="inetpy-trace-") as folder:
             pipe = Path(folder) / "trace.pcapng"
             os.mkfifo(pipe, 0o600)
@@ -51,6 +52,14 @@ def opened(name: str | None) -> Iterator[Opened]:
                 yield Opened({"INETPY_TRACE": str(pipe)}, 2)
     else:
         yield Opened({"INETPY_TRACE": str(_new(Path(name)))}, None)
+
+
+def _check_open(descriptor: int) -> None:
+    """The pipe would get the number of a descriptor that is closed, and be copied into itself."""
+    try:
+        os.fstat(descriptor)
+    except OSError as error:
+        raise TraceFileError(f"the trace goes to the standard output: {error.strerror}") from None
 
 
 def _new(path: Path) -> Path:

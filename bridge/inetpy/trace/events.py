@@ -4,6 +4,8 @@
     Chunk    bytes, or one datagram, as the program sent or received them
     Turn     a turn in the life of a socket: opened, connected, eof, closed, ...
     Fault    a rule has acted
+    Keys     what opens the bytes of TLS connections
+    RuleAdded, Chance       a rule is there; and where it happens, though it might not have
 
 Each event has the `Track` of its socket: what the trace knows of it. Times are nanoseconds since 1970.
 """
@@ -16,7 +18,10 @@ from ..codec.etf import decode
 from ..codec.terms import Atom, Pid
 from .plain import plain, text_of_pid
 
-__all__ = ["Call", "Chunk", "Event", "Facts", "Fault", "Owner", "Peer", "Track", "Turn"]
+__all__ = [
+    "Call", "Chance", "Chunk", "Event", "Facts", "Fault", "Keys", "Owner", "Peer", "RuleAdded", "Track",
+    "Turn",
+]  # fmt: skip
 
 EVENT = 400  # bytes that an event takes besides its data, roughly
 
@@ -73,14 +78,16 @@ class Track:
     opened_by: the call that opened it; None where that was before the trace.
     calls: those that have no answer yet.
     tap: see `taps`.
+    is_tls: whether TLS has begun on it. awaits_keys: the node has been asked for its keys.
     base: by direction, how many bytes had come before those that the rules of the socket count.
     pending: faults of the method that runs. marks: those that acted on what the program has not seen yet,
         by direction, with their offsets. struck: the same, for the next turn.
     """
 
     __slots__ = (
-        "__weakref__", "base", "begun", "calls", "facts", "family", "ident", "kind", "local", "marks", "node",
-        "opened_at", "opened_by", "pending", "received", "remote", "sent", "session", "struck", "tap",
+        "__weakref__", "awaits_keys", "base", "begun", "calls", "facts", "family", "ident", "is_tls", "kind",
+        "local", "marks", "node", "opened_at", "opened_by", "pending", "received", "remote", "sent",
+        "session", "struck", "tap",
     )  # fmt: skip
 
     def __init__(self, session: int, node: str, ident: int, kind: str, family: int, facts: Facts) -> None:
@@ -98,6 +105,7 @@ class Track:
         self.opened_by: Call | None = None
         self.calls: dict[bytes, Call] = {}
         self.tap: Any = None
+        self.is_tls = self.awaits_keys = False
         self.base = {"send": 0, "recv": 0}
         self.pending: list[str] = []
         self.struck: list[str] = []
@@ -211,7 +219,9 @@ class Call(Event):
 
     @property
     def peer(self) -> Peer:
-        return self._peer if self.track is None or self._peer.host is not None else self.track.peer
+        track = self.track
+        is_its_own = track is not None and self._peer.host in (None, track.facts.peer)
+        return track.peer if track is not None and is_its_own else self._peer
 
     @property
     def owner(self) -> Owner:
@@ -233,10 +243,11 @@ class Chunk(Event):
     offset: bytes of that direction before it, since the trace began; for datagrams, how many there were.
     peer: the address of a datagram.
     call: the op during which they moved; "" where they came for an active socket, or left later.
+    redacted: [(start, end)] of the data that nobody may see; stars are there.
     faults: the rules that touched them.
     """
 
-    __slots__ = ("call", "data", "direction", "faults", "offset", "owner", "peer")
+    __slots__ = ("call", "data", "direction", "faults", "offset", "owner", "peer", "redacted")
     word = "bytes"
     track: Track
 
@@ -249,6 +260,7 @@ class Chunk(Event):
         self.data = data
         self.peer = peer
         self.call = call
+        self.redacted: list[tuple[int, int]] = []
         self.faults: list[str] = []
         self.owner = track.facts.owner
 
@@ -306,3 +318,58 @@ class Fault(Event):
     @property
     def label(self) -> str:
         return self.at
+
+
+class Keys(Event):
+    """Keys of TLS connections: see `keys`.
+
+    lines: as in a file of SSLKEYLOGFILE; none where the node has no keys of the socket.
+    """
+
+    __slots__ = ("lines",)
+    word = "keys"
+
+    def __init__(self, time: int, track: Track | None, lines: list[str]) -> None:
+        super().__init__(time, track, sum(map(len, lines)))
+        self.lines = lines
+
+    def __repr__(self) -> str:
+        return f"<Keys {self.label}: {len(self.lines)} lines>"
+
+
+class RuleAdded(Event):
+    """A rule of the network is there. With its chances, that is enough to repeat a run.
+
+    number: of the rule, in this run. rule: as text. by: who has added it, `file`, `program` or `shell`.
+    seed: of its random numbers. facts_of_rule: what was said to make it: see `network.scripts`.
+    """
+
+    __slots__ = ("by", "facts_of_rule", "number", "rule", "seed")
+    word = "rule"
+
+    def __init__(self, time: int, number: int, rule: str, by: str, seed: str, facts: dict[str, Any]) -> None:
+        super().__init__(time, None, len(seed))
+        self.number = number
+        self.rule = rule
+        self.by = by
+        self.seed = seed
+        self.facts_of_rule = facts
+
+    def __repr__(self) -> str:
+        return f"<RuleAdded {self.number}: {self.rule}>"
+
+
+class Chance(Event):
+    """A rule happens that might not have. number, rule: as of `RuleAdded`. place: see `network.scripts`."""
+
+    __slots__ = ("number", "place", "rule")
+    word = "chance"
+
+    def __init__(self, time: int, number: int, rule: str, place: tuple[int, str, int]) -> None:
+        super().__init__(time, None)
+        self.number = number
+        self.rule = rule
+        self.place = place
+
+    def __repr__(self) -> str:
+        return f"<Chance {self.rule} at {self.place}>"

@@ -2,7 +2,8 @@
 
     {"time": 1700000000123456789, "event": "call", "op": "connect", "peer": ["db.example", 5432], ...}
 
-Bytes are text where they are printable UTF-8, `{"text": "GET /"}`, and else `{"hex": "00ff"}`.
+Bytes are text where they are printable UTF-8, `{"text": "GET /"}`, and else `{"hex": "00ff"}`. Keys of TLS
+are not written: lines are for people, and go into logs.
 """
 
 from __future__ import annotations
@@ -12,22 +13,29 @@ from collections.abc import Callable
 from typing import Any
 
 from ..codec.show import shown
-from .events import Call, Chunk, Event, Fault, Track, Turn
+from .events import Call, Chance, Chunk, Event, Fault, Keys, RuleAdded, Track, Turn
 
-__all__ = ["LineWriter", "build_line"]
+__all__ = ["LineWriter", "build_line", "show_bytes"]
 
 MOST_DATA = 256  # bytes of a binary, or elements of a list, in arguments and answers: bytes are events, too
 MOST_BITS = 256  # of a number that is written in digits
 
 
 class LineWriter:
-    """Writes events. `times`: whether with what differs from run to run, the times."""
+    """Writes events. `times`: whether with what differs from run to run: the times, and the seeds."""
 
     def __init__(self, write: Callable[[bytes], object], times: bool = True) -> None:
         self._write = write
         self._times = times
 
     def event(self, event: Event) -> None:
+        if not isinstance(event, Keys):
+            self._line(event)
+
+    def finish(self) -> None:
+        """All is written."""
+
+    def _line(self, event: Event) -> None:
         self._write(build_line(event, self._times).encode("utf-8", "replace") + b"\n")
 
 
@@ -52,6 +60,15 @@ def _object(event: Event, times: bool) -> dict[str, Any]:
             made["faults"] = event.faults
         case Fault():
             made |= {"rule": event.rule, "at": event.at, "call": event.call, "offset": event.offset}
+        case RuleAdded():
+            made |= {"number": event.number, "rule": event.rule, "by": event.by}
+            made |= (
+                {"seed": event.seed, "facts": event.facts_of_rule}
+                if times
+                else {"facts": event.facts_of_rule}
+            )
+        case Chance():
+            made |= {"number": event.number, "rule": event.rule, "place": list(event.place)}
     return made
 
 
@@ -73,7 +90,10 @@ def _chunk(chunk: Chunk) -> dict[str, Any]:
     made: dict[str, Any] = {"direction": chunk.direction, "offset": chunk.offset, "size": len(chunk.data)}
     if not chunk.track.is_stream:
         made["peer"] = _address(chunk.peer)
-    return made | {"data": _bytes(chunk.data), "call": chunk.call, "faults": chunk.faults}
+    made |= {"data": show_bytes(chunk.data), "call": chunk.call}
+    if chunk.redacted:
+        made["redacted"] = chunk.redacted
+    return made | {"faults": chunk.faults}
 
 
 def _address(address: Any) -> Any:
@@ -82,7 +102,8 @@ def _address(address: Any) -> Any:
     return address.decode("utf-8", "replace") if isinstance(address, bytes) else address
 
 
-def _bytes(data: bytes) -> dict[str, str]:
+def show_bytes(data: bytes) -> dict[str, str]:
+    """`{"text": ...}` where they are printable UTF-8, and else `{"hex": ...}`."""
     try:
         text = data.decode()
     except UnicodeDecodeError:
@@ -96,8 +117,8 @@ def _shown(value: Any) -> Any:
     """A plain value: see `plain`. Of long binaries the beginning."""
     if isinstance(value, (bytes, bytearray)):
         if len(value) <= MOST_DATA:
-            return _bytes(bytes(value))
-        return _bytes(bytes(value[:MOST_DATA])) | {"size": len(value)}
+            return show_bytes(bytes(value))
+        return show_bytes(bytes(value[:MOST_DATA])) | {"size": len(value)}
     if isinstance(value, int) and value.bit_length() > MOST_BITS:
         return f"<integer of {value.bit_length()} bits>"
     if isinstance(value, dict):

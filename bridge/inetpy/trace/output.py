@@ -16,6 +16,9 @@ class Writer(Protocol):
 
     def event(self, event: Event) -> None: ...
 
+    def finish(self) -> None:
+        """Nothing more comes."""
+
 
 class FileOutput:
     """A `log.Output`. A thread writes, so a slow disk or a slow reader of a pipe delays no socket.
@@ -36,4 +39,5 @@ class FileOutput:
 
     def close(self) -> None:
         """Waits a moment until all is written."""
+        self._writer.finish()
         self._file.close()

@@ -1,7 +1,7 @@
 """Blocks of a capture file: pcapng, draft-ietf-opsawg-pcapng. Times are in nanoseconds.
 
-A file is a section header, descriptions of interfaces, names of addresses, and packets. An interface, or a
-name, has to come before the first packet that needs it; not before all packets.
+A file is a section header, descriptions of interfaces, names of addresses, keys of TLS, and packets. An
+interface, a name, or a key has to come before the first packet that needs it; not before all packets.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from ipaddress import ip_address
 
 __all__ = [
     "INBOUND", "LARGEST_PACKET", "LINK_BYTES", "LINK_CALLS", "LINK_RAW", "OUTBOUND", "build_interface",
-    "build_names", "build_packet", "build_section",
+    "build_keys", "build_names", "build_packet", "build_section",
 ]  # fmt: skip
 
 LINK_RAW = 101  # packets begin with their IP header
@@ -20,7 +20,8 @@ LINK_CALLS, LINK_BYTES = 147, 148  # LINKTYPE_USER0 and USER1, which have no mea
 INBOUND, OUTBOUND = 1, 2
 LARGEST_PACKET = 1 << 17  # bytes: Wireshark takes twice as many for the sign of a broken file
 
-_SECTION, _INTERFACE, _NAMES, _PACKET = 0x0A0D0D0A, 1, 4, 6
+_SECTION, _INTERFACE, _NAMES, _PACKET, _SECRETS = 0x0A0D0D0A, 1, 4, 6, 10
+_TLS_KEYS = 0x544C534B  # the kind of secrets: lines as in a file of SSLKEYLOGFILE
 _BYTE_ORDER = 0x1A2B3C4D
 _NANOSECONDS = bytes((9,))
 _COMMENT, _NAME, _DESCRIPTION, _FLAGS, _RESOLUTION, _APPLICATION = 1, 2, 3, 2, 9, 4
@@ -71,6 +72,12 @@ def build_names(names: Iterable[tuple[str, str]]) -> bytes:
         kind = _IPV4 if len(packed) == 4 else _IPV6
         records += struct.pack("<HH", kind, len(value)) + _padded(value)
     return _block(_NAMES, records + bytes(4))
+
+
+def build_keys(lines: Iterable[str]) -> bytes:
+    """Keys of TLS: lines as OpenSSL and OTP's ssl give them, "CLIENT_RANDOM 52ab... 9f01..."."""
+    text = "".join(f"{line}\n" for line in lines).encode()
+    return _block(_SECRETS, struct.pack("<II", _TLS_KEYS, len(text)) + _padded(text))
 
 
 def build_packet(

@@ -25,6 +25,8 @@ def plain(term: Any) -> Any:
             return text_of_pid(term)
         case (Atom(name="$inet"), Atom(), (_, _, int() as ident)):
             return f"#Socket<{ident}>"
+        case (Atom(name="$socket"), Ref() as reference):
+            return f"#Socket<{'.'.join(map(str, _numbers(reference)))}>"
         case tuple():
             return tuple(map(plain, term))
         case Charlist():

@@ -15,6 +15,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable, Iterator
+from ipaddress import ip_address
 from threading import RLock
 from typing import Any, Protocol, TypeVar, cast
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -22,13 +23,14 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 from ..codec.etf import decode
 from ..codec.terms import Atom, Pid
 from ..names.addresses import FAMILIES, parse_address
-from ..session.interference import parse_context
+from ..session.interference import kind_of, parse_context
 from ..session.session import Session
-from ..wire.requests import SESSION, SOCKET
-from .events import Call, Chunk, Event, Facts, Fault, Peer, Track, Turn
+from ..wire.requests import SESSION, SOCKET, Operation
+from .events import Call, Chance, Chunk, Event, Facts, Fault, Keys, Peer, RuleAdded, Track, Turn
+from .keys import Asked, is_hello
 from .log import Record
 from .plain import plain, socket_in
-from .redaction import STAR
+from .redaction import STAR, hidden
 from .taps import Taps
 
 __all__ = ["Recorder", "Sees"]
@@ -36,11 +38,18 @@ __all__ = ["Recorder", "Sees"]
 log = logging.getLogger(__name__)
 
 # The name of an operation in a trace, where it is another than on the wire.
-_NAMES = {"connect_name": "connect", "send_large": "send", "sendto": "send"}
+_NAMES = {
+    "connect_name": "connect", "send_large": "send", "sendto": "send",
+    "socket_connected": "connect", "socket_fdopen": "open",
+}  # fmt: skip
+_PLAIN = "socket_"  # what operations of inetpy_socket begin with; the rest is the name that the function has
 _UNSEEN = ("fault", "piece")  # the network's own requests, and parts of a call
 _OPEN = {"accept", "connect", "fdopen", "listen", "open"}
-_INTERNAL = ("module", "owner", "preset", "feeder", "caller")  # fields that are no arguments of a program
+# Fields that are no arguments of a program.
+_INTERNAL = ("module", "owner", "preset", "feeder", "caller", "process", "handle", "socket", "last")
 _ROLES = {"connect": "client", "listen": "listener"}
+# The direction of a call's bytes, where it has another name.
+_DIRECTIONS = {"recvfrom": "recv", "recvmsg": "recv", "sendto": "send", "sendmsg": "send", "sendv": "send"}
 _NOBODY = Pid(b"X" + b"w\0" + bytes(12))
 
 
@@ -57,6 +66,12 @@ class Sees(Protocol):
 
     def name_of(self, session: Session) -> str:
         """The name of its node."""
+
+    def ask_keys(self, session: Session, owner: Pid) -> None:
+        """Asks the node for the keys of a connection of TLS: see `Recorder.on_keys`."""
+
+    def new_keys(self) -> list[str]:
+        """The keys of Python's own sessions of TLS that are there since the last time."""
 
     def over(self, record: Record) -> None:
         """A record has ended by itself. Called in the middle of a call of a socket."""
@@ -104,6 +119,7 @@ class Recorder:
         self._by_number: WeakValueDictionary[int, Track] = WeakValueDictionary()  # of the facts
         self._calls: dict[tuple[int, bytes], Call] = {}  # those that have no answer yet
         self._current: Call | None = None  # the one that is carried out
+        self._asked = Asked(self._ask_keys, self._note)
 
     # --- sessions ---
 
@@ -128,18 +144,28 @@ class Recorder:
                 self._end(session, call, ref, body + tail if tail else body)
             answer(ref, body, tail)
 
+        def selected(ref: bytes, body: bytes, ident: int, process: bytes, handle: bytes) -> None:
+            call = self._calls.pop((number, ref), None)
+            if call is not None:
+                self._end(session, call, ref, body)
+            session.link.select(ref, body, ident, process, handle)
+
         door.request = request
         session.answer = answered
+        session.select = selected
         session.fast.step_aside(True)
         for handle in list(session.sockets.values()):
             self.follow(handle)
 
     def detach(self, session: Session) -> None:
-        if self._sessions.pop(session, None) is None:
+        number = self._sessions.pop(session, None)
+        if number is None:
             return
+        self._asked.gone(self._now(), number)
         door: Any = session.door
         del door.request  # the method of its class is there again
         session.answer = session.link.answer
+        session.select = session.link.select
         session.fast.step_aside(False)
         for handle in list(session.sockets.values()):
             self.leave(handle)
@@ -179,6 +205,8 @@ class Recorder:
         call = self._current
         if call is not None and call.track is None:
             self._belongs(call, track)
+        elif call is not None and track.facts.role == "accepted":
+            track.opened_by = call
         self.follow(handle)
         self.on_turn(track, "accepted" if track.facts.role == "accepted" else "opened")
 
@@ -213,9 +241,12 @@ class Recorder:
             family = 0 if handle.sock is None else handle.sock.family
             facts = self._sees.facts_of(handle)
             number = self._sessions.get(session, 0)
-            track = Track(number, self._sees.name_of(session), handle.ident, handle.kind, family, facts)
+            track = Track(
+                number, self._sees.name_of(session), handle.ident, kind_of(handle.role), family, facts
+            )
             self._tracks[handle] = track
             self._by_number[facts.number] = track
+        track.kind = kind_of(handle.role)  # a socket of inetpy_socket listens later than it is opened
         return track
 
     def track_of(self, handle: Any) -> Track:
@@ -241,6 +272,8 @@ class Recorder:
         size = sum(len(value) for value in fields.values() if isinstance(value, bytes))
         if self._hides() and "data" in fields:
             fields["data"] = STAR * len(fields["data"])  # a secret may go over several calls
+        if self._hides() and "iov" in fields:
+            fields["iov"] = _HIDDEN_TERM
         track, peer = None, _peer_in(fields)
         handle = session.sockets.get(ident)
         if handle is not None:
@@ -275,13 +308,14 @@ class Recorder:
     ) -> Facts:
         """Of a socket that the call is to open."""
         pids = [field for field in args if isinstance(field, Pid)] if isinstance(args, tuple) else []
-        family = fields.get("family")
-        proto = "unix" if family == Atom("local") else "udp" if op == "open" else "tcp"
+        family = fields.get("family", fields.get("domain"))
+        is_datagram = op == "open" and fields.get("type", _DGRAM) == _DGRAM
+        proto = "unix" if family == Atom("local") else "udp" if is_datagram else "tcp"
         return self._sees.facts(session, proto, _ROLES.get(op), (*pids, owner or _NOBODY)[0], asked, peer)
 
     @_guarded
     def _end(self, session: Session, call: Call, ref: bytes, body: bytes) -> None:
-        if call.op == "recv" and self._hides():
+        if _DIRECTIONS.get(call.op, call.op) == "recv" and self._hides():
             body = _HIDDEN
         call.answered(self._now(), body)
         if call.op in _OPEN:
@@ -313,14 +347,40 @@ class Recorder:
         else:
             track.received += count
         call = self._call_of(track, direction)
+        if track.is_stream and not self._hides():
+            self._look_for_keys(track, data)
+        masked = data
         for record in self.records:
             if record.redaction:
-                data = record.redaction.mask(data, (track, direction) if track.is_stream else None)
-        chunk = Chunk(self._now(), track, direction, before, data, peer, "" if call is None else call.op)
+                masked = record.redaction.mask(masked, (track, direction) if track.is_stream else None)
+        chunk = Chunk(self._now(), track, direction, before, masked, peer, "" if call is None else call.op)
+        chunk.redacted = hidden(data, masked)
         shaping = [str(rule.what) for rule in sock.shaping(direction)] if hasattr(sock, "shaping") else []
         chunk.faults = [*shaping, *self._faults_until(track, direction, before + count)]
         self._blame(call, chunk.faults)
         self._note(chunk)
+
+    def _look_for_keys(self, track: Track, data: bytes) -> None:
+        """Before the bytes are noted that they are for."""
+        if not track.is_tls:
+            if not is_hello(data):
+                return
+            track.is_tls = True
+            self._asked.ask(track)
+        lines = self._sees.new_keys()
+        if lines:
+            self._note(Keys(self._now(), None, lines))
+
+    def _ask_keys(self, number: int, owner: Pid) -> None:
+        for session in [session for session, its in self._sessions.items() if its == number]:
+            self._sees.ask_keys(session, owner)
+
+    @_guarded
+    def on_keys(self, session: Session, owner: Pid, lines: list[str]) -> None:
+        """What the node answers; none where the process has no keys, or keeps them for itself."""
+        number = self._sessions.get(session)
+        if number is not None:
+            self._asked.answered(self._now(), number, owner, [] if self._hides() else lines)
 
     def _faults_until(self, track: Track, direction: str, end: int) -> list[str]:
         """The faults of the method that runs, and those that had acted on what comes now."""
@@ -348,9 +408,9 @@ class Recorder:
     def _call_of(self, track: Track, op: str) -> Call | None:
         """The call for which bytes move: the one that is carried out, or the one that waits."""
         current = self._current
-        if current is not None and current.track is track and current.op == op:
+        if current is not None and current.track is track and _moves(current, op):
             return current
-        return next((call for call in track.calls.values() if call.op == op), None)
+        return next((call for call in track.calls.values() if _moves(call, op)), None)
 
     # --- faults ---
 
@@ -380,7 +440,7 @@ class Recorder:
         if offset is None and current is not None and current.track is track:
             return self._blame(current, [rule])
         for waiting in track.calls.values():
-            if offset is not None or waiting.op == call:
+            if offset is not None or _moves(waiting, call):
                 self._blame(waiting, [rule])
 
     def _asking(self, call: str, label: str) -> Iterator[Call]:
@@ -396,6 +456,16 @@ class Recorder:
     def _blame(self, call: Call | None, rules: list[str]) -> None:
         if call is not None:
             call.faults += [rule for rule in rules if rule not in call.faults]
+
+    @_guarded
+    def on_rule(self, number: int, rule: str, by: str, seed: str, facts: dict[str, Any]) -> None:
+        """A rule is there."""
+        self._note(RuleAdded(self._now(), number, rule, by, seed, facts))
+
+    @_guarded
+    def on_chance(self, number: int, rule: str, place: tuple[int, str, int]) -> None:
+        """The rule with that number happens."""
+        self._note(Chance(self._now(), number, rule, place))
 
     # --- notes ---
 
@@ -413,6 +483,13 @@ class Recorder:
 
 
 _HIDDEN = b"w\x06hidden"  # the atom `hidden`
+_HIDDEN_TERM = Atom("hidden")
+_DGRAM = Atom("dgram")
+
+
+def _moves(call: Call, direction: str) -> bool:
+    """Whether the bytes of a direction are those of the call; or a fault at a call of that name is."""
+    return direction in (call.op, _DIRECTIONS.get(call.op))
 
 
 def _copied(args: Any) -> Any:
@@ -426,20 +503,29 @@ def _copied(args: Any) -> Any:
 
 def _fields(op: str, ident: int, args: Any) -> tuple[str, dict[str, Any]]:
     """The name of a call, and its arguments by name. Arguments of a wrong shape are `args`."""
-    operation = (SOCKET if ident else SESSION).get(op)
+    operation = _operation(op, ident)
     names = () if operation is None else operation.record.fields
     values = (
         args if isinstance(args, tuple) and len(names) > 1 else () if args == [] and not names else (args,)
     )
     if operation is None or len(values) != len(names):
-        return op, {"args": args}
+        return op.removeprefix(_PLAIN), {"args": args}
     fields = dict(zip(names, values, strict=True))
-    if op == "inet" and isinstance(fields["function"], Atom):
+    if op in ("inet", "socket_system") and isinstance(fields["function"], Atom):
         op = fields.pop("function").name
     timeout = fields.get("timeout")
     if isinstance(timeout, tuple):
         fields["timeout"] = timeout[0]
-    return _NAMES.get(op, op), {name: value for name, value in fields.items() if name not in _INTERNAL}
+    op = _NAMES.get(op, op).removeprefix(_PLAIN)
+    return op, {name: value for name, value in fields.items() if name not in _INTERNAL}
+
+
+def _operation(op: str, ident: int) -> Operation | None:
+    if op.startswith(_PLAIN):
+        from ..wire.plain_requests import PLAIN, PLAIN_SESSION  # few programs need it
+
+        return (PLAIN if ident else PLAIN_SESSION).get(op)
+    return (SOCKET if ident else SESSION).get(op)
 
 
 def _peer_in(fields: dict[str, Any]) -> Peer:
@@ -452,6 +538,11 @@ def _peer_in(fields: dict[str, Any]) -> Peer:
         if address[0] == Atom("local"):
             return Peer(_text(address[1]), None)
         address, port = address
+    message = fields.get("message")
+    if isinstance(message, dict):
+        address = message.get(Atom("addr"))
+    if isinstance(address, dict) and Atom("path") in address:
+        return Peer(_text(address[Atom("path")]), None)
     if isinstance(address, dict):
         port, address = address.get(Atom("port")), address.get(Atom("addr"))
     arguments = fields.get("arguments")
@@ -471,7 +562,7 @@ def _text(term: Any) -> str | None:
 def _ip(term: Any) -> str | None:
     for family in (FAMILIES["inet"], FAMILIES["inet6"]):
         try:
-            return str(parse_address(term, 0, family)[0])
+            return str(ip_address(parse_address(term, 0, family)[0]))
         except ValueError:
             pass
     return None

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["STAR", "Redaction"]
+__all__ = ["STAR", "Redaction", "hidden"]
 
 BEFORE = 4096  # bytes that a pattern sees of what came before
 STAR = b"*"
@@ -48,6 +48,14 @@ class Redaction:
     def forget(self, key: Any) -> None:
         """The stream has ended."""
         self._before.pop(key, None)
+
+
+def hidden(data: bytes, masked: bytes) -> list[tuple[int, int]]:
+    """[(start, end)] of the stars in `masked` that hide something of `data`."""
+    if data == masked:
+        return []
+    stars = (match.span() for match in re.finditer(rb"\*+", masked))
+    return [(start, end) for start, end in stars if data[start:end] != masked[start:end]]
 
 
 def _pattern(word: Any) -> re.Pattern[bytes]:

@@ -92,10 +92,13 @@ class Tap:
         try:
             call(address)
         except BlockingIOError as error:
-            self.is_connecting = error.errno == errno.EINPROGRESS
-            _learn(track, sock)
-            self.notes.on_turn(track, "connecting")
-            raise
+            if error.errno == errno.EINPROGRESS:
+                self.is_connecting = True
+                _learn(track, sock)
+                self.notes.on_turn(track, "connecting")
+            elif error.errno == errno.EAGAIN:  # of a unix socket whose peer takes no more
+                self.notes.on_turn(track, "failed", posix_name(error))
+            raise  # else it goes on
         except OSError as error:
             self.notes.on_turn(track, "failed", posix_name(error))
             raise

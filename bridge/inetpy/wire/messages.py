@@ -8,8 +8,10 @@ Every frame is one term. From Erlang:
     {renamed, Bridge}                              the node has another name
     {ack, Count}                                   so many frames more have been passed on
     {ping, SentAt}                                 are you there? SentAt is the node's time, in ms
+    {recalled, Id, Number, Bool}                   whether data that was recalled had not been taken
     {lineage, Number, [{Pid, Lineage}]}            what processes are and descend from, when Python has asked
     {agent, Payload}                               what `inetpy_agent` says to `inetpy.testing`
+    {early, SocketId, Request}                     nobody waits: Data, {Destination, Data} or `once`
     {connect, Protocol, Token}                     first of all, where Python serves: see links.serve
 
 The capabilities of the Erlang side include, where they are known, `{otp_release, N}`;
@@ -26,17 +28,28 @@ To Erlang:
                                                    then its names follow
     {Ref, Reply}          sent on as it is to the alias Ref, where its caller waits
     {Pid, Message}        Message sent on to Pid
-    {Id, Active, Ref, Reply}, {Id, Active, Pid, Message}
-                          the same, and socket Id is active (true) or passive (false) now
+    {Id, Mode, Ref, Reply}, {Id, Mode, Pid, Message}
+                          the same, and socket Id has another mode now: see `sockets.early`
     {deliver, Pid, Messages}                       all of them sent on to Pid
     {watch, Pid}, {unwatch, Pid}                   tell, or stop telling, of its end
-    {open, Id, Socket, Kind, Owner}                a socket is there: stream, listener or datagram
-    {active, Id, Bool}                             its mode, when no other frame could carry that
+    {open, Id, Socket, Kind, Owner}                a socket is there: stream, listener, datagram, plain (one
+                                                   of `socket`) or unlisted (the same, in no listing)
+    {select, Id, Pid, Handle, Ref, Reply}          `{Ref, Reply}`; Pid waits for plain socket Id
+    {ready, Id, Handle}                            it gets `{'$socket', Socket, select, Handle}`
+    {ready, Id, Handle, {Number, Pid, Data}}       the same, and its next recv may take Data: see
+                                                   sockets.plain.ahead
+    {recall, Id, Number}                           give that Data up
+    {abort, Id, Handle, Reason}                    it gets `{'$socket', Socket, abort, {Handle, Reason}}`
+    {unselect, Id, Handle}                         it waits no longer
+    {mode, Id, Mode}                               its mode, when no other frame could carry that
+    {mode, Id, Mode, Destination}                  the same; early sends of a datagram socket go there alone
     {owner, Id, Pid}                               it has another owner
     {closed, Id}                                   it is gone
     {context, Bool}                                say (no longer) who opens a socket, and for which name
     {names, [{Name, [Address]}]}                   all names of the network, in lower case
     {lineage, Number, [Pid]}                       what are these processes, and what do they descend from?
+    {keys, Pid}                                    the keys of a connection of TLS: see inetpy_keys
+    {stray, Number, [Pid]}                         which messages of sockets are in their mailboxes?
     {keep, Key, {Whom, What, When}}                a rule that is to be added again when Python has died
     {forget, Key}                                  no longer that one
     {agent, Payload}                               for `inetpy_agent`, which only a node of tests has
@@ -53,7 +66,7 @@ the same every time; everything here gives bodies without the version byte.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from struct import Struct
 from typing import Any
@@ -74,7 +87,7 @@ __all__ = [
     "PROTOCOL",
     "RENAMED",
     "STOP",
-    "build_active",
+    "build_abort",
     "build_address",
     "build_agent",
     "build_binary_head",
@@ -90,15 +103,23 @@ __all__ = [
     "build_hello",
     "build_in_play",
     "build_keep",
+    "build_keys",
     "build_lineage",
     "build_log",
+    "build_mode",
+    "build_mode_to",
     "build_names",
+    "build_note",
     "build_ok",
     "build_open",
     "build_owner",
     "build_port_data",
+    "build_ready_with",
+    "build_recall",
     "build_record",
+    "build_select",
     "build_socket",
+    "build_stray",
     "build_watch",
 ]
 
@@ -213,8 +234,9 @@ def build_record(socket: bytes, record: Any) -> bytes:
     return b"h\5" + _tag("ssl_tls") + socket + b"".join(map(encode_body, (kind, version, data)))
 
 
-def build_hello(in_play: bool = False) -> bytes:
-    atoms = (Atom("atoms"), sorted(ATOMS))
+def build_hello(in_play: bool = False, names: Iterable[str] = ()) -> bytes:
+    """`names`: atoms that this host has besides, those of its protocols."""
+    atoms = (Atom("atoms"), sorted({*ATOMS, *names}))
     capabilities = [atoms, (Atom("context"), Atom("true"))] if in_play else [atoms]
     return encode_body((Atom("hello"), PROTOCOL, capabilities))
 
@@ -227,13 +249,17 @@ def build_open(ident: int, socket: bytes, kind: str, owner: bytes) -> bytes:
     return b"h\5" + _tag("open") + encode_body(ident) + socket + _tag(kind) + owner
 
 
-def build_active(ident: int, active: bool) -> bytes:
-    return _TUPLE3 + _tag("active") + encode_body(ident) + _BOOLEANS[active]
+def build_mode(ident: int, mode: int) -> bytes:
+    return _TUPLE3 + _tag("mode") + encode_body(ident) + encode_body(mode)
 
 
-def build_carrying(ident: int, active: bool) -> bytes:
-    """What `{Id, Active, Ref, Reply}` and `{Id, Active, Pid, Message}` begin with."""
-    return b"h\4" + encode_body(ident) + _BOOLEANS[active]
+def build_mode_to(ident: int, mode: int, destination: bytes) -> bytes:
+    return b"h\4" + _tag("mode") + encode_body(ident) + encode_body(mode) + destination
+
+
+def build_carrying(ident: int, mode: int) -> bytes:
+    """What `{Id, Mode, Ref, Reply}` and `{Id, Mode, Pid, Message}` begin with."""
+    return b"h\4" + encode_body(ident) + encode_body(mode)
 
 
 def build_owner(ident: int, owner: bytes) -> bytes:
@@ -242,6 +268,32 @@ def build_owner(ident: int, owner: bytes) -> bytes:
 
 def build_closed(ident: int) -> bytes:
     return _TUPLE2 + _tag("closed") + encode_body(ident)
+
+
+def build_select(ident: int, ref: bytes, body: bytes, process: bytes, handle: bytes) -> bytes:
+    """`{select, Id, Pid, Handle, Ref, Reply}`."""
+    return b"h\6" + _tag("select") + encode_body(ident) + process + handle + ref + body
+
+
+def build_note(name: str, ident: int, handle: bytes) -> bytes:
+    """`{ready, Id, Handle}` and `{unselect, Id, Handle}`."""
+    return _TUPLE3 + _tag(name) + encode_body(ident) + handle
+
+
+def build_ready_with(ident: int, handle: bytes, number: int, process: bytes, data: bytes) -> bytes:
+    """`{ready, Id, Handle, {Number, Pid, Data}}`."""
+    head = b"h\4" + _tag("ready") + encode_body(ident) + handle
+    return head + _TUPLE3 + encode_body(number) + process + build_binary_head(len(data)) + data
+
+
+def build_recall(ident: int, number: int) -> bytes:
+    """`{recall, Id, Number}`."""
+    return _TUPLE3 + _tag("recall") + encode_body(ident) + encode_body(number)
+
+
+def build_abort(ident: int, handle: bytes, reason: str) -> bytes:
+    """`{abort, Id, Handle, Reason}`."""
+    return b"h\4" + _tag("abort") + encode_body(ident) + handle + _tag(reason)
 
 
 def build_in_play(on: bool) -> bytes:
@@ -257,6 +309,14 @@ def build_names(known: Mapping[str, list[str]]) -> bytes:
 def build_lineage(number: int, pids: list[bytes]) -> bytes:
     """`{lineage, Number, [Pid]}`."""
     return _TUPLE3 + _tag("lineage") + encode_body(number) + _list(pids)
+
+
+def build_keys(pid: bytes) -> bytes:
+    return _TUPLE2 + _tag("keys") + pid
+
+
+def build_stray(number: int, pids: list[bytes]) -> bytes:
+    return _TUPLE3 + _tag("stray") + encode_body(number) + _list(pids)
 
 
 def build_keep(key: int, rule: bytes) -> bytes:

@@ -28,7 +28,7 @@ from ..codec.terms import Atom, Charlist, Pid
 from ..names.addresses import FAMILIES
 from .active import COUNT_RANGE, MULTI
 
-__all__ = ["LATE", "SESSION", "SOCKET", "Operation"]
+__all__ = ["LATE", "SESSION", "SOCKET", "Operation", "table"]
 
 
 class Shape(NamedTuple):
@@ -73,6 +73,10 @@ def _is_binary(term: object) -> bool:
     return type(term) is bytes or type(term) is memoryview
 
 
+def _are_binaries(term: object) -> bool:
+    return type(term) is list and all(type(element) is bytes for element in term)
+
+
 def _is_timeout(term: Any) -> bool:
     if type(term) is tuple:
         return len(term) == 2 and type(term[0]) is int and 0 <= term[0] < 1 << 63 and type(term[1]) is int
@@ -115,9 +119,14 @@ _FITS_VERB: Mapping[str, Callable[[Any], bool]] = {
     ),
     "describe": lambda term: type(term) is tuple and len(term) == 3 and type(term[0]) is int,
     "take_back": _is_integer,
+    "replayed": _is_integer,
     "scene": _is_integer,
     "scene_end": lambda term: type(term) is tuple and len(term) == 2 and type(term[0]) is int,
     **dict.fromkeys(("trace_stop", "trace_events", "trace_leaks"), _is_integer),
+    "trace_stray": lambda term: type(term) is tuple and len(term) == 2 and type(term[0]) is int,
+    "trace_keys": lambda term: (
+        type(term) is tuple and len(term) == 2 and isinstance(term[0], Pid) and _are_binaries(term[1])
+    ),
 }
 Verb = Annotated[Atom, _one_of(*_FITS_VERB)]
 Direction = Annotated[Atom, _one_of("read", "write", "read_write")]
@@ -156,8 +165,10 @@ class ConnectName(Record):
 class Fault(Record):
     """The rules of the network that Python plays. `add` takes `{Key, Whom, What, When}`, `remove` and
     `events` a key, `fired` a key or `all`, `rules` and `reset` nothing (`[]`). `describe` takes
-    `{Key, File | undefined, Seed | undefined}`, `take_back` that key; `scene` a number, and `scene_end`
-    `{Number, Heal}`. `trace_start` takes `{Key, Process, Options}`, and the other verbs of traces a key.
+    `{Key, File | {replay, File, Options} | undefined, Seed | undefined}`, `take_back` and `replayed` that
+    key; `scene` a number, and `scene_end` `{Number, Heal}`. `trace_start` takes `{Key, Process, Options}`,
+    `trace_keys` `{Process, Lines}`, `trace_stray` `{Number, [{Process, Messages}]}`, and the other verbs of
+    traces a key.
     """
 
     verb: Verb
@@ -428,24 +439,27 @@ def _shapes(record: Any) -> tuple[Shape, ...]:
 
 _TIMEOUT = typing.get_args(Timeout)[-1]
 _BINARY = typing.get_args(Binary)[-1]
-_QUERIES = frozenset(
-    ("family", "getopts", "getstat", "info", "peername", "peernames", "sockname", "socknames")
-)
+_QUERIES = frozenset((
+    "family", "getopts", "getstat", "info", "peername", "peernames", "sockname", "socknames",
+    "socket_getopt", "socket_getopt_native", "socket_info", "socket_ioctl", "socket_peername",
+    "socket_sockname",
+))  # fmt: skip
 # `unrecv` keeps its bytes for long, so it gets a copy.
 _COPIES = frozenset(("connect_name", "unrecv"))
 
 
-def _table(**records: Any) -> Mapping[str, Operation]:
-    table = {}
+def table(**records: Any) -> Mapping[str, Operation]:
+    """The operations of these records."""
+    operations = {}
     for name, record in records.items():
         shapes = _shapes(record)
         takes_views = _BINARY in shapes and name not in _COPIES
         parse = _parser(record, shapes)
-        table[name] = Operation(name, record, shapes, parse, name in _QUERIES, takes_views)
-    return table
+        operations[name] = Operation(name, record, shapes, parse, name in _QUERIES, takes_views)
+    return operations
 
 
-SESSION = _table(
+SESSION = table(
     connect=Connect,
     connect_name=ConnectName,
     fault=Fault,
@@ -456,7 +470,7 @@ SESSION = _table(
     piece=Piece,
 )
 
-SOCKET = _table(
+SOCKET = table(
     accept=Accept,
     close=Close,
     connect=ConnectPeer,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ..host.errors import POSIX_NAMES
 from ..packet.http import HEADERS, METHODS
+from .plain_vocabulary import PLAIN_ATOMS
 from .requests import SESSION, SOCKET
 
 __all__ = ["ATOMS"]
@@ -25,8 +26,8 @@ _EVENTS = (
 )
 # notes to the bridge process
 _NOTES = (
-    "hello atoms $inet open owner active closed watch unwatch deliver renamed log refused pong "
-    "context names lineage keep forget agent "
+    "hello atoms $inet open owner mode closed watch unwatch deliver renamed log refused pong "
+    "context names lineage keys stray keep forget agent hidden recall "
     # to the feeder of a large send
     "more stop "
     "critical warning info debug stream listener datagram"
@@ -65,6 +66,7 @@ _CALLS = {word for table in (SESSION, SOCKET) for op in table for word in (op, *
 ATOMS = (
     frozenset(" ".join((_ANSWERS, _EVENTS, _NOTES, _VALUES, _RULES, _TRACES)).split())
     | _CALLS
+    | PLAIN_ATOMS
     | POSIX_NAMES
     | set(HEADERS)
     | {method.decode() for method in METHODS}

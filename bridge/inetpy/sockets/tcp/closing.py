@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ...session.waiting import Waiting
 from ...wire.messages import OK, build_error
 from ...wire.requests import Shutdown
+from .. import early
 from ..handle import CONNECTED
 from .part import Part
 from .state import WRITE_FAILED
@@ -46,6 +47,8 @@ class Closing(Part):
         if stream.state != CONNECTED:
             return session.answer(ref, build_error("enotconn"))
         how = _HOW[request.how.name]
+        if how != socket.SHUT_RD:
+            early.end(stream)
         if how != socket.SHUT_RD and stream.sending.outbox is not None:
             self.pending_shutdown = how
             return session.answer(ref, OK)
@@ -55,6 +58,7 @@ class Closing(Part):
         except OSError as error:
             self.epipe_is_plain = self.epipe_is_plain or how != socket.SHUT_RD
             return session.answer(ref, build_error(session.posix_name(error)))
+        session.poller.look_again()  # as after the end of a socket
         session.answer(ref, OK)
 
     def close(self, ref: bytes) -> None:
@@ -80,6 +84,7 @@ class Closing(Part):
         except OSError as error:
             stream.run_failure(WRITE_FAILED, stream.session.posix_name(error))
         else:
+            stream.session.poller.look_again()
             self.epipe_is_plain = True
 
     def on_output_dropped(self) -> None:

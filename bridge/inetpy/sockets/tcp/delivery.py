@@ -22,6 +22,7 @@ from ...wire.messages import (
     build_port_data,
     build_record,
 )
+from .. import early
 from ..handle import CONNECTED
 from .part import Part
 
@@ -184,6 +185,8 @@ class Delivery(Part):
         was = stream.active
         if was >= ONCE:
             stream.change_active(*after_delivery(was, stream.active_count))
+            if was == ONCE:
+                early.after_once(stream)
         stream.session.tell(stream.owner.raw, message, tail)
         if stream.active == PASSIVE:
             stream.receiving.stop()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...wire.active import PASSIVE
 from ...wire.messages import build_error
+from .. import early
 from .state import FAILURES, WRITE_FAILED, Step
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Failure(NamedTuple):
 
 def run(stream: Stream, event: str, failure: Failure) -> None:
     """Does what the table says."""
+    early.end(stream)
     if event == WRITE_FAILED:
         # What had come whole before the failure goes out first.
         stream.delivery.finish()

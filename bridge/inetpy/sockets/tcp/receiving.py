@@ -17,6 +17,7 @@ from ...session.waiting import Waiting
 from ...wire.active import PASSIVE
 from ...wire.messages import OK, build_binary_head, build_error, build_ok
 from ...wire.requests import Recv
+from .. import early
 from ..handle import CONNECTED
 from .part import Part
 from .state import PEER_CLOSED, READ_FAILED
@@ -92,6 +93,7 @@ class Receiving(Part):
         if stream.state != CONNECTED:
             return stream.session.answer(ref, build_error("enotconn"))
         self.inbox.put_back(data)
+        early.review(stream)
         if stream.active != PASSIVE:
             stream.delivery.deliver_buffered()
         stream.answer_behind_messages(ref, OK)

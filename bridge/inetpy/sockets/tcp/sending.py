@@ -19,7 +19,9 @@ from ...host.api import WRITE
 from ...packet import build_header
 from ...session.waiting import Waiting, failure
 from ...wire.messages import OK, build_error
+from ...wire.mode import SENDS
 from ...wire.requests import Sendfile
+from .. import early
 from ..handle import CONNECTED
 from .outbox import Outbox, Remote
 from .part import Part
@@ -108,14 +110,40 @@ class Sending(Part):
             if sent < size:
                 self._queue(memoryview(data)[sent:], rest)
                 stream.set_interest(stream.interest | WRITE)
+            elif not stream.early & SENDS:
+                early.after_send(stream)
         session.answer(ref, OK)
+
+    def send_early(self, parts: list[bytes]) -> None:
+        """Sends whose callers have had their answer. What fails is told to the next call, or to the owner.
+
+        They do not wait for a busy sender: they are queued behind its data, where close finds them.
+        """
+        stream = self.stream
+        if stream.state != CONNECTED:
+            return  # the failure before it has been told
+        if stream.closing.pending_shutdown is not None:
+            return stream.run_failure(WRITE_FAILED, "epipe")
+        header = stream.options.packet.header
+        if header:
+            parts = [build_header(header, len(part)) + part for part in parts]
+        for part in parts:
+            stream.counters.sent(len(part))
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        if not data:
+            return
+        if self.outbox is not None:
+            return self.outbox.add(data, None)
+        sent = self._send_now(None, data)
+        if sent is not None and sent < len(data):
+            self._queue(memoryview(data)[sent:], None)
+            stream.set_interest(stream.interest | WRITE)
 
     def _suspend(self, ref: bytes, data: Data, rest: Remote | None) -> None:
         """The send waits until the one before it has its answer."""
         if self._suspended is None:
             self._suspended = deque()
-        caller = Waiting(self.stream.session, self.stream, ref)
-        self._suspended.append(Suspended(caller, data, rest))
+        self._suspended.append(Suspended(Waiting(self.stream.session, self.stream, ref), data, rest))
 
     def _send_large(self, ref: bytes, data: Data) -> None:
         """For a caller that is alone: sends the beginning, answers, and sends the rest meanwhile."""
@@ -139,8 +167,8 @@ class Sending(Part):
             self._queue(memoryview(data)[sent:], None)
             stream.set_interest(stream.interest | WRITE)
 
-    def _send_now(self, ref: bytes, data: Data, flags: int = 0) -> int | None:
-        """How much the system takes. None: it failed, and `ref` has its answer."""
+    def _send_now(self, ref: bytes | None, data: Data, flags: int = 0) -> int | None:
+        """How much the system takes. None: it failed, and `ref` has its answer, where there is one."""
         stream = self.stream
         assert stream.sock is not None
         try:
@@ -164,6 +192,7 @@ class Sending(Part):
         """`data` and `rest` wait for the system."""
         self.outbox = Outbox()
         self.outbox.add(data, rest)
+        early.review(self.stream)
 
     def _queue_behind(self, ref: bytes, data: Data, rest: Remote | None) -> None:
         """A send while others wait: it may have to wait for its answer too."""
@@ -277,6 +306,7 @@ class Sending(Part):
             return session.answer(ref, build_error("enotsup"))
         if self.outbox is None:
             self.outbox = Outbox()
+            early.review(stream)
         waiting = Waiting(session, stream, ref)
         self.file = FileSend(stream, waiting, descriptor, offset, length, self.outbox.size)
         self.write()

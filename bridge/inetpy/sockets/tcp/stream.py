@@ -18,7 +18,8 @@ from ...packet import PacketType
 from ...session.session import Session
 from ...session.waiting import Waiting
 from ...wire import requests
-from ...wire.active import PASSIVE
+from ...wire.active import ONCE, PASSIVE
+from .. import early
 from ..handle import CLOSED, CONNECTED, Handle
 from . import failures
 from .closing import Closing
@@ -32,6 +33,8 @@ from .state import ESTABLISHED, FLUSH, LIFE, LastWords
 
 __all__ = ["Stream"]
 
+_READY = READ | WRITE
+
 
 class Stream(Handle):
     """See the module."""
@@ -41,6 +44,7 @@ class Stream(Handle):
     kind: ClassVar[str] = "stream"
     table = options.STREAM
     life = LIFE
+    early_request: ClassVar[type] = bytes
 
     def __init__(
         self, session: Session, module: Atom, owner: Pid, sock: Socket, like: Handle | None = None
@@ -124,6 +128,8 @@ class Stream(Handle):
     def on_ready(self, events: int) -> None:
         if self.connecting is not None:
             return self.connecting.on_ready()
+        if self.always and events & ~_READY:
+            early.end(self)
         # Output first, as the emulator has it: a reset is told once, by the write that meets it.
         if events & ~READ and self.interest & WRITE:
             self.sending.write()
@@ -165,6 +171,8 @@ class Stream(Handle):
 
     def on_options(self, old_active: int, old_packet: PacketType) -> None:
         self.delivery.on_options(old_active, old_packet)
+        if self.early:
+            early.review(self)
 
     def answer_behind_messages(self, ref: bytes, body: bytes) -> None:
         self.delivery.answer_behind(ref, body)
@@ -176,6 +184,33 @@ class Stream(Handle):
 
     def op_send(self, ref: bytes, request: requests.Send) -> None:
         self.sending.send(ref, request.data)
+
+    def may_send_early(self) -> bool:
+        options, sending = self.options, self.sending
+        return (
+            self.state == CONNECTED
+            and sending.outbox is None
+            and sending.late_error is None
+            and options.send_timeout is None
+            and not options.delay_send
+        )
+
+    def may_ask_once(self) -> bool:
+        return self.state == CONNECTED and not self.receiving.inbox.data
+
+    def send_early(self, parts: list[bytes]) -> None:
+        """Sends that have been answered."""
+        self.sending.send_early(parts)
+
+    def ask_once(self) -> None:
+        """`{active, once}`, which has been answered."""
+        old_active = self.active
+        self.delivery.finish()
+        try:
+            self.set_active(ONCE, 0)
+        except options.SocketClosed:
+            return
+        self.delivery.on_options(old_active, self.options.packet)
 
     def op_send_large(self, ref: bytes, request: requests.SendLarge) -> None:
         size, feeder, data = request
@@ -202,6 +237,9 @@ class Stream(Handle):
     def op_setopts(self, ref: bytes, request: requests.Setopts) -> None:
         self.delivery.finish()
         super().op_setopts(ref, request)
+        if request.options == early.ASKS_ONCE:
+            self.repeats += 1
+            early.after_once(self)
 
     def op_shutdown(self, ref: bytes, request: requests.Shutdown) -> None:
         self.delivery.finish()

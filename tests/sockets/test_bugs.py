@@ -23,6 +23,7 @@ from inetpy.session.waiting import Waiting
 from inetpy.sockets import counters, listener, race
 from inetpy.sockets.datagram import Datagram
 from inetpy.sockets.handle import Handle
+from inetpy.sockets.plain import SESSION_OPERATIONS, Plain, waiters
 from inetpy.sockets.tcp import (
     closing,
     connecting,
@@ -46,11 +47,12 @@ CLASSES: list[type] = [
     lookups._Lookup, race.Race, stream.Stream, part.Part, closing.Closer, closing.Closing,
     connecting.Connecting, delivery.Delivery, outbox.Outbox, outbox.Remote, receiving.Receiving,
     sendfile.FileSend, sending.Sending, state.LastWords, Waiting, Session, FastPaths, FrameLink,
+    Plain, waiters.Waiters,
 ]  # fmt: skip
 # Where functions stand besides their module or class.
 TABLES: list[dict[Any, Any]] = [
     Handle.ops, Datagram.ops, listener.Listener.ops, stream.Stream.ops,
-    failures.STEPS, dispatch.OPERATIONS,
+    failures.STEPS, dispatch.OPERATIONS, Plain.ops, SESSION_OPERATIONS,
 ]  # fmt: skip
 
 Place = tuple[Any, str]
@@ -69,6 +71,10 @@ NOT_RAISING = {
     (FrameLink, "__init__"), (FrameLink, "hello"), (FrameLink, "refused"), (Session, "end"),
     # The start and the end of a trace call it, and no request.
     (FastPaths, "step_aside"),
+    # It does nothing.
+    (Plain, "renamed"),
+    # Only a network in play calls it, for a server in memory; and only a node of OTP 26 or later.
+    (Plain, "exchange"), (waiters.Waiters, "take_first"),
     # Only `inetpy.testing` calls it.
     (FrameLink, "agent"),
 }  # fmt: skip
@@ -80,7 +86,7 @@ LOSES_THE_FRAME = {
     (Session, "on_down"), (Session, "rename"), (Session, "set_congested"),
     (Waiting, "withdraw"), (FrameLink, "log"),
     # those that only a network in play calls
-    *((FrameLink, name) for name in ("in_play", "names", "lineage", "keep", "forget")),
+    *((FrameLink, name) for name in ("in_play", "names", "lineage", "keys", "stray", "keep", "forget")),
 }  # fmt: skip
 # callers may wait for ever: there is no other way to their answers
 ANSWERS_NOBODY = LOSES_THE_FRAME | {

@@ -1,0 +1,15 @@
+"""What the node knows of the mode of a socket: bits of a number.
+
+    IS_ACTIVE  its owner gets messages: the node tells the owner of an error when Python dies
+    SENDS      a small send needs no answer
+    ONCE       `{active, once}` needs no answer
+
+See `sockets.early` for the last two.
+"""
+
+from __future__ import annotations
+
+__all__ = ["EARLY", "IS_ACTIVE", "ONCE", "SENDS"]
+
+IS_ACTIVE, SENDS, ONCE = 1, 2, 4
+EARLY = SENDS | ONCE

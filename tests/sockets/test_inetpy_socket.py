@@ -1,0 +1,130 @@
+"""inetpy_socket where stock `socket` cannot be the oracle: the end of Python, and the whole node."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import EBIN, erl
+from evaluated import evaluated
+from inetpy.tools import run
+
+
+def test_the_end_of_python() -> None:
+    """Those that wait are told, and so are monitors. The socket is closed, and new ones can be opened."""
+    lines = evaluated("""
+        ok = inetpy:start(),
+        {ok, S} = inetpy_socket:open(inet, dgram),
+        ok = inetpy_socket:bind(S, loopback),
+        Self = self(),
+        spawn(fun() -> Self ! {result, inetpy_socket:recv(S)} end),
+        Until = fun Until() ->
+            case inetpy_socket:info(S) of #{num_readers := 1} -> ok; _ -> timer:sleep(5), Until() end
+        end,
+        ok = Until(),
+        {select, {select_info, _, Handle}} = inetpy_socket:recvfrom(S, 0, nowait),
+        Ref = inetpy_socket:monitor(S),
+        #{os_pid := Python} = inetpy:info(),
+        os:cmd("kill -9 " ++ integer_to_list(Python)),
+        receive {result, Result} -> io:format("~w~n", [Result]) end,
+        receive {'$socket', S, abort, {Handle, Reason}} -> io:format("~w~n", [Reason]) end,
+        receive {'DOWN', Ref, socket, S, Info} -> io:format("~w~n", [Info]) end,
+        {ok, _} = inetpy_socket:open(inet, stream),
+        io:format("~w~n", [inetpy_socket:sockname(S)])
+    """)
+    answers = [line for line in lines if not line.startswith(("=", "inetpy:", "20"))]
+    assert answers[-4:] == ["{error,closed}", "closed", "closed", "{error,closed}"], lines
+
+
+def test_the_whole_node() -> None:
+    """Calls of `socket` get here, until they do not any longer. OTP's module stays reachable."""
+    lines = evaluated("""
+        ok = inetpy:install(#{socket => true}),
+        {ok, S} = socket:open(inet, dgram),
+        io:format("~w~n", [{lists:member(S, inetpy:which_sockets()), inetpy_stock_socket:which_sockets()}]),
+        ok = inetpy:uninstall(),
+        {ok, Stock} = socket:open(inet, dgram),
+        io:format("~w~n", [{inetpy_stock_socket:which_sockets() =:= [Stock], inetpy_socket:close(S)}]),
+        {error, {sockets_open, Open}} = inetpy:install(#{socket => true}),
+        io:format("~w~n", [Open =:= [Stock]]),
+        {error, {bad_option, #{nonsense := true}}} = inetpy:install(#{nonsense => true})
+    """)
+    assert lines[-3:] == ["{true,[]}", "{true,ok}", "true"]
+
+
+OPEN = '{ok, S} = socket:open(inet, dgram), io:format("~w~n", [lists:member(S, inetpy:which_sockets())])'
+
+
+@pytest.mark.parametrize("option", [run.SOCKET, run.ONLY])
+def test_run(option: str) -> None:
+    """`inetpy run --socket` and `--socket-only`: the program's own calls of socket are Python's."""
+    backend = f'{OPEN}, {{ok, {{_, Module, _}}}} = gen_tcp:listen(0, []), io:format("~w~n", [Module])'
+    flags = ["-kernel", "inet_backend", "socket"]
+    lines = evaluated(backend, *flags, env=os.environ | run.environment(EBIN, option))
+    assert lines[-2:] == ["true", {run.SOCKET: "inetpy_tcp", run.ONLY: "gen_tcp_socket"}[option]]
+
+
+def test_run_when_sockets_are_open() -> None:
+    """The node ends and says why: a program of the boot script has opened a stock socket."""
+    early = "{ok, S} = socket:open(inet, dgram), register(owner, self()), receive after infinity -> S end"
+    variables = run.environment(EBIN, run.SOCKET)
+    flags = variables["ERL_AFLAGS"].replace("-run inetpy_node", f"-eval '{wait_for(early)}' -run inetpy_node")
+    output = subprocess.PIPE
+    with erl(env=os.environ | variables | {"ERL_AFLAGS": flags}, stdout=output, stderr=output) as node:
+        _, said = node.communicate(timeout=60)
+    assert node.returncode == 1
+    assert b"cannot install: 1 sockets of OTP's module socket are open" in said, said
+    assert b"install inetpy before they are opened" in said
+
+
+def wait_for(owner: str) -> str:
+    """A script that starts a process and waits until that has a name."""
+    until = "case whereis(owner) of undefined -> timer:sleep(5), Until(); _ -> ok end"
+    return f"spawn(fun() -> {owner} end), Until = fun Until() -> {until} end, Until()."
+
+
+def test_protocols_that_the_node_has_no_name_for(tmp_path: Path) -> None:
+    """Those of Python's host: the node may be elsewhere."""
+    own = tmp_path / "protocols"
+    own.write_text(f"ip 0 IP\ntcp 6 TCP\nmy-own-protocol 254 MY-OWN # comment\n{'x' * 256} 253 short\n")
+    python = tmp_path / "python"
+    python.write_text(
+        f"#!{sys.executable}\n"
+        "import sys\nfrom pathlib import Path\nfrom inetpy import cli\nfrom inetpy.host import protocols\n"
+        f"protocols.FILE = Path({str(own)!r})\nsys.exit(cli.main(['bridge']))\n"
+    )
+    python.chmod(0o755)
+    script = """
+        ok = inetpy:start(),
+        {ok, S} = inetpy_socket:open(inet, raw, 254),
+        io:format("~w~n", [inetpy_socket:getopt(S, {socket, protocol})]),
+        io:format("~w~n", [inetpy_socket:supports(protocols)])
+    """
+    lines = evaluated(script, env=os.environ | {"INETPY_PYTHON": str(python)})
+    names = ["ip", "'IP'", "tcp", "'TCP'", "'my-own-protocol'", "'MY-OWN'"]
+    assert lines[-2] == "{ok,'my-own-protocol'}"
+    assert lines[-1] == "[" + ",".join(f"{{{name},true}}" for name in names) + "]"
+
+
+def test_the_global_registry() -> None:
+    """use_registry/1 is for all sockets to come of a node, so no scenario sets it: others run beside it."""
+    lines = evaluated("""
+        ok = inetpy:start(),
+        [begin
+            Opened = [begin
+                ok = M:use_registry(Global),
+                {ok, S} = M:open(inet, dgram, Options),
+                {Global, Options, lists:member(S, M:which_sockets()), M:getopt(S, {otp, use_registry}),
+                    maps:get(use_registry, M:info()), is_reference(M:monitor(S)), M:close(S)}
+            end
+             || Global <- [false, true], Options <- [#{}, #{use_registry => true}, #{use_registry => false}]],
+            io:format("~w~n", [Opened])
+        end || M <- [socket, inetpy_socket]]
+    """)
+    stock, ours = lines[-2:]
+    assert stock.startswith("[{false,")
+    assert ours == stock
