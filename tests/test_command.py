@@ -57,6 +57,22 @@ def test_run_erlang() -> None:
     assert seen["errors"] == {"inet": 1}
 
 
+def test_calls_that_do_not_wait_are_counted() -> None:
+    """Python gets them in another form: see sockets.early."""
+    program = """
+        {ok, L} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}]), {ok, P} = inet:port(L),
+        {ok, S} = gen_tcp:connect({127, 0, 0, 1}, P, [{active, false}]),
+        [ok = gen_tcp:send(S, "x") || _ <- lists:seq(1, 40)],
+        [ok = inet:setopts(S, [{active, once}]) || _ <- lists:seq(1, 40)],
+        {ok, U} = gen_udp:open(0, [{ip, {127, 0, 0, 1}}]),
+        [ok = gen_udp:send(U, {127, 0, 0, 1}, P, "x") || _ <- lists:seq(1, 40)],
+        {ok, _} = inet:getstat(U), halt().
+    """
+    done = inetpy("run", "--json", "--", "erl", "-noshell", "-eval", program)
+    calls = json.loads(done.stdout)["calls"]
+    assert (calls["send"], calls["setopts"], calls["sendto"]) == (40, 40, 40)
+
+
 def test_stats_table() -> None:
     done = inetpy("run", "--stats", "--", "erl", "-noshell", "-eval", CONVERSATION, COLUMNS="100")
     assert done.stdout == "inetpy_tcp"

@@ -115,7 +115,7 @@ send({'$inet', _, {Bridge, Out, Id}} = Socket, Data) when is_integer(Id) ->
     try iolist_size(Data) of
         Size when Size =< ?PIECE ->
             case inetpy_early:may_send(Bridge, Id, Size, peer) of
-                true -> send_early(Out, Id, Size, Data);
+                true -> goes_ahead(send, fun() -> inetpy_early:send(Out, Id, Size, Data) end);
                 false -> send_and_wait(Bridge, Out, Id, Size, Data)
             end;
         Size ->
@@ -126,11 +126,12 @@ send({'$inet', _, {Bridge, Out, Id}} = Socket, Data) when is_integer(Id) ->
 send(_, _) ->
     closed(send).
 
-send_early(Out, Id, Size, Data) ->
-    try inetpy_early:send(Out, Id, Size, Data) of
+%% A request without an answer.
+goes_ahead(Op, Write) ->
+    try Write() of
         true -> ok
     catch
-        error:badarg -> closed(send)
+        error:badarg -> closed(Op)
     end.
 
 send_and_wait(Bridge, Out, Id, Size, Data) ->
@@ -141,14 +142,8 @@ send_and_wait(Bridge, Out, Id, Size, Data) ->
 -spec ask_once(inetpy_handle:socket()) -> result().
 ask_once({'$inet', _, {Bridge, Out, Id}} = Socket) when is_integer(Id) ->
     case inetpy_early:may_ask_once(Bridge, Id) of
-        true ->
-            try inetpy_early:ask_once(Out, Id) of
-                true -> ok
-            catch
-                error:badarg -> closed(setopts)
-            end;
-        false ->
-            call(Socket, setopts, [{active, once}])
+        true -> goes_ahead(setopts, fun() -> inetpy_early:ask_once(Out, Id) end);
+        false -> call(Socket, setopts, [{active, once}])
     end;
 ask_once(_) ->
     closed(setopts).
@@ -234,7 +229,7 @@ sendto({'$inet', _, {Bridge, Out, Id}} = Socket, Destination, Ancillary, Data) w
     try iolist_size([Data]) of
         Size when Size =< ?LARGEST_VALUE ->
             case Ancillary =:= [] andalso inetpy_early:may_send(Bridge, Id, Size, Destination) of
-                true -> sendto_early(Out, Id, Size, Destination, Data);
+                true -> goes_ahead(sendto, fun() -> inetpy_early:sendto(Out, Id, Size, Destination, Data) end);
                 false -> sendto_and_wait(Bridge, Out, Id, Size, Destination, Ancillary, Data)
             end;
         _ ->
@@ -249,13 +244,6 @@ sendto({'$inet', _, {Bridge, Out, Id}} = Socket, Destination, Ancillary, Data) w
     end;
 sendto(_, _, _, _) ->
     closed(sendto).
-
-sendto_early(Out, Id, Size, Destination, Data) ->
-    try inetpy_early:sendto(Out, Id, Size, Destination, Data) of
-        true -> ok
-    catch
-        error:badarg -> closed(sendto)
-    end.
 
 sendto_and_wait(Bridge, Out, Id, Size, Destination, Ancillary, Data) ->
     Ref = erlang:monitor(process, Bridge, [{alias, reply_demonitor}]),

@@ -9,7 +9,7 @@
 -export([python_dies/1, python_dies_often/1, python_keeps_rules/1, many_rules/1, described/1, no_python/1, keeper_of_rules_dies/1, two_bridges/1]).
 -export([
     own_process/1, spawned/1, gen_servers/1, supervised/1, callers/1, registered/1, applications/1, given_away/1,
-    accepted/1, open_sockets/1, gone_and_remote/1, side_by_side/1
+    accepted/1, open_sockets/1, chatty_sockets/1, gone_and_remote/1, side_by_side/1
 ]).
 -export([name_asked/1, address_asked/1, second_address/1, datagrams/1, each_call/1, each_call_raises/1]).
 %% for processes of other modules
@@ -33,7 +33,7 @@ all() ->
         refused_in_with, for_a_time, not_started, reset_removes_all, nothing_in_play,
         python_dies, python_dies_often, python_keeps_rules, many_rules, described, no_python, keeper_of_rules_dies, two_bridges,
         own_process, spawned, gen_servers, supervised, callers, registered, applications, given_away,
-        accepted, open_sockets, gone_and_remote, side_by_side,
+        accepted, open_sockets, chatty_sockets, gone_and_remote, side_by_side,
         name_asked, address_asked, second_address, datagrams, each_call, each_call_raises
     ].
 
@@ -594,6 +594,28 @@ open_sockets(Config) ->
     {ok, S} = asked(Child, fun() -> connect(Config) end),
     {ok, _} = inetpy_fault:add(#{owner => First}, ?NO_SEND),
     ?NOT_SENT = gen_tcp:send(S, "x").
+
+%% A socket whose callers do not wait for answers: they do while there is a rule for it, from the call that added the
+%% rule on.
+chatty_sockets(_Config) ->
+    {ok, L} = gen_tcp:listen(0, [{ip, ?LOOPBACK} | ?INETPY]),
+    {ok, Port} = inet:port(L),
+    {ok, S} = gen_tcp:connect(?LOOPBACK, Port, ?INETPY),
+    {ok, Peer} = gen_tcp:accept(L),
+    Talk = fun(Numbers) -> [begin ok = said(S, Peer, <<N:32>>), ok = said(Peer, S, <<N:32>>) end || N <- Numbers] end,
+    _ = Talk(lists:seq(1, 50)),
+    {ok, Slow} = inetpy_fault:add(#{local_port => Port}, {latency, #{ms => 1}}),
+    _ = Talk(lists:seq(1, 20)),
+    true = inetpy_fault:fired(Slow) > 0,
+    ok = inetpy_fault:remove(Slow),
+    _ = Talk(lists:seq(1, 50)),
+    {ok, _} = inetpy_fault:add(#{port => Port, role => client}, ?NO_SEND),
+    ?NOT_SENT = gen_tcp:send(S, "x").
+
+said(From, To, Data) ->
+    ok = inet:setopts(To, [{active, once}]),
+    ok = gen_tcp:send(From, Data),
+    receive {tcp, To, Data} -> ok after 5000 -> nothing end.
 
 %% Of processes that have ended, or are elsewhere, only their pids are known.
 gone_and_remote(_Config) ->

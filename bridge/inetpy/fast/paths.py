@@ -52,8 +52,8 @@ class FastPaths:
     early_after: after so many requests of a socket, callers of it need not wait.
     """
 
-    def __init__(self, channel: Channel | None, early_after: int = EARLY_AFTER) -> None:
-        self.early_after = early_after if channel is not None else NEVER
+    def __init__(self, channel: Channel | None) -> None:
+        self.early_after = EARLY_AFTER if channel is not None else NEVER
         self.on = channel is not None
         self._channel = channel
         self._own = channel

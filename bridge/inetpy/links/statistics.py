@@ -28,6 +28,7 @@ __all__ = ["Statistics", "total"]
 
 _COUNTERS = ("calls", "errors", "sockets")
 _BYTES = ("received", "sent")
+_EARLY_CALLS: dict[type, str] = {bytes: "send", tuple: "sendto"}
 
 
 class Statistics:
@@ -87,6 +88,10 @@ class _CountingDispatcher(Dispatcher):
             self._statistics.calls[op] += 1
             self._statistics.asked[ref] = op
         super().request(op, ident, ref, args)
+
+    def early(self, ident: Any, request: Any) -> None:
+        self._statistics.calls[_EARLY_CALLS.get(type(request), "setopts")] += 1
+        super().early(ident, request)
 
 
 class _CountingLink(FrameLink):

@@ -82,7 +82,7 @@ class Dispatcher:
         term = decode(frame, messages.LIMITS)
         session = self.session
         if type(term) is tuple and len(term) == 3 and type(term[0]) is Atom and term[0].name == "early":
-            return self._early(term[1], term[2])
+            return self.early(term[1], term[2])
         if self._sender is not None:
             self.settle()
         if type(term) is tuple and len(term) == 4 and session.identity is session.home:
@@ -135,7 +135,7 @@ class Dispatcher:
 
     # --- requests whose callers do not wait: see sockets.early ---
 
-    def _early(self, ident: Any, request: Any) -> None:
+    def early(self, ident: Any, request: Any) -> None:
         """Data, or `once`. A socket that has ended meanwhile takes no notice."""
         fast = self._fast
         fast.before, fast.latest = fast.latest, ident

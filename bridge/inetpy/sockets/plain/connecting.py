@@ -195,6 +195,7 @@ def shutdown(plain: Plain, ref: bytes, request: Shutdown) -> None:
     if how is None:
         raise BadTerm((Atom("how"), request.how), fails=True)
     plain.open_socket.shutdown(how)
+    plain.session.poller.look_again()  # as after a close
     plain.answer(ref, OK)
 
 

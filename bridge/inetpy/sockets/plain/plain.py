@@ -459,6 +459,7 @@ class Plain:
             self.closer = ref
             return self.session.host.close_lingering(sock, self._on_closed)
         sock.close()
+        self.session.poller.look_again()  # its peer may be one of ours: see `early`
         if ref is not None:
             self.answer(ref, OK)
 
