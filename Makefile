@@ -8,9 +8,11 @@ ERLC    := erlc -Werror -Wall +debug_info
 ERL_SOURCES  := $(wildcard erl/src/*.erl)
 ERL_HEADERS  := $(wildcard erl/src/*.hrl)
 TOOL_SOURCES := $(wildcard erl/tools/*.erl)
-TEST_SOURCES := $(wildcard erl/test/*.erl)
+# The behaviour first: erlc compiles them in this order.
+TEST_FIRST   := erl/test/inetpy_xc_random.erl
+TEST_SOURCES := $(TEST_FIRST) $(filter-out $(TEST_FIRST),$(wildcard erl/test/*.erl))
 
-.PHONY: build demo test test-apps test-docker test-network test-packaging test-sockets test-testing test-otp28 test-python fuzz lint bench bench-codec crosscheck dialyzer xref format clean
+.PHONY: build demo test test-apps test-docker test-failures test-network test-packaging test-sockets test-testing test-otp28 test-python fuzz lint bench bench-codec crosscheck dialyzer xref format clean
 
 build: $(VENV)/.tools erl/ebin/inetpy.app erl/tools/ebin/.built
 
@@ -39,8 +41,13 @@ test-python: $(VENV)/.test build erl/test/ebin/.built
 	@echo "== tests in pure Python =="
 	@INETPY_PURE=1 $(PY) -m pytest $(addprefix --ignore=tests/,$(NO_CODEC)) -k '$(NOT_PURE)'
 
-NOT_PURE := not test_whole_node and not test_two_bridges and not fault_SUITE and not hostile_SUITE and not failure_SUITE and not link_SUITE and not install_SUITE and not bridges_SUITE and not otp_SUITE and not inet_SUITE and not tcp_SUITE and not trace_SUITE and not udp_SUITE and not test_otp_on_whole_node and not test_node_goes_down and not xc_accept and not xc_address and not xc_bulk and not xc_close and not xc_connect and not xc_families and not xc_inet and not xc_listen and not xc_local and not xc_multicast and not xc_owner and not xc_sendfile and not xc_udpopts
-NO_CODEC := test_compare_bench.py test_serve.py test_command.py test_crosscheck.py test_docs.py test_doctor.py unit/test_reference_pages.py unit/test_troubleshooting.py beam/test_ip_text_beam.py beam/test_packet_beam.py test_demo.py test_memory_node.py $(addprefix unit/test_,$(addsuffix .py,controlled_sockets each_call fault_schedules fault_words memory_calls memory_random memory_sockets network_anywhere network_clock network_names network_report plain_network poller replay rules_random scenes scripts serve_words servers system_options testing_node trace trace_keys trace_read trace_view untouched))
+NOT_PURE := not inetpy_xc_datagrams and not inetpy_xc_sequences-1 and not xc_active and not xc_early and not xc_recv and not xc_send and not test_whole_node and not test_two_bridges and not install_SUITE and not bridges_SUITE and not otp_SUITE and not inet_SUITE and not tcp_SUITE and not udp_SUITE and not test_otp_on_whole_node and not test_node_goes_down and not xc_accept and not xc_address and not xc_bulk and not xc_close and not xc_connect and not xc_families and not xc_functions and not xc_inet and not xc_listen and not xc_local and not xc_multicast and not xc_owner and not xc_sendfile and not xc_udpopts
+NO_CODEC := test_bare_jobs.py test_compare_bench.py test_serve.py test_command.py test_crosscheck.py test_docs.py test_doctor.py test_application.py test_documented.py unit/test_reference_pages.py unit/test_troubleshooting.py beam/test_ip_text_beam.py beam/test_packet_beam.py test_demo.py test_memory_node.py $(addprefix unit/test_,$(addsuffix .py,bare_port bench_table controlled_sockets each_call fault_schedules fault_words host_seam memory_calls memory_random memory_sockets network_anywhere network_clock network_names network_report plain_network poller replay rooms rules_index rules_random scenes scripts serve_words servers system_options testing_node trace trace_keys trace_read trace_view untouched))
+
+# Python is killed, hangs or says nonsense; peers and callers that harm others; what happens to programs that do not wait for
+# answers.
+test-failures: $(VENV)/.test build erl/test/ebin/.built
+	@$(PY) -m pytest tests/failures
 
 # A fault is equal to the real event, and what else takes long about the network in Python's hands. Root: the tests make
 # networks of their own.
@@ -150,7 +157,8 @@ erl/tools/ebin/.built: $(TOOL_SOURCES) erl/ebin/inetpy.app
 	@$(ERLC) +warn_missing_spec -o erl/tools/ebin $(TOOL_SOURCES)
 	@touch $@
 
+# A behaviour is compiled before the modules that have it.
 erl/test/ebin/.built: $(TEST_SOURCES) erl/ebin/inetpy.app
 	@mkdir -p erl/test/ebin
-	@$(ERLC) -pa erl/ebin -pa erl/test/ebin -o erl/test/ebin $(TEST_SOURCES)
+	@$(ERLC) -pa erl/ebin -pa erl/test/ebin -o erl/test/ebin erl/test/inetpy_xc_random.erl $(filter-out %/inetpy_xc_random.erl,$(TEST_SOURCES))
 	@touch $@

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from frames import parts
 from in_process import BRIDGE, NODE, OUT, OWNER
 from inetpy.codec.etf import decode, encode
 from inetpy.codec.terms import Atom, Pid, Ref
@@ -88,8 +89,9 @@ class FakeNode:
                 terms, self._unread = self._unread, []
                 return terms
             while (frame := self._frames.next_frame()) is not None:
-                self._unread.append(decode(bytes(frame)))
-                self.heard.append(self._unread[-1])
+                terms = parts(decode(bytes(frame)))
+                self._unread += terms
+                self.heard += terms
 
     def hear(self, wanted: Callable[[Any], bool]) -> Any:
         """Waits for a frame. Those behind it can be read afterwards."""

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import fuzz_plain
+from frames import parts
 from inetpy.codec.etf import EtfError, decode, encode
 from inetpy.codec.terms import Atom, Charlist, Pid, Port, Ref
 from inetpy.links.output import UNIT
@@ -166,6 +167,8 @@ class Node:
                 (Atom("ack"), 1),
                 (Atom("ping"), 5),
                 (Atom("lineage"), 1, [(OWNERS[0], [OWNERS[0]])]),
+                (Atom("early"), self.ident(), self.dice.choice((b"data", Atom("once"), Atom("close")))),
+                (Atom("early"), self.ident(), ((LOOPBACK, self.dice.choice(self.ports)), b"data")),
             ]
         )
 
@@ -243,7 +246,8 @@ class Node:
             frames.feed(data)
             while (frame := frames.next_frame()) is not None:
                 self.heard += 1 + len(frame) // UNIT
-                self.hear(decode(bytes(frame)))
+                for part in parts(decode(bytes(frame))):
+                    self.hear(part)
 
     def hear(self, term: Any) -> None:
         if type(term) is tuple and len(term) == 4 and type(term[0]) is int:

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 from inetpy.codec.etf import encode
@@ -25,8 +26,9 @@ REF = Ref(b"Z\0\3" + NODE + bytes(16))
 class Bench:
     """A session with two connected sockets in it."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.link = Recorder()
+    def __init__(self, loop: asyncio.AbstractEventLoop, has_fast_paths: bool = False) -> None:
+        self.loop = loop
+        self.link = Recorder(has_fast_paths)
         able: list[object] = [(Atom("otp_release"), 25), (Atom("buffer"), 1460)]
         self.host = LinuxHost(loop)
         self.session = Session(self.link, self.host, BRIDGE, OUT, able)
@@ -51,30 +53,38 @@ class Bench:
         self.dispatcher.handle_frame(encode((Atom(op), ident, REF, args)))
         return self.link.term(REF.raw) if REF.raw in self.link.answers else None
 
-    def calls(self, op: str, ident: int, args: object) -> int:
-        """How many functions, of Python and of C, one request calls."""
+    def called(self, op: str, ident: int, args: object) -> list[str]:
+        """The functions, of Python and of C, that one request calls: their qualified names."""
         frame = encode((Atom(op), ident, REF, args))
         self.link.answers.pop(REF.raw, None)
-        count = 0
+        names: list[str] = []
 
-        def on_event(_frame: object, event: str, _argument: object) -> None:
-            nonlocal count
-            count += event in ("call", "c_call")
+        def on_event(frame: FrameType, event: str, argument: Any) -> None:
+            if event == "call":
+                names.append(frame.f_code.co_qualname)
+            elif event == "c_call":
+                names.append(argument.__qualname__)
 
         sys.setprofile(on_event)
         try:
             self.dispatcher.handle_frame(frame)
         finally:
             sys.setprofile(None)
-        return count
+        return names
+
+    def wait(self) -> object:
+        """The answer of the last request, which had to wait."""
+        while REF.raw not in self.link.answers:
+            self.loop.run_until_complete(asyncio.sleep(0.001))
+        return self.link.term(REF.raw)
 
 
 @contextmanager
-def sessions() -> Iterator[Bench]:
+def sessions(has_fast_paths: bool = False) -> Iterator[Bench]:
     """A `Bench` while it is used."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    bench = Bench(loop)
+    bench = Bench(loop, has_fast_paths)
     try:
         yield bench
         for handle in list(bench.session.sockets.values()):

@@ -14,7 +14,7 @@ import socket
 import struct
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from socket import SO_LINGER, SOL_SOCKET
 from typing import Any, NamedTuple
 
@@ -23,13 +23,14 @@ from in_memory import LOCALHOST, OWNER, Bench, Call, pid, term
 from in_process import BRIDGE, NODE, OUT
 from inetpy.codec.etf import encode
 from inetpy.codec.terms import Atom, Pid, Ref
+from inetpy.host.api import LINGER_NOW
 from inetpy.host.linux import LinuxHost
 from inetpy.host.memory_sockets import MemorySocket
 from inetpy.network.engine import Engine
 from inetpy.network.network import Network
 from inetpy.operations.dispatch import Dispatcher
 from inetpy.session.session import Session
-from inetpy.wire.mode import IS_ACTIVE
+from inetpy.wire.mode import CLOSES, IS_ACTIVE
 from recorder import NetworkRecorder, Recorder
 
 __all__ = ["SCENES", "Linked", "Memory", "Real", "Scene"]
@@ -798,6 +799,27 @@ def fast_paths(real: Real) -> None:
 
 
 @scene(Real)
+def early_closes(real: Real) -> None:
+    """A caller that has closed others does not wait. With a queue, or with linger, it does."""
+    real.session.fast.early_after = 1
+    close = Atom("early"), Atom("close")
+    first, _ = real.connect()
+    real.get("close", first, [])
+    idents = [real.connect()[0] for _ in range(3)]
+    for ident in idents:
+        assert real.link.modes[ident] & CLOSES
+    real.get("setopts", idents[0], [term(("linger", (True, 0)))])
+    real.ask("send", idents[1], bytes(10_000_000))
+    for ident in idents[:2]:
+        assert not real.link.modes[ident] & CLOSES
+    real.dispatcher.handle_frame(encode((close[0], idents[2], close[1])))
+    real.dispatcher.handle_frame(encode((close[0], idents[2], close[1])))
+    for ident in idents[:2]:
+        real.ask("close", ident, [])
+    real.run(lambda: not real.unanswered())
+
+
+@scene(Real)
 def early_requests(real: Real) -> None:
     """Callers that do not wait, until the system takes no more, and until the peer's end."""
     early, once = Atom("early"), [term(("active", "once"))]
@@ -911,9 +933,7 @@ def plain_sockets(linked: Linked) -> None:
     linked.settle()
 
 
-@scene(Linked)
-def bytes_ahead(linked: Linked) -> None:
-    """A plain socket whose bytes go to the node with the message, and are asked back."""
+def _plain_connected(linked: Linked) -> tuple[int, socket.socket]:
     ident = _plain_opened(linked, "stream")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -924,6 +944,39 @@ def bytes_ahead(linked: Linked) -> None:
         listener.settimeout(0.5)
         peer = listener.accept()[0]
     linked.peers.append(peer)
+    return ident, peer
+
+
+@scene(Linked)
+def early_plain(linked: Linked) -> None:
+    """Plain sockets whose senders do not wait: there is no room, and the peer has gone."""
+    linked.session.fast.early_after = 1
+    early = Atom("early")
+    for ends in ("held", "broken"):
+        ident, peer = _plain_connected(linked)
+        linked.ask("socket_send", ident, (OWNER, _plain_ref(), [], Atom("true"), b"x"))
+        linked.say((early, ident, b"y"))
+        if ends == "held":
+            sock: Any = linked.session.sockets[ident]
+            with suppress(BlockingIOError, AttributeError):
+                while True:
+                    sock.sock.send(bytes(1 << 16))
+            linked.say((early, ident, b"held"))
+            linked.ask("socket_close", ident, [])
+            peer.close()
+        else:
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOW)
+            peer.close()
+            linked.say((early, ident, b"lost"))
+            linked.ask("socket_send", ident, (OWNER, _plain_ref(), [], Atom("true"), b"x"))
+            linked.ask("socket_close", ident, [])
+        linked.settle()
+
+
+@scene(Linked)
+def bytes_ahead(linked: Linked) -> None:
+    """A plain socket whose bytes go to the node with the message, and are asked back."""
+    ident, peer = _plain_connected(linked)
     linked.ask("socket_recv", ident, (OWNER, _plain_ref(), 3, [], 0))
     peer.sendall(b"abc")
     linked.settle()
@@ -1042,3 +1095,6 @@ def fast_link(linked: Linked) -> None:
     handle = linked.handle(ident)
     linked.run(lambda: len(handle.sock.recv(50_000, socket.MSG_PEEK)) == 50_000)
     linked.ask("recv", ident, (0, -1))
+    linked.ask("setopts", ident, [term(("active", "once"))])
+    peer.sendall(bytes(50_000))
+    linked.run(lambda: not handle.active)

@@ -334,13 +334,14 @@ def test_bridge_from_a_shell(given: str) -> None:
 
 def test_bench_of_some_rows() -> None:
     """A pattern is looked for in titles and in jobs. A job of several results shows those asked for."""
-    done = inetpy("bench", "--rounds", "1", "--json", "--rows", "Port/1|^once[.]|packets")
+    done = inetpy("bench", "--rounds", "1", "--json", "--rows", "Port/1|^once[.]|packets|connections: beside")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert [(row["job"], row["base"]) for row in report["rows"]] == [
         ("call", "floor"),
         ("call", "remote"),
         ("once.inetpy", "once.inet"),
+        ("connections.inetpy", "connections.bare"),
         ("packets.2", "packets.1"),
     ]
     assert set(report["jobs"]) >= {"floor", "call", "remote", "once.inet", "once.inetpy", "packets.1"}

@@ -62,6 +62,8 @@ FIRST = {"testing.md"}  # which is tested in tests/testing/test_first_tests.py
 OTHERS = {"faults.md"} | FIRST  # whose Python is tested in test_faults_page.py
 TESTS = {"testing-erlang.md"} | FIRST  # whose Elixir is tested in tests/testing/test_testing_page.py
 
+SLOW = {"hypothesis.md", "replay.md", "trace.md"}  # whose commands are run in tests/testing/test_pages.py
+
 
 def programs(page: str) -> list[str]:
     """The blocks of Python that are no files."""
@@ -119,13 +121,17 @@ def test_python(page: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("page", pages_with("sh"))
+@pytest.mark.parametrize("page", [page for page in pages_with("sh") if page not in SLOW])
 def test_shell(page: str, tmp_path: Path) -> None:
-    """Commands that need no network. The modules and files of the page are there."""
-    modules(page, tmp_path)
-    files(page, tmp_path)
+    run_commands(page, tmp_path)
+
+
+def run_commands(page: str, folder: Path) -> None:
+    """Runs the blocks `sh` of a page, which need no network. The modules and files of the page are there."""
+    modules(page, folder)
+    files(page, folder)
     for text in blocks(page, "sh"):
-        done = run("bash", "-euo", "pipefail", "-c", text, folder=tmp_path)
+        done = run("bash", "-euo", "pipefail", "-c", text, folder=folder)
         assert done.returncode == 0, done.stdout
 
 

@@ -19,21 +19,28 @@ import pytest
 from conftest import EBIN, TEST_EBIN, TOP, erl
 
 SUITES = {
-    "inetpy_failure_SUITE": "Python dies, frames are malformed, nothing leaks",
     "inetpy_install_SUITE": "the whole node on Python sockets, and back",
     "inetpy_bridges_SUITE": "several Python processes share the sockets",
-    "inetpy_fault_SUITE": "rules of the network: how long they hold, and whom they concern",
-    "inetpy_trace_SUITE": "what sockets were asked, and what they sent and received",
-    "inetpy_link_SUITE": "another link than the port program",
     "inetpy_otp_SUITE": "ssl, httpc, httpd, ssh and ftp on inetpy sockets",
     "inetpy_inet_SUITE": "names, slow and fast, interfaces, and connecting to the first that answers",
     "inetpy_udp_SUITE": "the same for datagrams; floods, and the end of Python",
-    "inetpy_hostile_SUITE": "no peer and no caller harms the others; Python stands still",
     "inetpy_tcp_SUITE": "what the stock driver of this node cannot be asked for",
 }
 
 
-# Suites that `make test-testing` and `make test-sockets` run.
+# Of `make test-failures`.
+FAILURES = {
+    "inetpy_failure_SUITE": "Python dies, frames are malformed, nothing leaks",
+    "inetpy_hostile_SUITE": "no peer and no caller harms the others; Python stands still",
+    "inetpy_link_SUITE": "another link than the port program",
+    "inetpy_early_SUITE": "what happens while programs talk that do not wait for answers",
+}
+# Of `make test-network`.
+NETWORK = {
+    "inetpy_fault_SUITE": "rules of the network: how long they hold, and whom they concern",
+    "inetpy_trace_SUITE": "what sockets were asked, and what they sent and received",
+}
+# Of `make test-testing` and `make test-sockets`.
 ELSEWHERE = {"inetpy_network_SUITE", "inetpy_plain_SUITE"}
 
 

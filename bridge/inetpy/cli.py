@@ -178,7 +178,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor.set_defaults(run=_doctor)
     bench = verbs.add_parser(
-        "bench", help="measure, as ratios to inet_drv and to a bare echo port", **examples("bench")
+        "bench", help="measure, as ratios to inet_drv and to bare port programs", **examples("bench")
     )
     bench.add_argument("--rounds", type=_at_least(1), default=5, help="repetitions of each job (default 5)")
     bench.add_argument(

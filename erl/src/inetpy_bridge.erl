@@ -190,18 +190,23 @@ handle_continue(open, {Number, Spec} = Argument) ->
 -spec handle_call(term(), gen_server:from(), #state{}) -> {reply, term(), #state{}} | {noreply, #state{}}.
 handle_call(is_responsive, From, #state{heartbeat = Heartbeat} = State) ->
     {noreply, beat(inetpy_heartbeat:ask(From, Heartbeat), State)};
-handle_call(sockets, _From, #state{registry = Registry} = State) ->
-    {reply, inetpy_registry:sockets(Registry), State};
+handle_call(sockets, _From, State) ->
+    {reply, inetpy_registry:sockets(open_sockets(State)), State};
 handle_call(plain_sockets, _From, #state{registry = Registry} = State) ->
     {reply, inetpy_registry:plain_sockets(Registry), State};
 handle_call(monitors, _From, #state{registry = Registry} = State) ->
     {reply, inetpy_registry:monitors(Registry), State};
-handle_call(info, _From, #state{link = Link, registry = Registry} = State) ->
-    Count = length(inetpy_registry:sockets(Registry)),
+handle_call(info, _From, #state{link = Link} = State) ->
+    Count = length(inetpy_registry:sockets(open_sockets(State))),
     {reply, #{bridge => self(), number => State#state.number, os_pid => inetpy_link:os_pid(Link), sockets => Count}, State};
-handle_call({monitor, Id, Ref, Pid, Name}, _From, #state{registry = Registry} = State) ->
-    ProcessMonitor = erlang:monitor(process, Pid, [{tag, {monitor, Ref}}]),
-    {reply, ok, act(inetpy_registry:monitor(Id, Name, Ref, Pid, ProcessMonitor, Registry), State)};
+handle_call({monitor, Id, Ref, Pid, Name}, _From, #state{registry = Registry, early = Early} = State) ->
+    case inetpy_early:await_close(Early, Id) of
+        true ->
+            ProcessMonitor = erlang:monitor(process, Pid, [{tag, {monitor, Ref}}]),
+            {reply, ok, act(inetpy_registry:monitor(Id, Name, Ref, Pid, ProcessMonitor, Registry), State)};
+        false ->
+            {reply, ok, act({[{send, Pid, inetpy_registry:down(Ref, Name, noproc)}], Registry}, State)}
+    end;
 handle_call({cancel_monitor, Ref}, _From, #state{registry = Registry} = State) ->
     {WasThere, Actions, After} = inetpy_registry:cancel_monitor(Ref, Registry),
     {reply, WasThere, act({Actions, After}, State)};
@@ -261,9 +266,13 @@ ends(_Reason, #state{greeting = Timer, link = Link}) when is_reference(Timer) ->
 ends(shutdown, #state{link = Link}) ->
     %% The node ends, and no owner is told, as with stock sockets.
     inetpy_link:close(Link);
-ends(_Reason, #state{link = Link, registry = Registry}) ->
+ends(_Reason, #state{link = Link} = State) ->
     ok = inetpy_link:close(Link),
-    lists:foreach(fun act/1, inetpy_registry:lost(Registry)).
+    lists:foreach(fun act/1, inetpy_registry:lost(open_sockets(State))).
+
+%% The registry without the sockets that callers have closed, and that Python has not closed yet.
+open_sockets(#state{registry = Registry, early = Early}) ->
+    inetpy_registry:without(inetpy_early:closing(Early), Registry).
 
 %% Carries out the actions of the registry.
 act({Actions, Registry}, State) ->
@@ -384,12 +393,20 @@ note({open, Id, {'$socket', Ref} = Name, Kind, Owner}, #state{number = Number, l
     State#state{registry = inetpy_registry:opened(Id, Name, Kind, Owner, State#state.registry)};
 note({open, Id, Name, Kind, Owner}, #state{registry = Registry} = State) ->
     State#state{registry = inetpy_registry:opened(Id, Name, Kind, Owner, Registry)};
+note({open, Ref, Id, Name, Kind, Owner}, State) ->
+    Opened = note({open, Id, Name, Kind, Owner}, State),
+    ok = deliver(Ref, {ok, Name}),
+    Opened;
 note({owner, Id, Owner}, #state{registry = Registry} = State) ->
     State#state{registry = inetpy_registry:set_owner(Id, Owner, Registry)};
 note({closed, Id}, #state{registry = Registry, early = Early, ahead = Table} = State) ->
     ok = inetpy_early:closed(Early, Id),
     ok = inetpy_ahead:forget(Table, Id),
     act(inetpy_registry:closed(Id, Registry), State);
+note({closed, Id, Ref}, State) ->
+    Closed = note({closed, Id}, State),
+    ok = deliver(Ref, ok),
+    Closed;
 note({ready, Id, Handle}, #state{registry = Registry} = State) ->
     act(inetpy_registry:ready(Id, Handle, Registry), State);
 note({ready, Id, Handle, {Number, Pid, Data}}, #state{ahead = Table} = State) ->
@@ -465,6 +482,9 @@ not_decoded(Frame, #state{former = Former, unknown_logged = Logged} = State0) ->
     State = State0#state{unknown_logged = true},
     case [inetpy_identity:local(Element, Former) || Element <- decoded_elements(Frame)] of
         [To] when is_reference(To) ->
+            ok = deliver(To, ?UNKNOWN_ATOM),
+            State;
+        [open, To | _] when is_reference(To) ->
             ok = deliver(To, ?UNKNOWN_ATOM),
             State;
         [Id, Mode, To] when is_integer(Id), is_reference(To) ->

@@ -1,15 +1,19 @@
 %% What a caller may answer itself.
 %%
-%% `gen_tcp:send/2` of a few bytes on an open connection, and `inet:setopts(S, [{active, once}])`, cannot fail in a way
-%% that their caller could tell. So a caller that does so all the time need not wait for Python: the caller writes the
-%% request, and goes on with `ok`. What fails then is told to the next call, or to the owner.
+%% `gen_tcp:send/2` of a few bytes on an open connection, `inet:setopts(S, [{active, once}])`, and `gen_tcp:close(S)` of
+%% a passive one with nothing to send cannot fail in a way that their caller could tell. So a caller that does so all the
+%% time need not wait for Python: the caller writes the request, and goes on with `ok`. What fails then is told to the
+%% next call, or to the owner.
 %%
 %% Python says on which sockets that is possible at the moment, and the bridge keeps it in a table. The bridge writes into
 %% the table before it passes on what comes behind: an owner that has had `{tcp_closed, S}` finds nothing there.
+%%
+%% A socket that a caller has closed in this way is marked, until Python says that it is gone: for the listings, for
+%% monitors, and for the end of Python it is closed already.
 -module(inetpy_early).
 
--export([new/0, delete/0, set/3, set/4, closed/2]).
--export([may_send/4, may_ask_once/2, send/4, sendto/5, ask_once/2]).
+-export([new/0, delete/0, set/3, set/4, closed/2, closing/1, await_close/2]).
+-export([may_send/3, may_send/4, may_ask_once/2, may_close/2, send/4, sendto/5, ask_once/2, close/2]).
 
 -export_type([table/0]).
 
@@ -18,11 +22,22 @@
 %% What Python says of a socket: see `sockets.early` in Python.
 -define(SENDS, 2).
 -define(ONCE, 4).
+-define(CLOSES, 8).
 
 %% Bytes of data. With larger ones waiting costs little beside the work.
 -define(LARGEST, (1 bsl 13)).
+%% The same for sockets of inetpy_socket. ?AHEAD of them must find room in the system: see `sockets.plain.held` in Python.
+-define(SMALL, (1 bsl 9)).
 %% So many requests of a socket go without an answer, then one waits. No caller is further ahead of Python than that.
 -define(AHEAD, 32).
+
+%% The counters of a socket: requests without an answer, and its close.
+-define(REQUESTS, 1).
+-define(CLOSE, 2).
+%% Who closes it: nobody yet; a caller has, without an answer; or callers of close wait.
+-define(NOBODY, 0).
+-define(CALLER, 1).
+-define(WAITS, 2).
 
 %% --- for the bridge --------------------------------------------------------
 
@@ -53,12 +68,27 @@ set(Table, Id, Mode, Destination) ->
     ok.
 
 insert(Table, Id, Mode, Destination) ->
-    ets:insert(Table, {Id, Mode, Destination, atomics:new(1, [{signed, false}])}).
+    ets:insert(Table, {Id, Mode, Destination, atomics:new(2, [{signed, false}])}).
 
 -spec closed(table(), non_neg_integer()) -> ok.
 closed(Table, Id) ->
     true = ets:delete(Table, Id),
     ok.
+
+%% The sockets that callers have closed, and that Python has not.
+-spec closing(table()) -> [non_neg_integer()].
+closing(Table) ->
+    [Id || {Id, Counters} <- ets:select(Table, [{{'$1', '_', '_', '$2'}, [], [{{'$1', '$2'}}]}]), is_closing(Counters)].
+
+is_closing(Counters) -> atomics:get(Counters, ?CLOSE) =:= ?CALLER.
+
+%% Callers of close wait from now on. False when one has closed the socket before.
+-spec await_close(table(), non_neg_integer()) -> boolean().
+await_close(Table, Id) ->
+    case ets:lookup(Table, Id) of
+        [{_, _, _, Counters}] -> atomics:compare_exchange(Counters, ?CLOSE, ?NOBODY, ?WAITS) =/= ?CALLER;
+        [] -> true
+    end.
 
 %% --- for callers -----------------------------------------------------------
 
@@ -72,6 +102,10 @@ may_send(Bridge, Id, Size, Destination) when Size =< ?LARGEST ->
 may_send(_, _, _, _) ->
     false.
 
+%% The same for a stream of inetpy_socket.
+-spec may_send(pid(), integer(), non_neg_integer()) -> boolean().
+may_send(Bridge, Id, Size) -> Size =< ?SMALL andalso may_send(Bridge, Id, Size, peer).
+
 %% Whether `{active, once}` needs no answer.
 -spec may_ask_once(pid(), non_neg_integer()) -> boolean().
 may_ask_once(Bridge, Id) ->
@@ -80,7 +114,15 @@ may_ask_once(Bridge, Id) ->
         _ -> false
     end.
 
-goes_ahead(Ahead) -> atomics:add_get(Ahead, 1, 1) rem ?AHEAD =/= 0.
+%% Whether close needs no answer. Then the caller has closed the socket, and no other caller has.
+-spec may_close(pid(), non_neg_integer()) -> boolean().
+may_close(Bridge, Id) ->
+    case row(Bridge, Id) of
+        [{_, ?CLOSES, _, Counters}] -> atomics:compare_exchange(Counters, ?CLOSE, ?NOBODY, ?CALLER) =:= ok;
+        _ -> false
+    end.
+
+goes_ahead(Counters) -> atomics:add_get(Counters, ?REQUESTS, 1) rem ?AHEAD =/= 0.
 
 row(Bridge, Id) ->
     case persistent_term:get({?MODULE, Bridge}, none) of
@@ -108,3 +150,7 @@ sendto(Out, Id, Size, Destination, Data) ->
 %% The request `{early, Id, once}`. The same.
 -spec ask_once(inetpy_link:out(), non_neg_integer()) -> true.
 ask_once(Out, Id) -> inetpy_link:write(Out, <<131, 104, 3, 119, 5, "early", 98, Id:32, 119, 4, "once">>).
+
+%% The request `{early, Id, close}`. The same.
+-spec close(inetpy_link:out(), non_neg_integer()) -> true.
+close(Out, Id) -> inetpy_link:write(Out, <<131, 104, 3, 119, 5, "early", 98, Id:32, 119, 5, "close">>).

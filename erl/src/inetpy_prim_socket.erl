@@ -108,6 +108,16 @@ accept(Ref, Handle) ->
 
 %% The flags are a number when a send goes on after a select message.
 -spec send(ref(), binary(), list() | integer(), reference()) -> answer().
+send(Ref, Data, [], Handle) when byte_size(Data) =< ?PIECE ->
+    case where(Ref) of
+        none ->
+            {error, closed};
+        {Bridge, Out, Id} = Where ->
+            case inetpy_early:may_send(Bridge, Id, byte_size(Data)) of
+                true -> inetpy_request:send_early(Out, Id, Data);
+                false -> sent(call_with_data_of(Where, socket_send, {self(), Handle, [], true, <<>>}, Data), Data)
+            end
+    end;
 send(Ref, Data, Flags, Handle) ->
     sent(send_pieces(Ref, {self(), Handle, Flags, true, <<>>}, Data, 0), Data).
 
@@ -354,8 +364,11 @@ call_of(Where, Op, Args) ->
 call_with_data(Ref, Op, Args, Data) ->
     case where(Ref) of
         none -> {error, closed};
-        Handle -> inetpy_handle:raise(inetpy_request:call_with_data(Handle, Op, Args, Data))
+        Handle -> call_with_data_of(Handle, Op, Args, Data)
     end.
+
+call_with_data_of(Handle, Op, Args, Data) ->
+    inetpy_handle:raise(inetpy_request:call_with_data(Handle, Op, Args, Data)).
 
 %% Python takes a negative number for that of a closed socket: it checks the arguments, and says so.
 where(Ref) ->

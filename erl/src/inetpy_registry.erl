@@ -5,7 +5,7 @@
 %% and monitors to remove. The bridge also makes the monitors of processes, and passes them in.
 -module(inetpy_registry).
 
--export([new/0, sockets/1, plain_sockets/1]).
+-export([new/0, without/2, sockets/1, plain_sockets/1]).
 -export([opened/5, set_active/3, set_owner/3, closed/2]).
 -export([selects/4, ready/3, abort/4, unselect/3]).
 -export([watch/3, unwatch/2, ended/4]).
@@ -53,6 +53,10 @@
 
 -spec new() -> registry().
 new() -> #registry{}.
+
+%% As if these sockets were closed.
+-spec without([id()], registry()) -> registry().
+without(Ids, #registry{sockets = Sockets} = Registry) -> Registry#registry{sockets = maps:without(Ids, Sockets)}.
 
 -spec sockets(registry()) -> [name()].
 sockets(#registry{sockets = Sockets}) ->

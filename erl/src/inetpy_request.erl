@@ -8,7 +8,8 @@
 %% second. Python does not carry out the request of such a caller: see `Dispatcher` in Python.
 -module(inetpy_request).
 
--export([call/3, call/4, call_with_data/4, open/2, open/3, open/4, send/2, sendto/4, ask_once/1, patience/1]).
+-export([call/3, call/4, call_with_data/4, open/2, open/3, open/4]).
+-export([send/2, send_early/3, sendto/4, ask_once/1, close/1, patience/1]).
 
 -type result() ::
     ok
@@ -126,6 +127,11 @@ send({'$inet', _, {Bridge, Out, Id}} = Socket, Data) when is_integer(Id) ->
 send(_, _) ->
     closed(send).
 
+%% Data of a send that needs no answer: see inetpy_early:may_send.
+-spec send_early(inetpy_link:out(), pos_integer(), binary()) -> result().
+send_early(Out, Id, Data) ->
+    goes_ahead(send, fun() -> inetpy_early:send(Out, Id, byte_size(Data), Data) end).
+
 %% A request without an answer.
 goes_ahead(Op, Write) ->
     try Write() of
@@ -147,6 +153,16 @@ ask_once({'$inet', _, {Bridge, Out, Id}} = Socket) when is_integer(Id) ->
     end;
 ask_once(_) ->
     closed(setopts).
+
+%% The end of a connection.
+-spec close(inetpy_handle:socket()) -> result().
+close({'$inet', _, {Bridge, Out, Id}} = Socket) when is_integer(Id) ->
+    case inetpy_early:may_close(Bridge, Id) of
+        true -> goes_ahead(close, fun() -> inetpy_early:close(Out, Id) end);
+        false -> call(Socket, close, [])
+    end;
+close(_) ->
+    closed(close).
 
 %% The encoding of a term that ends in an empty binary, with another size of that binary.
 head(Term, Size) ->

@@ -16,6 +16,7 @@ messages(Pid) when node(Pid) =:= node() ->
 messages(_) ->
     [].
 
+is_of_socket({'$socket', {'$socket', _}, Tag, _}) -> Tag =:= select orelse Tag =:= abort;
 is_of_socket(Message) when is_tuple(Message), tuple_size(Message) >= 2 ->
     Words = [tcp, tcp_closed, tcp_error, tcp_passive, udp, udp_error, udp_passive, http, ssl_tls],
     lists:member(element(1, Message), Words) andalso is_socket(element(2, Message));

@@ -4,7 +4,7 @@
 -export([suite/0, all/0, init_per_testcase/2, end_per_testcase/2, log/2]).
 -export([
     python_dies_under_load/1, owners_are_told/1, monitors_are_told/1, bridge_comes_back_often/1,
-    calls_after_death/1, answered_and_lost/1, gone_and_dead/1, malformed_frames/1, unknown_requests/1, bad_arguments/1,
+    calls_after_death/1, answered_and_lost/1, closed_and_lost/1, gone_and_dead/1, malformed_frames/1, unknown_requests/1, bad_arguments/1,
     unknown_atoms/1, large_terms_are_logged/1, application_stops/1, wrong_python/1, other_protocol/1,
     starts_without_python/1, installs_itself/1,
     options_order/1, no_leaks/1, killed_without_end/1, python_is_gone/1, told_to_end/1,
@@ -19,7 +19,7 @@ suite() -> [{timetrap, {minutes, 2}}].
 all() ->
     [
         python_dies_under_load, owners_are_told, monitors_are_told, bridge_comes_back_often,
-        calls_after_death, answered_and_lost, gone_and_dead, malformed_frames, unknown_requests, bad_arguments,
+        calls_after_death, answered_and_lost, closed_and_lost, gone_and_dead, malformed_frames, unknown_requests, bad_arguments,
         unknown_atoms, large_terms_are_logged, application_stops, wrong_python, starts_without_python,
         installs_itself, other_protocol, options_order,
         no_leaks, killed_without_end, python_is_gone, told_to_end,
@@ -128,6 +128,26 @@ answered_and_lost(_Config) ->
     true = lists:member({tcp_closed, A}, Messages),
     {error, closed} = gen_tcp:send(C, "x"),
     {error, einval} = inet:setopts(C, [{active, once}]),
+    works().
+
+%% A close that was answered, and that Python never read. The socket is closed for the listing and for monitors, and
+%% its owner hears nothing more of it.
+closed_and_lost(_Config) ->
+    _ = [[ok, ok] = [gen_tcp:close(S) || S <- tuple_to_list(pair([{active, false}], [{active, false}]))] || _ <- lists:seq(1, 10)],
+    {C, A} = pair([{active, false}], [{active, false}]),
+    #{os_pid := OsPid, sockets := Before} = inetpy:info(),
+    [] = os:cmd("kill -STOP " ++ integer_to_list(OsPid)),
+    ok = gen_tcp:close(C),
+    #{sockets := After} = inetpy:info(),
+    1 = Before - After,
+    false = lists:member(C, inetpy:which_sockets()),
+    true = lists:member(A, inetpy:which_sockets()),
+    Ref = inet:monitor(C),
+    {'DOWN', Ref, port, C, noproc} = receive {'DOWN', _, _, _, _} = Gone -> Gone after 5000 -> nothing end,
+    kill_python(),
+    {tcp_closed, A} = next(),
+    nothing = next(50),
+    ok = gen_tcp:close(C),
     works().
 
 %% Sockets of a bridge that is dead answer as closed ones.

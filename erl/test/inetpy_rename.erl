@@ -15,13 +15,12 @@
 main() ->
     false = is_alive(),
     ok = inetpy:start(),
+    chatty(),
     Old = open(),
     {ok, _} = inetpy_fault:add(#{owner => self(), port => ?NOBODY}, {error, #{call => connect, errno => ehostunreach}}),
     rules_hold(Old),
     Waiting = start_waiting(Old),
-    Name = list_to_atom("inetpy_rename_" ++ os:getpid() ++ "@localhost"),
-    {ok, _} = net_kernel:start(Name, #{name_domain => longnames}),
-    Name = node(),
+    named(),
     told(Waiting),
     rules_hold(Old),
     works(Old),
@@ -40,6 +39,30 @@ main() ->
     bridge_ends(New),
     io:format("all went on~n"),
     halt(0).
+
+named() ->
+    Name = list_to_atom("inetpy_rename_" ++ os:getpid() ++ "@localhost"),
+    {ok, _} = net_kernel:start(Name, #{name_domain => longnames}),
+    Name = node().
+
+%% Programs that do not wait for answers talk on, and nothing of it is lost, as on the stock driver.
+chatty() ->
+    Mine = inetpy_talk:start(fun inetpy:tcp_options/1),
+    Talks = [Mine, inetpy_talk:start(fun(Options) -> [{inet_backend, inet} | Options] end)],
+    GoesOn = fun() ->
+        ok = inetpy_talk:until_early(Mine),
+        lists:foreach(fun inetpy_talk:goes_on/1, Talks)
+    end,
+    GoesOn(),
+    Name = named(),
+    GoesOn(),
+    ok = net_kernel:stop(),
+    GoesOn(),
+    Name = named(),
+    GoesOn(),
+    ok = net_kernel:stop(),
+    GoesOn(),
+    lists:foreach(fun inetpy_talk:stop/1, Talks).
 
 %% {listener, connected, its peer, active, its peer, datagram, its port}
 open() ->

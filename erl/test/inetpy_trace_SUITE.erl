@@ -3,7 +3,7 @@
 
 -export([suite/0, all/0, init_per_testcase/2, end_per_testcase/2]).
 -export([
-    as_in_the_docs/1, a_call/1, bytes_and_turns/1, a_rule_is_named/1, match/1, owner/1, datagrams/1, leaks/1, stray_messages/1,
+    as_in_the_docs/1, a_call/1, bytes_and_turns/1, a_rule_is_named/1, match/1, owner/1, datagrams/1, leaks/1, stray_messages/1, stray_messages_of_socket/1,
     redact/1, bad_options/1, ends_with_its_process/1, python_dies/1, side_by_side/1, files/1, full_disk/1,
     two_bridges/1, not_started/1, nothing_in_play/1
 ]).
@@ -17,7 +17,7 @@ suite() -> [{timetrap, {minutes, 2}}].
 
 all() ->
     [
-        as_in_the_docs, a_call, bytes_and_turns, a_rule_is_named, match, owner, datagrams, leaks, stray_messages,
+        as_in_the_docs, a_call, bytes_and_turns, a_rule_is_named, match, owner, datagrams, leaks, stray_messages, stray_messages_of_socket,
         redact, bad_options, ends_with_its_process, python_dies, side_by_side, files, full_disk,
         two_bridges, not_started, nothing_in_play
     ].
@@ -134,6 +134,29 @@ stray_messages(Config) ->
     ok = eventually(fun() -> inetpy_trace:no_stray_messages() =/= ok end),
     {error, {stray_messages, [{tcp, Socket, <<"stray">>}]}} = inetpy_trace:no_stray_messages(),
     receive {tcp, Socket, _} -> ok end,
+    ok = inetpy_trace:no_stray_messages().
+
+%% A select message whose recv was given up, and the end of a socket that somebody waits for.
+stray_messages_of_socket(Config) ->
+    {ok, Plain} = inetpy_socket:open(inet, stream),
+    ok = inetpy_socket:connect(Plain, #{family => inet, addr => ?LOOPBACK, port => port(Config)}),
+    {ok, Other} = gen_tcp:accept(proplists:get_value(listener, Config)),
+    {select, {select_info, _, Handle}} = inetpy_socket:recv(Plain, 0, nowait),
+    self() ! {'$socket', not_a_socket, select, Handle},
+    ok = inetpy_trace:no_stray_messages(),
+    ok = gen_tcp:send(Other, <<"stray">>),
+    ok = eventually(fun() -> inetpy_trace:no_stray_messages() =/= ok end),
+    Select = {'$socket', Plain, select, Handle},
+    {error, {stray_messages, [Select]}} = inetpy_trace:no_stray_messages(),
+    receive Select -> ok end,
+    {ok, <<"stray">>} = inetpy_socket:recv(Plain, 0),
+    {select, {select_info, _, Again}} = inetpy_socket:recv(Plain, 0, nowait),
+    Abort = {'$socket', Plain, abort, {Again, closed}},
+    {_, Closer} = spawn_monitor(fun() -> ok = inetpy_socket:close(Plain) end),
+    receive {'DOWN', Closer, process, _, normal} -> ok end,
+    ok = eventually(fun() -> inetpy_trace:no_stray_messages() =/= ok end),
+    {error, {stray_messages, [Abort]}} = inetpy_trace:no_stray_messages(),
+    receive Abort -> ok end,
     ok = inetpy_trace:no_stray_messages().
 
 redact(Config) ->

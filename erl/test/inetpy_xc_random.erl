@@ -6,11 +6,16 @@
 %% behaves differently in two runs.
 -module(inetpy_xc_random).
 
--export([main/1, run/4, pick/1]).
+-export([main/1, run/4]).
+%% for sequences
+-export([pick/1, observed/1, quiet/1, heir/0]).
 
 %% What is done before the operations, and the operations. Shrinking leaves out elements of both.
 -type sequence() :: {list(), list()}.
 -type seen() :: [{Backend :: atom(), term()}].
+
+%% What the calls are of.
+-callback api() -> atom().
 
 %% The sequence of a seed.
 -callback sequence(integer()) -> sequence().
@@ -27,19 +32,22 @@
 -define(AGAIN, [60, 150]).
 -define(SHRINKING, 30).
 
-%% From the shell: COUNT sequences from SEED on, of the module SEQUENCES, on BACKEND,BACKEND... Prints the differences.
+%% From the shell: COUNT sequences from SEED on, of each module of MODULE,MODULE..., on BACKEND,BACKEND... Prints the differences.
 %% If there are any, halts with 1.
 -spec main([string()]) -> no_return().
 main(Arguments) ->
     inetpy_xc:main_or_cannot(fun() -> compared(Arguments) end).
 
-compared([Count, Seed, Sequences, Names]) ->
-    Module = list_to_atom(Sequences),
+compared([Count, Seed, Modules, Names]) ->
     Backends = inetpy_xc:started(Names),
+    Different = [compared(list_to_atom(Module), Count, Seed, Backends) || Module <- string:lexemes(Modules, ",")],
+    halt(min(1, lists:sum(Different))).
+
+compared(Module, Count, Seed, Backends) ->
     Differences = run(Module, list_to_integer(Count), list_to_integer(Seed), Backends),
     [print(Module, Difference) || Difference <- Differences],
-    io:format("~s sequences from seed ~s, ~b different~n", [Count, Seed, length(Differences)]),
-    halt(min(1, length(Differences))).
+    io:format("~s: ~s sequences from seed ~s, ~b different~n", [Module:api(), Count, Seed, length(Differences)]),
+    length(Differences).
 
 print(Module, {Seed, Sequence, Seen}) ->
     io:format("seed ~b:~n~ts~n", [Seed, Module:text(Sequence)]),
@@ -80,8 +88,9 @@ is_different(Module, Sequence, [Reference | _] = Backends) ->
 differs(Module, Sequence, Quiet, Backends) ->
     has_difference(observations(Module, Sequence, Quiet, Backends)).
 
+%% What dies has a bug of its own, and proves nothing.
 has_difference(Seen) ->
-    length(lists:usort([O || {_, O} <- Seen])) > 1.
+    length(lists:usort([O || {_, O} <- Seen])) > 1 orelse [died || {_, {died, _}} <- Seen] =/= [].
 
 observations(Module, Sequence, Quiet, Backends) ->
     [{Name, Module:observe(Backend, Sequence, Quiet)} || #{name := Name} = Backend <- Backends].
@@ -115,3 +124,36 @@ without(N, List) ->
 %% An element by chance.
 -spec pick([T]) -> T.
 pick(List) -> lists:nth(rand:uniform(length(List)), List).
+
+%% What Fun sees in a process of its own: its result, comparable between backends.
+-spec observed(fun(() -> term())) -> term().
+observed(Fun) ->
+    {Pid, Ref} = spawn_monitor(fun() -> exit({observed, inetpy_xc:normalise(Fun())}) end),
+    receive
+        {'DOWN', Ref, process, Pid, {observed, Observed}} -> Observed;
+        {'DOWN', Ref, process, Pid, Reason} -> {died, inetpy_xc:normalise(Reason)}
+    after 5000 ->
+        exit(Pid, kill),
+        stuck
+    end.
+
+%% The messages of this process, until none comes for so many milliseconds.
+-spec quiet(pos_integer()) -> [term()].
+quiet(Quiet) ->
+    receive
+        Message -> [Message | quiet(Quiet)]
+    after Quiet -> []
+    end.
+
+%% A process that passes on to the caller what it gets, as `{heir, Message}`.
+-spec heir() -> pid().
+heir() ->
+    Caller = self(),
+    spawn(fun() -> pass_on(Caller) end).
+
+pass_on(To) ->
+    receive
+        Message ->
+            To ! {heir, Message},
+            pass_on(To)
+    end.

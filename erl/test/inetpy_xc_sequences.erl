@@ -6,26 +6,43 @@
 
 -behaviour(inetpy_xc_random).
 
--export([sequence/1, observe/3, text/1]).
+-export([api/0, sequence/1, observe/3, text/1]).
 
--import(inetpy_xc_random, [pick/1]).
+-import(inetpy_xc_random, [heir/0, pick/1, quiet/1]).
 
 -type operation() :: tuple().
 -type sequence() :: {Options :: list(), [operation()]}.
 
 -define(LENGTH, 14).
 
+-spec api() -> gen_tcp.
+api() -> gen_tcp.
 
 -spec sequence(integer()) -> sequence().
 sequence(Seed) ->
     _ = rand:seed(exsss, Seed),
     Options = [pick([packet(), option(), option()]) || _ <- lists:seq(1, rand:uniform(4) - 1)],
-    {Options, steady([operation() || _ <- lists:seq(1, ?LENGTH)])}.
+    {Options, steady(Options, [operation() || _ <- lists:seq(1, ?LENGTH)])}.
 
-%% In how many messages much data comes is a matter of speed, if the socket is made active again all the time.
-steady(Operations) ->
+%% In how many messages much data comes is a matter of speed, if the socket is made active again all the time. So is it how
+%% many calls go well behind the end of what comes: see xc_early.
+%% With delay_send the stock driver sees that nothing can be sent while the next call is under way.
+steady(Options, Operations) ->
+    Set = lists:append([Options | [Some || {setopts, Some} <- Operations]]),
+    Ends = [{peer_shuts}, {peer_closes}, {peer_resets}, {shutdown, read}] ++ [{shutdown, write} || {delay_send, true} <- Set],
+    {Before, Behind} = lists:splitwith(fun(O) -> not lists:member(O, Ends) end, Operations),
+    without_much(Before ++ [O || O <- Behind, not is_chatty(element(1, O))]).
+
+is_chatty(Name) -> lists:member(Name, [sends, setopts_often, talk]).
+
+%% How much of it has come is a matter of the system when a peer's bytes to a closed socket make a reset.
+without_much(Operations) ->
     Often = lists:any(fun(O) -> lists:member(element(1, O), [talk, setopts_often]) end, Operations),
-    [O || O <- Operations, not (Often andalso element(1, O) =:= peer_sends andalso byte_size(element(2, O)) > 1000)].
+    Closes = lists:member({close}, Operations),
+    [O || O <- Operations, not (Often andalso is_much(peer_sends, O)), not (Closes andalso is_much(sends, O))].
+
+is_much(Name, Operation) ->
+    element(1, Operation) =:= Name andalso byte_size(element(tuple_size(Operation), Operation)) > 1000.
 
 operation() ->
     case rand:uniform(26) of
@@ -78,26 +95,12 @@ text(Sequence) -> io_lib:format("~p", [Sequence]).
 
 -spec observe(xc:backend(), sequence(), pos_integer()) -> term().
 observe(Backend, {Options, Operations}, Quiet) ->
-    {Pid, Ref} = spawn_monitor(fun() ->
+    inetpy_xc_random:observed(fun() ->
         {S, P} = xc:pair(Backend, Options),
         ok = inet:setopts(P, [{nodelay, true}, {linger, {false, 0}}]),
         First = quiet(Quiet),
-        Seen = [{Operation, perform(Operation, S, P), quiet(Quiet)} || Operation <- Operations],
-        exit({observed, inetpy_xc:normalise({First, Seen})})
-    end),
-    receive
-        {'DOWN', Ref, process, Pid, {observed, Observed}} -> Observed;
-        {'DOWN', Ref, process, Pid, Reason} -> {died, inetpy_xc:normalise(Reason)}
-    after 5000 ->
-        exit(Pid, kill),
-        stuck
-    end.
-
-quiet(Quiet) ->
-    receive
-        Message -> [Message | quiet(Quiet)]
-    after Quiet -> []
-    end.
+        {First, [{Operation, perform(Operation, S, P), quiet(Quiet)} || Operation <- Operations]}
+    end).
 
 perform({peer_sends, Data}, _, P) -> gen_tcp:send(P, Data);
 perform({peer_shuts}, _, P) -> gen_tcp:shutdown(P, write);
@@ -114,29 +117,21 @@ perform({close}, S, _) -> gen_tcp:close(S);
 perform({sockname}, S, _) -> element(1, inet:sockname(S));
 perform({peername}, S, _) -> element(1, inet:peername(S));
 perform({sends, Times, Data}, S, _) -> [gen_tcp:send(S, Data) || _ <- lists:seq(1, Times)];
-perform({setopts_often, Times, Options}, S, _) -> [inet:setopts(S, Options) || _ <- lists:seq(1, Times)];
+perform({setopts_often, Times, Options}, S, _) -> {taken(S), [inet:setopts(S, Options) || _ <- lists:seq(1, Times)]};
 perform({talk, Times, Data}, S, P) -> talk(Times, Data, S, P);
 perform({peer_reads}, _, P) -> peer_reads(P);
 perform({give_away}, S, _) ->
-    Self = self(),
-    Heir = spawn(fun() -> relay(Self) end),
-    gen_tcp:controlling_process(S, Heir).
-
-relay(To) ->
-    receive
-        Message ->
-            To ! {heir, Message},
-            relay(To)
-    end.
+    gen_tcp:controlling_process(S, heir()).
 
 %% Questions of the peer, and answers, as long as data comes. What has come before is taken first: how much of it is
-%% one message with the first question is a matter of speed.
+%% one message with the first question is a matter of speed. So is how many calls go well before an error of such bytes is seen.
 talk(Times, Data, S, P) ->
     taken(S) ++ rounds(Times, Data, S, P).
 
 taken(S) ->
-    case {inet:setopts(S, [{active, once}]), next(60)} of
+    case {inet:setopts(S, [{active, once}]), xc:next(60)} of
         {ok, {_, S, _}} = Taken -> [Taken | taken(S)];
+        {ok, {heir, {_, S, _}}} = Taken -> [Taken | taken(S)];
         Other -> [Other]
     end.
 
@@ -146,7 +141,7 @@ rounds(Times, Data, S, P) ->
     case inet:setopts(S, [{active, once}]) of
         ok ->
             Asked = gen_tcp:send(P, Data),
-            Message = next(60),
+            Message = xc:next(60),
             Answered = gen_tcp:send(S, Data),
             [{Asked, Message, Answered} | [R || is_whole(Message, Data), R <- rounds(Times - 1, Data, S, P)]];
         Refused ->
@@ -160,12 +155,6 @@ is_whole({tcp, _, Some}, Data) ->
     Size =< byte_size(Data) andalso binary:part(Data, byte_size(Data), -Size) =:= iolist_to_binary(Some);
 is_whole(_, _) ->
     false.
-
-next(Patience) ->
-    receive
-        Message -> Message
-    after Patience -> nothing
-    end.
 
 %% All that has come, and why there is no more.
 peer_reads(P) -> peer_reads(P, []).

@@ -10,13 +10,16 @@
 
 -behaviour(inetpy_xc_random).
 
--export([sequence/1, observe/3, text/1]).
+-export([api/0, sequence/1, observe/3, text/1]).
 
 -import(inetpy_xc_random, [pick/1]).
 
 -type step() :: inetpy_xs_steps:step().
 
 -define(LENGTH, 14).
+
+-spec api() -> socket.
+api() -> socket.
 
 -spec sequence(integer()) -> {[inetpy_xs_steps:scene()], [step()]}.
 sequence(Seed) ->

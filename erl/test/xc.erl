@@ -10,7 +10,7 @@
 -export([pair/2, served/2, both/3, listener_port/1, dead_port/0]).
 -export([next/0, next/1, messages/1, messages/2, received/2, spawn_call/1, await/1, await/2]).
 -export([skip/1, loopback6/0, with_service/1]).
--export([hand_over/2, reset/1, attempt/1, fill/1, sizes/1, until/1, map_sizes/1]).
+-export([hand_over/2, reset/1, attempt/1, fill/1, sizes/1, until/1, rests/1, map_sizes/1]).
 
 %% A backend: the options for gen_tcp and for gen_udp that make calls go there, and the module with the
 %% functions of inet.
@@ -232,6 +232,17 @@ until(Fun, N) ->
     case Fun() of
         true -> true;
         false -> timer:sleep(10), until(Fun, N - 1)
+    end.
+
+%% Waits until the first of the counters has been the same for 200 ms.
+-spec rests(counters:counters_ref()) -> true.
+rests(Counter) -> rests(Counter, counters:get(Counter, 1)).
+
+rests(Counter, Before) ->
+    timer:sleep(200),
+    case counters:get(Counter, 1) of
+        Before -> true;
+        Now -> rests(Counter, Now)
     end.
 
 %% The number of keys in all maps of a record, and of the records in it.

@@ -42,7 +42,7 @@ scenarios() ->
             {S, P} = chatty(B, [{sndbuf, 4096}, {recbuf, 4096}]),
             Counter = counters:new(1, []),
             Sender = spawn_link(fun() -> send_for_ever(S, 1, Counter) end),
-            Stopped = stops(Counter, counters:get(Counter, 1)),
+            Stopped = xc:rests(Counter),
             Data = take(P, 1000 * 100, <<>>),
             unlink(Sender),
             exit(Sender, kill),
@@ -78,6 +78,18 @@ scenarios() ->
             ok = gen_tcp:send(P, "two"),
             {got, {tcp, S, One}, Again, {tcp, S, Two}} = xc:next(),
             {One, Again, Two}
+        end},
+        {hand_over_in_a_burst, "From owner to owner, with each message, while the peer sends: all of it comes, in order.", fun(B) ->
+            {S, P} = chatty(B, []),
+            Sent = xc:spawn_call(fun() -> lists:usort([gen_tcp:send(P, <<N:32>>) || N <- lists:seq(1, 20000)]) end),
+            ok = inet:setopts(S, [{active, once}]),
+            {handed_on(S, 4 * 20000) =:= numbers(20000), xc:await(Sent)}
+        end},
+        {hand_over_while_another_sends, "From owner to owner, while a process that never owns it sends.", fun(B) ->
+            {S, P} = chatty(B, []),
+            Sent = xc:spawn_call(fun() -> lists:usort([gen_tcp:send(S, <<N:32>>) || N <- lists:seq(1, 2000)]) end),
+            ok = given(S, 20, self()),
+            {gen_tcp:recv(P, 8000, 5000) =:= {ok, numbers(2000)}, xc:await(Sent), xc:next()}
         end},
         {owner_dies, "The owner ends behind its sends: all of them come.", fun(B) ->
             {S, P} = chatty(B, []),
@@ -147,17 +159,91 @@ scenarios() ->
             ok = gen_tcp:close(S),
             {gen_tcp:send(S, "x"), inet:setopts(S, [{active, once}]), gen_tcp:recv(S, 0), gen_tcp:close(S)}
         end},
+        {many_closes, "Connections opened and closed one after the other: what follows close finds a socket that is closed.", fun(B) ->
+            ok = close_many(B),
+            {S, _} = xc:both(B, [{active, false}], [{active, false}]),
+            Closed = gen_tcp:close(S),
+            Ref = inet:monitor(S),
+            {'DOWN', Ref, Type, S, Reason} = xc:next(),
+            {
+                Closed, Type, Reason, inet:peername(S), inet:sockname(S), inet:getopts(S, [active]), inet:setopts(S, [{active, true}]),
+                gen_tcp:send(S, "x"), gen_tcp:recv(S, 0), gen_tcp:shutdown(S, write), gen_tcp:close(S), xc:next(0)
+            }
+        end},
+        {close_of_monitored, "The 'DOWN' of a socket is in the mailbox when close answers.", fun(B) ->
+            ok = close_many(B),
+            {S, P} = xc:both(B, [{active, false}], [{active, false}]),
+            Refs = [inet:monitor(X) || X <- [S, P, S]],
+            Downs = [{gen_tcp:close(X), xc:next(0)} || X <- [S, P]] ++ [{ok, xc:next(0)}],
+            [{Ok, Type, Reason, lists:member(Ref, Refs)} || {Ok, {'DOWN', Ref, Type, _, Reason}} <- Downs]
+        end},
+        {close_of_active, "No message comes behind close.", fun(B) ->
+            ok = close_many(B),
+            {S, P} = xc:both(B, [{active, false}], [{active, false}]),
+            Sender = spawn(fun() -> send_until_closed(P) end),
+            ok = inet:setopts(S, [{active, true}]),
+            {tcp, S, _} = xc:next(),
+            Closed = gen_tcp:close(S),
+            _ = xc:messages(fun(_) -> false end, 0),
+            Later = xc:next(50),
+            exit(Sender, kill),
+            {Closed, Later}
+        end},
+        {close_behind_once, "The same when the message of {active, once} has come.", fun(B) ->
+            ok = close_many(B),
+            {S, P} = xc:both(B, [{active, false}], [{active, false}]),
+            Set = inet:setopts(S, [{active, once}]),
+            ok = gen_tcp:send(P, "one"),
+            One = data(S, xc:next()),
+            ok = gen_tcp:send(P, "two"),
+            {Set, One, gen_tcp:close(S), xc:next(50)}
+        end},
+        {close_behind_queue, "Close waits for what is queued, and all of it comes.", fun(B) ->
+            ok = close_many(B),
+            Options = [{active, false}, {sndbuf, 4096}, {recbuf, 4096}, {high_watermark, 1 bsl 22}],
+            {S, P} = xc:both(B, Options, Options),
+            Data = binary:copy(<<"0123456789">>, 30000),
+            Sent = gen_tcp:send(S, Data),
+            Closer = xc:spawn_call(fun() -> gen_tcp:close(S) end),
+            Waits = xc:await(Closer, 100),
+            {Sent, Waits, gen_tcp:recv(P, byte_size(Data), 5000) =:= {ok, Data}, gen_tcp:recv(P, 0, 5000), xc:await(Closer)}
+        end},
+        {close_while_received, "The caller in recv gets closed, and so does one behind close.", fun(B) ->
+            ok = close_many(B),
+            {S, _} = xc:both(B, [{active, false}], [{active, false}]),
+            Receiver = xc:spawn_call(fun() -> gen_tcp:recv(S, 0, 5000) end),
+            timer:sleep(50),
+            {gen_tcp:close(S), xc:await(Receiver), gen_tcp:recv(S, 0, 5000)}
+        end},
+        {close_that_lingers, "With linger close answers when the peer has all, or resets.", fun(B) ->
+            ok = close_many(B),
+            [
+                begin
+                    {S, P} = xc:both(B, [{active, false}], [{active, false}]),
+                    ok = inet:setopts(S, [{linger, Linger}]),
+                    ok = gen_tcp:send(S, "x"),
+                    {gen_tcp:close(S), [gen_tcp:recv(P, 0, 5000) || Linger =/= {true, 0}], gen_tcp:recv(P, 0, 5000)}
+                end
+             || Linger <- [{true, 5}, {false, 0}, {true, 0}]
+            ]
+        end},
+        {close_by_others, "Processes that are not the owner close, all at the same time.", fun(B) ->
+            ok = close_many(B),
+            {S, P} = xc:both(B, [{active, false}], [{active, false}]),
+            Closers = [xc:spawn_call(fun() -> {gen_tcp:close(S), gen_tcp:send(S, "x")} end) || _ <- [1, 2, 3, 4]],
+            {[xc:await(Closer) || Closer <- Closers], gen_tcp:recv(P, 0, 5000)}
+        end},
         {local, "A unix socket.", fun(B) ->
-            Path = "/tmp/inetpy-early-" ++ integer_to_list(erlang:unique_integer([positive])) ++ os:getpid(),
-            {ok, L} = gen_tcp:listen(0, xc:options(B, [binary, {active, false}, {ifaddr, {local, Path}}])),
-            {ok, S} = gen_tcp:connect({local, Path}, 0, xc:options(B, [binary, {active, false}])),
-            P = xc:accept(L),
-            ok = warm(S, P, 12),
+            {S, P} = chatty_local(B),
             Echo = served(P),
             Answers = [ask(S, <<N:32>>) || N <- lists:seq(1, 50)],
             ok = gen_tcp:close(S),
-            ok = file:delete(Path),
             {Answers =:= [<<N:32>> || N <- lists:seq(1, 50)], xc:await(Echo)}
+        end},
+        {local_reads_no_more, "The peer of a unix socket does not read any more: each send says so.", fun(B) ->
+            {S, P} = chatty_local(B),
+            ok = gen_tcp:shutdown(P, read),
+            [gen_tcp:send(S, "x") || _ <- [1, 2, 3]]
         end},
         {datagrams, "Datagrams in a loop: all of them, in order.", fun(B) ->
             {S, P, Port} = roomy(B),
@@ -248,6 +334,15 @@ chatty(Backend, Options) ->
     ok = warm(S, P, 12),
     {S, P}.
 
+chatty_local(Backend) ->
+    Path = "/tmp/inetpy-early-" ++ integer_to_list(erlang:unique_integer([positive])) ++ os:getpid(),
+    {ok, L} = gen_tcp:listen(0, xc:options(Backend, [binary, {active, false}, {ifaddr, {local, Path}}])),
+    {ok, S} = gen_tcp:connect({local, Path}, 0, xc:options(Backend, [binary, {active, false}])),
+    P = xc:accept(L),
+    ok = file:delete(Path),
+    ok = warm(S, P, 12),
+    {S, P}.
+
 warm(_, _, 0) ->
     ok;
 warm(S, P, N) ->
@@ -260,6 +355,48 @@ hand(From, To, Data) ->
     ok = gen_tcp:send(From, Data),
     {tcp, To, _} = xc:next(),
     ok.
+
+%% A program that opens connections, and closes both ends of each.
+close_many(Backend) ->
+    lists:foreach(
+        fun(_) ->
+            {S, P} = xc:both(Backend, [{active, false}], [{active, false}]),
+            [ok, ok] = [gen_tcp:close(X) || X <- [S, P]]
+        end,
+        lists:seq(1, 10)
+    ).
+
+send_until_closed(S) ->
+    case gen_tcp:send(S, "data") of
+        ok -> send_until_closed(S);
+        {error, _} -> ok
+    end.
+
+%% The data of a socket that goes to a new owner with each message, as it comes. {active, once} is set before.
+handed_on(S, Size) ->
+    Caller = self(),
+    Heir = spawn(fun() -> receive go -> hand_on(S, Size, <<>>, Caller) end end),
+    ok = gen_tcp:controlling_process(S, Heir),
+    Heir ! go,
+    receive {all, Data} -> Data after 30000 -> nothing end.
+
+hand_on(S, Size, Before, Caller) ->
+    {tcp, S, More} = xc:next(),
+    Data = <<Before/binary, More/binary>>,
+    case byte_size(Data) < Size of
+        false ->
+            Caller ! {all, Data};
+        true ->
+            ok = inet:setopts(S, [{active, once}]),
+            ok = xc:hand_over(S, fun() -> hand_on(S, Size, Data, Caller) end)
+    end.
+
+%% The socket goes from process to process, and the last one keeps it.
+given(_, 0, Caller) ->
+    Caller ! at_its_last_owner,
+    receive stop -> ok end;
+given(S, N, Caller) ->
+    xc:hand_over(S, fun() -> given(S, N - 1, Caller) end).
 
 %% A process that answers what comes, until the end.
 served(Peer) ->
@@ -298,14 +435,6 @@ send_for_ever(S, N, Counter) ->
     ok = gen_tcp:send(S, <<N:800>>),
     ok = counters:add(Counter, 1, 1),
     send_for_ever(S, N + 1, Counter).
-
-%% Whether a counter comes to rest.
-stops(Counter, Before) ->
-    timer:sleep(200),
-    case counters:get(Counter, 1) of
-        Before -> true;
-        Now -> stops(Counter, Now)
-    end.
 
 take(_, Size, Data) when byte_size(Data) >= Size -> binary:part(Data, 0, Size);
 take(P, Size, Data) ->

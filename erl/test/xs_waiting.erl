@@ -375,7 +375,48 @@ scenarios() ->
             ok = M:send(C, "first", nowait),
             [xc:next(), xc:next(), xc:next()]
         end}
-    ].
+    ] ++ [accepts_again(Steps) || Steps <- [
+        [accept, timeout, connect], [accept, accept, connect], [accept, accept, {cancel, 2}, connect],
+        [accept, accept, {cancel, 1}, connect], [accept, accept, {cancel, 2}, {cancel, 1}, connect],
+        [accept, accept, accept, {cancel, 2}, connect], [accept, accept, accept, {cancel, 3}, connect],
+        [accept, timeout, {cancel, 1}, connect], [accept, timeout, timeout, connect],
+        [accept, timeout, connect, timeout], [accept, timeout, connect, accept],
+        [accept, timeout, {cancel, 1}, accept, connect], [accept, accept, connect, {cancel, 1}],
+        [accept, accept, connect, {cancel, 2}], [accept, timeout, info], [accept, timeout, close],
+        [accept, accept, close], [accept, timeout, accept, close], [accept, accept, accept, close]
+    ]].
+
+%% A process that waits in accept asks again.
+accepts_again(Steps) ->
+    Name = string:join(["accepts_again" | [lists:concat(step(S)) || S <- Steps]], "_"),
+    {list_to_atom(Name), "A process that waits in accept asks again.", fun(#{api := M} = B) ->
+        {Listener, Address} = xs:listener(B),
+        {ok, Client} = M:open(inet, stream),
+        accepts(M, Listener, fun() -> M:connect(Client, Address) end, Steps, [])
+    end}.
+
+step({Name, N}) -> [Name, N];
+step(Name) -> [Name].
+
+accepts(_, _, _, [], _) ->
+    [];
+accepts(M, Listener, Connect, [Step | Steps], Infos) ->
+    case accepting(M, Listener, Connect, Step, Infos) of
+        {select, Info} = Select -> [Select | accepts(M, Listener, Connect, Steps, Infos ++ [Info])];
+        Other -> [{Other, told(100)} | accepts(M, Listener, Connect, Steps, Infos)]
+    end.
+
+accepting(M, Listener, _, accept, _) -> M:accept(Listener, nowait);
+accepting(M, Listener, _, timeout, _) -> M:accept(Listener, 0);
+accepting(M, Listener, _, {cancel, N}, Infos) -> M:cancel(Listener, lists:nth(N, Infos));
+accepting(M, Listener, _, info, _) -> maps:with([num_acceptors, rstates], M:info(Listener));
+accepting(M, Listener, _, close, _) -> M:close(Listener);
+accepting(_, _, Connect, connect, _) -> Connect().
+
+told(Timeout) ->
+    receive Message when element(1, Message) =:= '$socket' -> Message
+    after Timeout -> none
+    end.
 
 tag({Name, _}) when is_atom(Name) -> {Name, '_'};
 tag(Name) -> Name.

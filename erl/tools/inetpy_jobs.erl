@@ -3,8 +3,9 @@
 -module(inetpy_jobs).
 
 -export([backend/1, download/4, echo_clients/4]).
--export([calls/2, ping_pong/3, ping_pong/4, echo_client/4, together/4, packets/3, flooded/3]).
--export([bulk/4, sends/3, setopts_once/2, pipelined/3, connections/2, idle/2, scale/3, open/4]).
+-export([calls/2, ping_pong/3, ping_pong/4, echo_client/4, together/4, packets/3, pair/3]).
+-export([at_once/2, repeat/2, timed/1]).
+-export([bulk/4, sender/4, sends/3, setopts_once/2, pipelined/3, connections/2, idle/2, scale/3, open/4]).
 -export([udp_backend/1, datagrams_in/3, datagrams_read/3, datagrams_out/4]).
 
 -type backend() :: fun((list()) -> list()).
@@ -191,39 +192,13 @@ lines(Backend, Count) ->
     gen_tcp:close(Listener).
 
 %% Microseconds until Count processes have done a job.
+-spec at_once(pos_integer(), fun(() -> term())) -> pos_integer().
 at_once(Count, Job) ->
     Parent = self(),
     timed(fun() ->
         Pids = [spawn_link(fun() -> _ = Job(), Parent ! {done, self()} end) || _ <- lists:seq(1, Count)],
         lists:foreach(fun(Pid) -> receive {done, Pid} -> ok end end, Pids)
     end).
-
-%% ping_pong, while another connection of the backend is flooded.
--spec flooded(backend(), pos_integer(), pos_integer()) -> float().
-flooded(Backend, Size, Count) ->
-    {Source, Sink} = pair(Backend, [{buffer, ?CHUNK}]),
-    Chunk = rand:bytes(?CHUNK),
-    Sender = spawn_link(fun() -> receive go -> flood(Source, Chunk) end end),
-    ok = gen_tcp:controlling_process(Source, Sender),
-    Receiver = spawn_link(fun() -> receive go -> swallow(Sink) end end),
-    ok = gen_tcp:controlling_process(Sink, Receiver),
-    Sender ! go,
-    Receiver ! go,
-    Time = ping_pong(Backend, Size, Count),
-    _ = [begin true = unlink(Pid), exit(Pid, kill) end || Pid <- [Sender, Receiver]],
-    Time.
-
-flood(Socket, Chunk) ->
-    case gen_tcp:send(Socket, Chunk) of
-        ok -> flood(Socket, Chunk);
-        {error, _} -> ok
-    end.
-
-swallow(Socket) ->
-    case gen_tcp:recv(Socket, 0) of
-        {ok, _} -> swallow(Socket);
-        {error, _} -> ok
-    end.
 
 echo_exactly(Socket, Reads, Size) ->
     case received(Socket, Reads, Size) of
@@ -251,21 +226,26 @@ bulk(Sender, Receiver, Count, Reads) ->
     Options = [{ip, ?LOOPBACK}, binary, {active, false} | buffers(Reads)],
     {ok, Listener} = gen_tcp:listen(0, Receiver(Options)),
     {ok, Port} = inet:port(Listener),
-    Parent = self(),
     Chunk = rand:bytes(?CHUNK),
-    _ = spawn_link(fun() ->
-        {ok, Socket} = gen_tcp:connect(?LOOPBACK, Port, Sender([binary, {active, false} | buffers(chunks)])),
-        receive go -> ok end,
-        repeat(Count, fun() -> ok = gen_tcp:send(Socket, Chunk) end),
-        ok = gen_tcp:close(Socket),
-        Parent ! sent
-    end) ! go,
+    _ = sender(Sender, Port, Chunk, Count) ! go,
     {ok, Socket} = gen_tcp:accept(Listener),
     Time = timed(fun() -> read(Socket, Reads, Chunk, Count) end),
     receive sent -> ok end,
     ok = gen_tcp:close(Socket),
     ok = gen_tcp:close(Listener),
     ?CHUNK * Count / Time.
+
+%% A process that connects to Port. When it is told `go`, it sends a chunk Count times, closes, and tells `sent`.
+-spec sender(backend(), inet:port_number(), binary(), pos_integer()) -> pid().
+sender(Backend, Port, Chunk, Count) ->
+    Parent = self(),
+    spawn_link(fun() ->
+        {ok, Socket} = gen_tcp:connect(?LOOPBACK, Port, Backend([binary, {active, false} | buffers(chunks)])),
+        receive go -> ok end,
+        repeat(Count, fun() -> ok = gen_tcp:send(Socket, Chunk) end),
+        ok = gen_tcp:close(Socket),
+        Parent ! sent
+    end).
 
 buffers(default) -> [];
 buffers({once, Buffer}) -> [{recbuf, 4 * ?CHUNK}, {buffer, Buffer}];
@@ -517,6 +497,7 @@ open(Backend, Port, Count, Measure) ->
 pair(Backend, Options) -> pair(Backend, Backend, Options).
 
 %% The ends of a connection: {that which connected, that which was accepted}.
+-spec pair(backend(), backend(), list()) -> {gen_tcp:socket(), gen_tcp:socket()}.
 pair(Near, Far, Options) ->
     All = [binary, {active, false} | Options],
     {ok, Listener} = gen_tcp:listen(0, Far([{ip, ?LOOPBACK} | All])),

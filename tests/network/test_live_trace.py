@@ -44,7 +44,8 @@ def node() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def live(*arguments: str) -> subprocess.Popen[bytes]:
-    command = [*COMMAND, "trace", "--live", *arguments]
+    # What runs in the background ignores Ctrl-C, and so would what it starts.
+    command = ["env", "--default-signal=INT", *COMMAND, "trace", "--live", *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 

@@ -65,6 +65,30 @@ def test_a_message_that_nobody_receives(node: Node, network: Network) -> None:
     assert network.trace.no_stray_messages(host="other.test")
 
 
+def test_a_select_message(node: Node, network: Network) -> None:
+    """Of inetpy_socket, in a process that has no other socket."""
+
+    @network.server("10.0.0.9", 80)
+    async def chatty(conn):  # type: ignore[no-untyped-def]
+        await conn.read(1)
+        await conn.write(b"hello")
+
+    node.eval("""
+        Test = self(),
+        register(owner, spawn(fun() ->
+            {ok, S} = inetpy_socket:open(inet, stream),
+            ok = inetpy_socket:connect(S, #{family => inet, addr => {10, 0, 0, 9}, port => 80}),
+            {select, _} = inetpy_socket:recv(S, 0, nowait),
+            ok = inetpy_socket:send(S, "x"),
+            Test ! asked, receive go -> ok end
+        end)),
+        receive asked -> ok end
+    """)
+    node.wait_until("process_info(whereis(owner), message_queue_len) =:= {message_queue_len, 1}")
+    with pytest.raises(AssertionError, match=r"<0\.\d+\.\d+>: \{'\$socket',.*select,"):
+        network.trace.no_stray_messages()
+
+
 def test_messages_of_others_do_not_count(node: Node, network: Network) -> None:
     @network.server("chatty.test", 80)
     async def chatty(conn):  # type: ignore[no-untyped-def]

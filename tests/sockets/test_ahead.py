@@ -17,66 +17,23 @@ from typing import Any
 import pytest
 
 from conftest import erl
-from in_process import BRIDGE, NODE, OUT
 from inetpy.codec import implementation
-from inetpy.codec.etf import decode, encode
+from inetpy.codec.etf import encode
 from inetpy.codec.terms import Atom, Pid, Ref
 from inetpy.host import pipes
-from inetpy.host.api import READ, WRITE
+from inetpy.host.api import READ
 from inetpy.host.linux import LinuxHost
-from inetpy.operations.dispatch import Dispatcher
-from inetpy.session.session import Session
 from inetpy.sockets.plain.ahead import MOST
 from inetpy.sockets.plain.plain import Plain
-from recorder import Recorder
+from plain_world import OK, OWNER, PlainWorld, pid
 
-ZERO, OK = Atom("zero"), Atom("ok")
+ZERO = Atom("zero")
+READER, OTHER = pid(2), pid(3)
 ERRHUP = 8 | 16  # of epoll
 
 
-def pid(number: int) -> Pid:
-    return Pid(b"X" + NODE + number.to_bytes(4, "big") + bytes(8))
-
-
-OWNER, READER, OTHER = pid(1), pid(2), pid(3)
-
-
-class World:
-    """A plain socket that is connected to `peer`, a socket of Python."""
-
-    def __init__(self, host: LinuxHost, has_fast_paths: bool = True) -> None:
-        self.refs = 0
-        self.link = Recorder(has_fast_paths)
-        self.session = Session(self.link, host, BRIDGE, OUT, [(Atom("otp_release"), 25)])
-        self.dispatcher = Dispatcher(self.session)
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        inet: Any = (self.ref(), OWNER, Atom("inet"), Atom("stream"), Atom("tcp"), {})
-        assert self.answer(self.ask(0, "socket_open", *inet)) == OK
-        sock: Any = next(iter(self.session.sockets.values()))
-        self.plain: Plain = sock
-        port = self.listener.getsockname()[1]
-        address = {Atom("family"): Atom("inet"), Atom("addr"): (127, 0, 0, 1), Atom("port"): port}
-        answer = self.answer(self.ask(self.plain.ident, "socket_connect", OWNER, self.ref(), address))
-        if answer != OK:
-            self.plain.on_ready(WRITE)
-            assert self.answer(self.request("socket_connected", OWNER)) == OK
-        self.peer = self.listener.accept()[0]
-
-    def end(self) -> None:
-        self.plain.terminate()
-        self.link.assert_balanced(self.session)
-        self.peer.close()
-        self.listener.close()
-
-    def ref(self) -> Ref:
-        self.refs += 1
-        return Ref(b"Z\0\3" + NODE + self.refs.to_bytes(16, "big"))
-
-    def ask(self, ident: int, op: str, *args: Any) -> Ref:
-        ref = self.ref()
-        given = args if len(args) > 1 else [*args, []][0]
-        self.dispatcher.handle_frame(encode((Atom(op), ident, ref, given)))
-        return ref
+class World(PlainWorld):
+    """Processes that read."""
 
     def request(self, op: str, *args: Any) -> Ref:
         return self.ask(self.plain.ident, op, *args)
@@ -91,11 +48,6 @@ class World:
     def recalled(self, number: int, given_up: bool) -> None:
         boolean = Atom("true" if given_up else "false")
         self.dispatcher.handle_frame(encode((Atom("recalled"), self.plain.ident, number, boolean)))
-
-    def answer(self, ref: Ref) -> Any:
-        """None while there is no answer."""
-        body = self.link.answers.get(ref.raw)
-        return None if body is None else decode(b"\x83" + body)
 
     def send(self, data: bytes) -> None:
         self.peer.sendall(data)

@@ -23,7 +23,7 @@ from inetpy.session.waiting import Waiting
 from inetpy.sockets import counters, listener, race
 from inetpy.sockets.datagram import Datagram
 from inetpy.sockets.handle import Handle
-from inetpy.sockets.plain import SESSION_OPERATIONS, Plain, waiters
+from inetpy.sockets.plain import SESSION_OPERATIONS, Plain, closing as ends, waiters
 from inetpy.sockets.tcp import (
     closing,
     connecting,
@@ -47,7 +47,7 @@ CLASSES: list[type] = [
     lookups._Lookup, race.Race, stream.Stream, part.Part, closing.Closer, closing.Closing,
     connecting.Connecting, delivery.Delivery, outbox.Outbox, outbox.Remote, receiving.Receiving,
     sendfile.FileSend, sending.Sending, state.LastWords, Waiting, Session, FastPaths, FrameLink,
-    Plain, waiters.Waiters,
+    Plain, waiters.Waiters, ends._Closer, ends._Remains,
 ]  # fmt: skip
 # Where functions stand besides their module or class.
 TABLES: list[dict[Any, Any]] = [
@@ -66,13 +66,15 @@ NOT_RAISING = {
     # Nothing calls them in a session that works: an end is told for a failed listener only, and each
     # change of a mode finds a frame that carries it (tests/test_link.py calls the latter).
     (listener.Listener, "tell_closed"), (FrameLink, "_tell_modes"),
+    # Without them nothing is said at all.
+    (FrameLink, "_tell_note"), (FrameLink, "_emit_behind"),
     # They come before the first request, or behind the last.
     (Session, "__init__"), (FastPaths, "__init__"), (FastPaths, "close"),
     (FrameLink, "__init__"), (FrameLink, "hello"), (FrameLink, "refused"), (Session, "end"),
     # The start and the end of a trace call it, and no request.
     (FastPaths, "step_aside"),
-    # It does nothing.
-    (Plain, "renamed"),
+    # They do nothing.
+    (Plain, "renamed"), (Plain, "may_ask_once"),
     # Only a network in play calls it, for a server in memory; and only a node of OTP 26 or later.
     (Plain, "exchange"), (waiters.Waiters, "take_first"),
     # Only `inetpy.testing` calls it.
@@ -110,6 +112,8 @@ def methods() -> Iterator[Place]:
         yield openers, name
     for name in ("run", *(step.__name__ for step in failures.STEPS.values())):
         yield failures, name
+    for name in ("_abort_all", "_close", "close_file"):
+        yield ends, name
     for operation in dispatch.OPERATIONS.values():
         yield inspect.getmodule(operation), operation.__name__
 

@@ -40,6 +40,70 @@ def test_the_end_of_python() -> None:
     assert answers[-4:] == ["{error,closed}", "closed", "closed", "{error,closed}"], lines
 
 
+# A connection whose sends are answered early, after `Warm`.
+CHATTY = """
+    ok = inetpy:start(),
+    {ok, L} = inetpy_socket:open(inet, stream),
+    ok = inetpy_socket:bind(L, #{family => inet, addr => loopback, port => 0}),
+    ok = inetpy_socket:listen(L),
+    {ok, Address} = inetpy_socket:sockname(L),
+    {ok, {'$socket', Reference} = S} = inetpy_socket:open(inet, stream),
+    ok = inetpy_socket:connect(S, Address),
+    {ok, Peer} = inetpy_socket:accept(L),
+    Warm = fun() ->
+        [
+            begin ok = inetpy_socket:send(S, "x"), {ok, <<"x">>} = inetpy_socket:recv(Peer, 1) end
+         || _ <- lists:seq(1, 9)
+        ]
+    end,
+    IsEarly = fun() ->
+        {Bridge, _, Id} = inetpy_socket_ref:where(Reference),
+        inetpy_early:may_send(Bridge, Id, 1)
+    end,
+    Warm(),
+    io:format("~w~n", [IsEarly()]),
+"""
+
+
+def test_the_end_of_python_behind_an_answer() -> None:
+    """What was answered is lost. The next call says that the socket is closed."""
+    lines = evaluated(f"""{CHATTY}
+        #{{os_pid := Python}} = inetpy:info(),
+        Ref = inetpy_socket:monitor(S),
+        [] = os:cmd("kill -STOP " ++ integer_to_list(Python)),
+        io:format("~w~n", [lists:usort([inetpy_socket:send(S, "lost") || _ <- lists:seq(1, 10)])]),
+        [] = os:cmd("kill -9 " ++ integer_to_list(Python)),
+        receive {{'DOWN', Ref, socket, S, Info}} -> io:format("~w~n", [Info]) end,
+        Behind = [inetpy_socket:send(S, "x"), inetpy_socket:recv(Peer, 1), inetpy_socket:close(S)],
+        io:format("~w~n", [Behind]),
+        {{ok, _}} = inetpy_socket:open(inet, stream)
+    """)
+    answers = [line for line in lines if not line.startswith(("=", "inetpy:", "20"))]
+    assert answers[-4:] == ["true", "[ok]", "closed", "[{error,closed},{error,closed},{error,closed}]"], lines
+
+
+def test_senders_wait_while_a_rule_concerns_them() -> None:
+    """They go on beside a rule for others."""
+    lines = evaluated(f"""{CHATTY}
+        inetpy_fault:with(#{{port => 1}}, [{{latency, #{{ms => 1}}}}], fun() ->
+            io:format("~w~n", [IsEarly()])
+        end),
+        inetpy_fault:with(#{{port => maps:get(port, Address)}}, [{{latency, #{{ms => 1}}}}], fun() ->
+            io:format("~w~n", [IsEarly()]),
+            Warm(),
+            io:format("~w~n", [IsEarly()])
+        end),
+        Warm(),
+        io:format("~w~n", [IsEarly()])
+    """)
+    assert lines[-5:] == ["true", "true", "false", "false", "true"]
+
+
+def test_senders_wait_where_they_shall(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INETPY_EARLY", "0")
+    assert evaluated(f"{CHATTY} ok")[-1] == "false"
+
+
 def test_the_whole_node() -> None:
     """Calls of `socket` get here, until they do not any longer. OTP's module stays reachable."""
     lines = evaluated("""

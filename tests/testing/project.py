@@ -38,9 +38,13 @@ class Project:
         return file
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """pytest, in a process group of its own, as a shell starts it."""
+        """pytest, in a process group of its own, as a shell starts it.
+
+        What runs in the background ignores Ctrl-C, and so would what it starts.
+        """
+        pytest = [sys.executable, "-m", "pytest", "--basetemp", str(self.folder / "temporary")]
         return subprocess.Popen(
-            [sys.executable, "-m", "pytest", "--basetemp", str(self.folder / "temporary"), *arguments],
+            ["env", "--default-signal=INT", *pytest, *arguments],
             cwd=self.folder,
             env=os.environ | {MARK: self.mark, "TMPDIR": str(self.temporary())},
             stdout=subprocess.PIPE,

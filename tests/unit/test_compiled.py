@@ -12,6 +12,7 @@ from hypothesis import given, strategies as st
 from inetpy.codec import etf, implementation, terms
 from inetpy.codec.etf import EtfError, decode, encode, encode_body
 from inetpy.codec.terms import Atom, BitString, Charlist, Export, Fun, ImproperList, LocalTerm, Pid, Port, Ref
+from inetpy.wire.messages import LIMITS
 
 pytestmark = pytest.mark.skipif(implementation.compiled is None, reason="there is no compiled codec")
 
@@ -102,6 +103,25 @@ def alike(ours: tuple[object, ...], pure: tuple[object, ...]) -> bool:
             pure_encode, pure[1]
         )
     return ours == pure
+
+
+@given(st.lists(anything, max_size=6), st.data())
+def test_frames(parts: list[object], data: st.DataObject) -> None:
+    """Both take the same frames from a stream, also from one with a few changed bytes."""
+    stream = bytearray()
+    for part in parts:
+        written = outcome(pure_encode, (part, 1))[1]
+        if isinstance(written, bytes):
+            stream += len(written).to_bytes(4, "big") + written
+    for _ in range(data.draw(st.integers(0, 3)) if stream else 0):
+        stream[data.draw(st.integers(0, len(stream) - 1))] = data.draw(st.integers(0, 255))
+    end, large = data.draw(st.integers(0, len(stream))), data.draw(st.sampled_from([20, 200, 1 << 17]))
+    limits = data.draw(st.sampled_from([etf.DEFAULT_LIMITS, LIMITS, etf.Limits(2), etf.Limits(elements=4)]))
+    ours, pure = (
+        take(bytes(stream[:end]), 0, large, limits) for take in (etf.decode_frames, etf.PURE_FRAMES)
+    )
+    assert ours[1] == pure[1]
+    assert alike(("returns", ours[0]), ("returns", pure[0]))
 
 
 @given(st.integers(16_300, 16_500), st.integers(0, 3), st.integers(0, 3))

@@ -309,3 +309,31 @@ def test_any_cuts(packets: list[bytes], cuts: list[int], active: object) -> None
             break
     collect()
     assert received == packets
+
+
+def test_what_is_there_before_the_call_is_no_timeout(bench: Bench) -> None:
+    """While the poller looks at a socket, recv does not read itself. Its timer may run before the next look:
+    with uvloop it does when what came with the request took longer than the timeout.
+    """
+    ident, peer = bench.pair()
+    first = bench.recv(ident)
+    bench.write(peer, b"one")  # from here on the poller looks
+    peer.send(b"two")
+    second = bench.request("recv", ident, (0, (1, 0)))
+    waiting = bench.session.waiting[second.ref]
+    assert waiting.timer is not None
+    waiting.timer.callback()  # type: ignore[attr-defined]
+    assert answers([first, second]) == [("ok", b"one"), ("ok", b"two")]
+
+
+def test_part_of_what_is_asked_for_is_a_timeout(bench: Bench) -> None:
+    ident, peer = bench.pair()
+    bench.recv(ident)
+    bench.write(peer, b"one")
+    peer.send(b"two")
+    second = bench.request("recv", ident, (5, (1, 0)))
+    waiting = bench.session.waiting[second.ref]
+    assert waiting.timer is not None
+    waiting.timer.callback()  # type: ignore[attr-defined]
+    assert second.answer == ("error", "timeout")
+    assert bench.recv(ident, 3).answer == ("ok", b"two")

@@ -154,3 +154,17 @@ def test_the_owner_dies(bench: Bench) -> None:
     peer.send(b"lost")
     with pytest.raises(ConnectionRefusedError):
         peer.send(b"lost")
+
+
+def test_what_is_there_before_the_call_is_no_timeout(bench: Bench) -> None:
+    """As with connections: the timer may run before the next look of the poller."""
+    ident = bench.open()
+    peer, port = peer_of(bench)
+    bench.recv(ident)
+    write(bench, peer, ident, b"one")
+    peer.sendto(b"two", ("127.0.0.1", bench.port(ident)))
+    call = bench.request("recv", ident, (0, (1, 0)))
+    waiting = bench.session.waiting[call.ref]
+    assert waiting.timer is not None
+    waiting.timer.callback()  # type: ignore[attr-defined]
+    assert call.answer == ("ok", (LOCALHOST, port, b"two"))

@@ -6,6 +6,7 @@ All scenarios run by the rules of this host. Those that need none of its rules r
 from __future__ import annotations
 
 import os
+import socket
 import struct
 import tempfile
 import time
@@ -314,6 +315,24 @@ def datagrams(world: World) -> None:
     world.note(two.recv, 10)
 
 
+def datagrams_too_long(world: World) -> None:
+    """Which is looked at first, the size or the destination, is a matter of the size and of the family."""
+    for family, ip in ((AF_INET, "127.0.0.1"), (AF_INET6, "::1")):
+        for size in (65507, 65508, 65527, 65528, 65535, 65536):
+            one, two = world.open(family, SOCK_DGRAM), world.open(family, SOCK_DGRAM)
+            two.bind((ip, 0))
+            address = two.getsockname()
+            two.close()
+            data = b"x" * size
+            world.note(one.send, data)
+            world.note(one.sendto, data, (ip, 0))
+            world.note(one.connect, address)
+            world.note(one.send, b"lost")
+            world.wait(one, ERROR)
+            world.note(one.send, data)
+            world.note(one.send, b"an error, or lost")
+
+
 def refused_datagram(world: World) -> None:
     one, two = world.open(kind=SOCK_DGRAM), world.open(kind=SOCK_DGRAM)
     two.bind(LOOPBACK)
@@ -484,10 +503,21 @@ def both_families(world: World) -> None:
         world.seen.append(server.getpeername()[1] == client.getsockname()[1])
 
 
+def _port_of_both() -> int:
+    """A port that is free in both families."""
+    while True:
+        with socket.socket(AF_INET) as four, socket.socket(AF_INET6) as six, suppress(OSError):
+            four.bind((ANY_ADDRESS, 0))
+            six.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, 1)
+            six.bind(("::", four.getsockname()[1]))
+            port: int = four.getsockname()[1]
+            return port
+
+
 def one_family(world: World) -> None:
-    listener = _bound(world, ("::", 0), (IPPROTO_IPV6, IPV6_V6ONLY, 1))
+    port = _port_of_both()
+    listener = _bound(world, ("::", port), (IPPROTO_IPV6, IPV6_V6ONLY, 1))
     listener.listen(5)
-    port = listener.getsockname()[1]
     _bound(world, ("127.0.0.1", port))
     _bound(world, ("::1", port))
     _bound(world, ("::ffff:127.0.0.1", 0), (IPPROTO_IPV6, IPV6_V6ONLY, 1))
@@ -777,7 +807,7 @@ SCENARIOS = [
     fresh_stream, refused, connecting_again, nothing_to_accept, there_and_back, half_close, both_ended,
     both_ended_path, deaf, shut_both, send_to_a_closed_end, send_before_the_end_is_read,
     closed_with_unread_bytes, reset, reset_of_a_sender, listener_closed_before_accept, full,
-    addresses_in_use, path_stream, datagrams, refused_datagram, path_datagrams,
+    addresses_in_use, path_stream, datagrams, datagrams_too_long, refused_datagram, path_datagrams,
 ]  # fmt: skip
 
 

@@ -84,6 +84,18 @@ class Reader:
         pass
 
 
+class Noting(Reader):
+    """Notes in a list that it has been called."""
+
+    def __init__(self, sock: Any, name: str, calls: list[str]) -> None:
+        super().__init__(sock)
+        self.name, self.calls = name, calls
+
+    def on_ready(self, events: int) -> None:
+        super().on_ready(events)
+        self.calls.append(self.name)
+
+
 def test_level_triggered(bench: Bench) -> None:
     sock, peer = bench.pair()
     reader = Reader(sock)
@@ -94,6 +106,38 @@ def test_level_triggered(bench: Bench) -> None:
     bench.run()
     assert reader.data == b"abc"
     assert reader.events == [READ] * 3
+
+
+def test_the_last(loop_bench: LoopBench) -> None:
+    """Once, what was ready first is called behind the others, and when what they have said has left."""
+    (last, last_peer), (first, first_peer) = socket.socketpair(), socket.socketpair()
+    with last, last_peer, first, first_peer:
+        calls: list[str] = []
+        poller = loop_bench.poller
+        assert isinstance(poller, LoopPoller)
+        poller.after_batch.append(lambda: calls.append("leaves"))
+        poller.add_last(last, Noting(last, "last", calls))
+        poller.add(first, READ, Noting(first, "first", calls))
+        last_peer.send(b"x")
+        first_peer.send(b"x")
+        poller.others_first()
+        loop_bench.run()
+        assert calls == ["first", "leaves", "last", "leaves"]
+        last_peer.send(b"x")
+        first_peer.send(b"x")
+        loop_bench.run()
+        assert calls[4:] == ["last", "first", "leaves"]
+        poller.others_first()
+        last_peer.send(b"x")
+        loop_bench.run()
+        assert calls[7:] == ["last", "leaves"]
+        poller.remove(last)
+        poller.add(last, READ, Noting(last, "no longer last", calls))
+        last_peer.send(b"x")
+        first_peer.send(b"x")
+        poller.others_first()
+        loop_bench.run()
+        assert calls[9:] == ["no longer last", "first", "leaves"]
 
 
 def test_ready_before_it_is_added(bench: Bench) -> None:

@@ -37,6 +37,7 @@ CIRCLES_OF_TYPES = (
         )
     },
     {"session.session", "session.waiting"},
+    {"sockets.plain.closing", "sockets.plain.plain"},
     {
         f"sockets.tcp.{name}"
         for name in (

@@ -11,11 +11,13 @@ import pytest
 
 from in_process import Bench, sessions
 from inetpy.codec.terms import Atom
+from inetpy.fast.paths import EARLY_AFTER
 from inetpy.network.engine import Engine
 from inetpy.network.faults import latency, make_fault, nth, reset
 from inetpy.network.network import Network
 from inetpy.network.rules import Rule
 from inetpy.network.whom import Whom
+from inetpy.wire.mode import SENDS
 
 RULES = 1000
 
@@ -104,6 +106,44 @@ def test_the_same_functions_without_a_trace(work: Callable[[Bench], object], ben
     assert trace.calls()
     trace.stop()
     assert functions(lambda: work(bench)) == before
+
+
+def test_its_callers_do_not_wait() -> None:
+    """They do once a rule concerns the socket, before whoever adds the rule goes on."""
+    with sessions(has_fast_paths=True) as bench:
+        engine, socket = put_in_play(bench), bench.client
+
+        def chat() -> int:
+            for _ in range(EARLY_AFTER):
+                WORK["send"](bench)
+            return bench.link.modes.get(socket, 0)
+
+        port = bench.session.sockets[socket].sock.getpeername()[1]  # type: ignore[attr-defined]
+        assert chat() & SENDS
+        engine.add(Rule(latency(0), Whom({"port": port + 1})))
+        assert bench.link.modes[socket] & SENDS
+        rule = Rule(latency(0), Whom({"port": port}))
+        engine.add(rule)
+        assert not bench.link.modes[socket] & SENDS
+        assert not chat() & SENDS
+        engine.remove(rule)
+        for _ in range(10):
+            bench.host.poller._on_wakeup()
+        assert chat() & SENDS
+
+
+def test_a_trace_sees_it() -> None:
+    """While a trace is on, all callers wait."""
+    with sessions(has_fast_paths=True) as bench:
+        engine = Engine(bench.host, 1)
+        engine.attach(bench.session)
+        for _ in range(EARLY_AFTER):
+            WORK["send"](bench)
+        assert bench.link.modes[bench.client] & SENDS
+        trace = Network(engine).trace
+        trace.start()
+        assert not bench.link.modes[bench.client] & SENDS
+        trace.stop()
 
 
 def test_a_rule_that_concerns_it_is_seen(bench: Bench) -> None:

@@ -184,7 +184,7 @@ Sequence.register(Charlist)
 # --- the codec: see etf.py -----------------------------------------------------
 
 cdef object _default_limits, _pure_decode, _pure_encode, _pure_encode_body
-cdef object _pure_atom, _build_list, _build_map
+cdef object _pure_atom, _build_list, _build_map, _etf_error
 cdef dict _leaves, _simple
 
 
@@ -198,12 +198,13 @@ cdef class Fallback(Exception):
     """The pure code must decode or encode this term."""
 
 
-def connect(limits, decode, encode, encode_body, atom, build_list, build_map, leaves, simple):
+def connect(limits, decode, encode, encode_body, atom, build_list, build_map, leaves, simple, etf_error):
     """Called by `etf` once, with its own functions."""
     global _default_limits, _pure_decode, _pure_encode, _pure_encode_body
-    global _pure_atom, _build_list, _build_map, _leaves, _simple
+    global _pure_atom, _build_list, _build_map, _leaves, _simple, _etf_error
     _default_limits, _pure_decode, _pure_encode, _pure_encode_body = limits, decode, encode, encode_body
     _pure_atom, _build_list, _build_map, _leaves, _simple = atom, build_list, build_map, leaves, simple
+    _etf_error = etf_error
 
 
 cdef enum:
@@ -268,6 +269,44 @@ def decode(data, limits=None, *, native=False):
             if cursor.pos == cursor.end:
                 return term
     return _pure_decode(data, limits, native=native)
+
+
+def decode_frames(bytes data not None, Py_ssize_t pos, Py_ssize_t large, limits):
+    global _limits, _deepest, _most
+    cdef Cursor cursor
+    cdef Py_ssize_t size, start, end = PyBytes_GET_SIZE(data)
+    cdef list terms = []
+    if limits is not _limits:
+        _limits, _deepest, _most = limits, min(DEPTH, limits.depth), limits.elements
+    cursor.data = <const uint8_t *>PyBytes_AS_STRING(data)
+    cursor.view = NULL
+    cursor.native = False
+    cursor.deepest = _deepest
+    while end - pos >= 4:
+        size = _u32(cursor.data + pos)
+        start = pos + 4
+        if size >= large or size > end - start:
+            break
+        cursor.start, cursor.pos, cursor.end = start, start + 1, start + size
+        cursor.depth = 0
+        cursor.owed = 0
+        cursor.room = _most
+        term = None
+        if 0 < size <= LARGE and cursor.data[start] == 131:
+            try:
+                term = _read(&cursor, data)
+            except Fallback:
+                cursor.pos = -1
+        if term is None or cursor.pos != cursor.end:
+            try:
+                term = _pure_decode(data[start : start + size], limits)
+            except _etf_error:
+                break
+        if type(term) is not tuple:
+            break
+        terms.append(term)
+        pos = start + size
+    return terms, pos
 
 
 cdef bytes _open(Cursor *c, object data):

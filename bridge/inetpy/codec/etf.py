@@ -24,7 +24,7 @@ import zlib
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from struct import Struct, error as struct_error
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .implementation import compiled
 from .show import shown
@@ -43,7 +43,16 @@ from .terms import (
     Unread,
 )
 
-__all__ = ["DEFAULT_LIMITS", "EtfError", "Limits", "Map", "decode", "decode_prefix", "encode"]
+__all__ = [
+    "DEFAULT_LIMITS",
+    "EtfError",
+    "Limits",
+    "Map",
+    "decode",
+    "decode_frames",
+    "decode_prefix",
+    "encode",
+]
 
 VERSION = 131
 
@@ -227,6 +236,30 @@ def decode(
     if used != len(data):
         raise EtfError(f"{len(data) - used} bytes after the term", None, used)
     return term
+
+
+def decode_frames(data: bytes, pos: int, large: int, limits: Limits) -> tuple[list[tuple[Any, ...]], int]:
+    """The terms of the frames in `data` from `pos` on, and where the next frame begins.
+
+    A frame has four bytes before it, which say how long it is (`{packet, 4}`). The next is not whole, has
+    `large` bytes or more, or holds no tuple.
+    """
+    terms: list[tuple[Any, ...]] = []
+    end = len(data)
+    while end - pos >= 4:
+        start = pos + 4
+        size = int.from_bytes(data[pos:start], "big")
+        if size >= large or size > end - start:
+            break
+        try:
+            term = decode(data[start : start + size], limits)
+        except EtfError:
+            break
+        if type(term) is not tuple:
+            break
+        terms.append(term)
+        pos = start + size
+    return terms, pos
 
 
 def decode_prefix(
@@ -975,9 +1008,11 @@ _SIMPLE: dict[type, Callable[..., bytes]] = {
 
 # The pure functions, also when the compiled ones replace them below.
 PURE = (decode, encode, encode_body)
+PURE_FRAMES = decode_frames
 
 if compiled is not None and not TYPE_CHECKING:
-    compiled.connect(DEFAULT_LIMITS, *PURE, _atom, _build_list, _build_map, _LEAVES, _SIMPLE)
+    compiled.connect(DEFAULT_LIMITS, *PURE, _atom, _build_list, _build_map, _LEAVES, _SIMPLE, EtfError)
     decode, encode, encode_body = compiled.decode, compiled.encode, compiled.encode_body
-    for pure in PURE:
+    decode_frames = compiled.decode_frames
+    for pure in (*PURE, PURE_FRAMES):
         getattr(compiled, pure.__name__).__doc__ = pure.__doc__

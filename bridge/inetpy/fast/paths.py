@@ -58,7 +58,9 @@ class FastPaths:
         self._channel = channel
         self._own = channel
         self._duct: Duct | None = None
-        self.before = self.latest = 0  # the sockets of the last two requests: `Dispatcher` notes them
+        # `Dispatcher` notes the sockets of the last two requests, and how many were for sockets that do not
+        # flood.
+        self.before = self.latest = self.others = 0
 
     def step_aside(self, aside: bool) -> None:
         """While somebody is to see all bytes there are no fast paths."""

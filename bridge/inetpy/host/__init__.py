@@ -34,5 +34,6 @@ files             files that are written
 clock             the time, and timers
 interfaces        getifaddrs(3)
 errors            errno as the posix atoms of the emulator
+flags             flags of recv(2) and send(2) as plain numbers
 bugs              what happens when our own code raises
 """

@@ -131,11 +131,21 @@ class Poller(Protocol):
     def look_again(self) -> None:
         """What was done may have made other sockets ready: they are looked at before this batch ends."""
 
+    def others_first(self) -> None:
+        """The next look is for what requests have made ready, before requests are read again.
+
+        What is said of that leaves at once, so a process of the node is woken, and works, while Python
+        carries out the next request.
+        """
+
     def hand_over(self) -> None:
         """A coroutine may have something to do: the loop has its turn after this look, without a wait."""
 
     def in_turn(self, callback: Callable[[], None]) -> None:
         """Calls `callback`, a method of a `Fallible`, when the other sockets have had their turn."""
+
+    def in_time(self, seconds: float, callback: Callable[[], None]) -> None:
+        """The same, when they have had so much time: less than a millisecond, as nothing sleeps meanwhile."""
 
 
 class Timer(Protocol):

@@ -51,9 +51,16 @@ class MemoryPoller(VirtualReadiness):
     def in_turn(self, callback: Callable[[], None]) -> None:
         self._in_turn.append(callback)
 
+    def in_time(self, seconds: float, callback: Callable[[], None]) -> None:  # noqa: ARG002
+        """No time goes by here."""
+        self.in_turn(callback)
+
     def has_ended(self, sock: Socket) -> bool:  # noqa: ARG002
         """No socket here has a descriptor."""
         return False
+
+    def others_first(self) -> None:
+        """There are no requests here."""
 
     def look_again(self) -> None:
         """There is a look in any case."""

@@ -8,10 +8,11 @@ import os
 import struct
 import time
 from collections.abc import Iterable
-from socket import MSG_CTRUNC, SCM_CREDENTIALS, SCM_RIGHTS, SO_PASSCRED, SOL_SOCKET
+from socket import SCM_CREDENTIALS, SCM_RIGHTS, SO_PASSCRED, SOL_SOCKET
 from typing import Any
 
 from .errors import os_error
+from .flags import MSG_CTRUNC
 from .memory_ways import Head
 
 __all__ = [

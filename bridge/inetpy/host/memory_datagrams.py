@@ -14,12 +14,6 @@ from socket import (
     IPPROTO_IPV6,
     IPPROTO_UDP,
     IPV6_MULTICAST_LOOP,
-    MSG_CMSG_CLOEXEC,
-    MSG_ERRQUEUE,
-    MSG_MORE,
-    MSG_OOB,
-    MSG_PEEK,
-    MSG_TRUNC,
     SHUT_RD,
     SHUT_RDWR,
     SHUT_WR,
@@ -29,6 +23,7 @@ from typing import Any, NamedTuple
 
 from .api import ERROR, HANGUP, READ, WRITE, Buffer
 from .errors import os_error
+from .flags import MSG_CMSG_CLOEXEC, MSG_ERRQUEUE, MSG_MORE, MSG_OOB, MSG_PEEK, MSG_TRUNC
 from .memory_base import MemoryAddresses
 from .memory_control import Control, Message, fit, now_stamps, parse_unix, unix_messages, with_credentials
 from .memory_inbox import Inbox, Packet
@@ -40,6 +35,8 @@ from .routes import BROADCAST, LOCAL, MULTICAST, Route
 __all__ = ["MemoryDatagram"]
 
 MAX_DATAGRAM: dict[int, int] = {AF_INET: 65507, AF_INET6: 65527, AF_UNIX: 1 << 30}  # bytes
+# More than these are refused before the kernel looks at the destination.
+MAX_AT_ALL = MAX_DATAGRAM | {AF_INET: 65535, AF_INET6: 1 << 30}
 UDP_CORK = 1
 _RECVERR: dict[int, Option] = {AF_INET: (IPPROTO_IP, 11), AF_INET6: (IPPROTO_IPV6, 25)}
 LOOPBACK = 1  # the number of its interface, in every network namespace
@@ -210,7 +207,7 @@ class MemoryDatagram(Inbox):
         return len(data)
 
     def _send_whole(self, data: bytes, address: Address, control: Control, flags: int, head: Head) -> None:
-        if len(data) > MAX_DATAGRAM[self.family]:
+        if len(data) > MAX_AT_ALL[self.family]:
             raise os_error(errno.EMSGSIZE)
         if self.family == AF_UNIX:
             self._check_open()
@@ -223,9 +220,14 @@ class MemoryDatagram(Inbox):
             self.bind_for(remote)
             self._send_to_name(data, remote, address is not None, head)
         elif flags & MSG_MORE or self.is_set(IPPROTO_UDP, UDP_CORK):
+            self._check_size(data)
             self.corked = _Corked(data, remote, control)
         else:
             self._send_to_place(data, remote, control)
+
+    def _check_size(self, data: bytes) -> None:
+        if len(data) > MAX_DATAGRAM[self.family]:
+            raise os_error(errno.EMSGSIZE)
 
     def _check_open(self) -> None:
         self.report_error()
@@ -290,6 +292,7 @@ class MemoryDatagram(Inbox):
             raise os_error(errno.EINVAL)
         told = parse(place.family, control, self.network.rules.is_local)
         route = self.network.rules.route(self, remote)
+        self._check_size(data)
         self._check_open()
         source = told.source or Place.of(self.local[0])
         if source.is_any:

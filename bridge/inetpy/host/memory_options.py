@@ -8,7 +8,6 @@ from socket import (
     IPPROTO_IP,
     IPPROTO_IPV6,
     IPV6_V6ONLY,
-    MSG_PEEK,
     SO_ACCEPTCONN,
     SO_DOMAIN,
     SO_ERROR,
@@ -20,6 +19,7 @@ from socket import (
 from typing import Any
 
 from .errors import os_error
+from .flags import MSG_PEEK
 from .memory_journal import Journal
 from .memory_kinds import kind_of
 from .memory_rules import Rules

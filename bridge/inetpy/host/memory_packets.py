@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
-from socket import MSG_OOB, MSG_PEEK, MSG_TRUNC, SO_SNDBUF, SOCK_SEQPACKET, SOL_SOCKET
+from socket import SO_SNDBUF, SOCK_SEQPACKET, SOL_SOCKET
 
 from .api import Buffer
 from .errors import os_error
+from .flags import MSG_OOB, MSG_PEEK, MSG_TRUNC
 from .memory_control import Message, now_stamps, unix_messages, with_credentials
 from .memory_streams import MemoryStream
 from .memory_transfer import Transfer

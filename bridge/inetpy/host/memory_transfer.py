@@ -6,10 +6,6 @@ import errno
 from collections.abc import Iterable
 from socket import (
     AF_UNIX,
-    MSG_CMSG_CLOEXEC,
-    MSG_ERRQUEUE,
-    MSG_OOB,
-    MSG_PEEK,
     SO_OOBINLINE,
     SO_PASSCRED,
     SO_RCVLOWAT,
@@ -19,6 +15,7 @@ from typing import Any
 
 from .api import HANGUP, Buffer
 from .errors import os_error
+from .flags import MSG_CMSG_CLOEXEC, MSG_ERRQUEUE, MSG_OOB, MSG_PEEK
 from .memory_base import MemoryAddresses, MemorySocket
 from .memory_control import Message, fit, parse_unix, unix_messages, with_credentials
 from .memory_places import Address

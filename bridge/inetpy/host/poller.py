@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import select
+from collections import deque
 from collections.abc import Callable, Iterable
 from time import perf_counter
 
 from . import bugs
-from .api import Pipe, Socket, VirtualSocket, Waiter
+from .api import READ, Pipe, Socket, VirtualSocket, Waiter
 from .virtual import VirtualReadiness
 
 __all__ = ["LoopPoller"]
 
 TURN = 0.002  # seconds after which the loop gets its turn: timers, threads
 MAX_EVENTS = 256
+
+Ready = list[tuple[int, int]]  # descriptors with their events
 
 
 class LoopPoller:
@@ -45,6 +48,8 @@ class LoopPoller:
         self.before_sleep: list[Callable[[], None]] = []
         self._epoll = select.epoll()
         self._waiters: dict[int, Waiter] = {}
+        self._last: set[int] = set()  # descriptors: see `add_last`
+        self._others_first = False
         self._virtual = VirtualReadiness()
         # Sockets without a descriptor that the next look finds, as with epoll(7): the node has the answer of
         # a call that waits, and may end it, before it is told to go on.
@@ -53,6 +58,7 @@ class LoopPoller:
         self._spin = spin
         self._soon: list[Callable[[], None]] = []
         self._in_turn: list[Callable[[], None]] = []
+        self._in_time: deque[tuple[float, Callable[[], None]]] = deque()
         self._turn_scheduled = False
         self._takes_turns_until = 0.0
         self._again = False
@@ -72,6 +78,11 @@ class LoopPoller:
         self._waiters[descriptor] = waiter
         self._epoll.register(descriptor, events)
 
+    def add_last(self, pipe: Pipe, waiter: Waiter) -> None:
+        """The waiter is one of those that `others_first` is about: it reads requests."""
+        self.add(pipe, READ, waiter)
+        self._last.add(pipe.fileno())
+
     def change(self, sock: Socket | Pipe, events: int) -> None:
         try:
             descriptor: int = sock.fileno()  # type: ignore[union-attr]
@@ -85,6 +96,7 @@ class LoopPoller:
             descriptor: int = sock.fileno()  # type: ignore[union-attr]
         except AttributeError:
             return self._virtual.remove(sock)
+        self._last.discard(descriptor)
         del self._waiters[descriptor]
         self._epoll.unregister(descriptor)
 
@@ -96,6 +108,7 @@ class LoopPoller:
         self._forget(descriptor)
 
     def _forget(self, descriptor: int) -> None:
+        self._last.discard(descriptor)
         if self._waiters.pop(descriptor, None) is not None:
             self._epoll.unregister(descriptor)
 
@@ -121,6 +134,10 @@ class LoopPoller:
         """See `api.Poller`. In a batch only: between two of them there is a look in any case."""
         self._again = self.in_batch
 
+    def others_first(self) -> None:
+        """See `api.Poller`."""
+        self._others_first = True
+
     def hand_over(self) -> None:
         """The poller still looks for `spin` seconds, but the loop has a turn after each look."""
         self._takes_turns_until = perf_counter() + self._spin
@@ -128,6 +145,11 @@ class LoopPoller:
     def in_turn(self, callback: Callable[[], None]) -> None:
         """Calls `callback` after the waiters that the next look finds ready."""
         self._in_turn.append(callback)
+        self._look_soon()
+
+    def in_time(self, seconds: float, callback: Callable[[], None]) -> None:
+        """See `api.Poller`."""
+        self._in_time.append((perf_counter() + seconds, callback))
         self._look_soon()
 
     def _look_soon(self) -> None:
@@ -157,11 +179,13 @@ class LoopPoller:
                 else:
                     os.sched_yield()  # the emulator's threads may be waiting for this core
                     now = perf_counter()
-                if now >= spin_ends or now >= turn_ends or now < self._takes_turns_until:
+                is_idle = now >= spin_ends and not self._in_time
+                if is_idle or now >= turn_ends or now < self._takes_turns_until:
                     break
         finally:
             self.in_batch = False
-        if self._in_turn or self._added or self._virtual.candidates or now < self._takes_turns_until:
+        is_busy = self._in_turn or self._in_time or self._added or self._virtual.candidates
+        if is_busy or now < self._takes_turns_until:
             self._look_soon()
         else:
             for callback in self.before_sleep:
@@ -174,20 +198,13 @@ class LoopPoller:
         added, self._added = self._added, []
         for sock in added:
             virtual.notify(sock)
-        if not ready and not self._in_turn and not virtual.candidates:
+        due = self._due() if self._in_time else ()
+        if not ready and not due and not self._in_turn and not virtual.candidates:
             return False
-        waiters = self._waiters
         turns, self._in_turn = self._in_turn, []
         try:
             while ready:
-                for descriptor, events in ready:
-                    # An earlier waiter of this batch may have ended a later one.
-                    waiter = waiters.get(descriptor)
-                    if waiter is not None:
-                        try:
-                            waiter.on_ready(events)
-                        except Exception as error:  # noqa: BLE001  as bugs.guard, without its frame
-                            self._on_failure(descriptor, waiter, error)
+                self._run(self._run_first(ready) if self._others_first else ready)
                 if not self._again:
                     break
                 self._again = False
@@ -195,6 +212,8 @@ class LoopPoller:
             if virtual.candidates:
                 virtual.run_ready()
             for callback in turns:
+                bugs.guard(callback)
+            for callback in due:
                 bugs.guard(callback)
             while self._soon:
                 callbacks, self._soon = self._soon, []
@@ -204,6 +223,36 @@ class LoopPoller:
             for callback in self.after_batch:
                 callback()
         return True
+
+    def _run_first(self, ready: Ready) -> Ready:
+        """Runs those that are not last, where there are both. Answers with whom is left."""
+        self._others_first = False
+        last = [each for each in ready if each[0] in self._last]
+        if not last or len(last) == len(ready):
+            return ready
+        self._run([each for each in ready if each[0] not in self._last])
+        for callback in self.after_batch:
+            callback()
+        return last
+
+    def _run(self, ready: Ready) -> None:
+        waiters = self._waiters
+        for descriptor, events in ready:
+            # An earlier waiter of this batch may have ended a later one.
+            waiter = waiters.get(descriptor)
+            if waiter is not None:
+                try:
+                    waiter.on_ready(events)
+                except Exception as error:  # noqa: BLE001  as bugs.guard, without its frame
+                    self._on_failure(descriptor, waiter, error)
+
+    def _due(self) -> list[Callable[[], None]]:
+        """What has waited for its time."""
+        waits, now = self._in_time, perf_counter()
+        due = []
+        while waits and waits[0][0] <= now:
+            due.append(waits.popleft()[1])
+        return due
 
     def _on_failure(self, descriptor: int, waiter: Waiter, error: Exception) -> None:
         """A waiter that is still there afterwards would be called, and raise, for ever."""

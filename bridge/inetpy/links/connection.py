@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from ..codec.etf import EtfError, decode
+from ..codec.show import shown
 from ..fast.paths import EARLY_AFTER, LARGE, NEVER
 from ..host import pipes
-from ..host.api import READ
 from ..host.linux import LinuxHost
 from ..operations.dispatch import Dispatcher
 from ..session.session import Session
-from ..wire.framing import MAX_FRAME, FrameReader, FramingError
+from ..wire.framing import MAX_FRAME, Frame, FrameReader
 from ..wire.messages import LIMITS
 from .encoding import FrameLink
 from .greeting import ProtocolError, parse_greeting
@@ -70,13 +70,13 @@ class Connection:
         self.engine: Engine | None = None  # of a network that is described before the node greets
         self.on_session: Callable[[Session], None] = lambda _: None
         self._source = pipes.End(source)
-        self._input = Input(source, frames, self._on_frame, self._on_batch, on_end, on_error)
+        self._input = Input(source, frames, self._on_frames, on_end, on_error)
         protocols = host.raw.protocols()
         self.link.hello(in_play, [name for _, names in protocols for name in names])
 
     def begin(self) -> None:
         """From now on the node is heard. The loop may have run before: see `network.file`."""
-        self.host.poller.add(self._source, READ, self._input)
+        self.host.poller.add_last(self._source, self._input)
 
     @property
     def reads(self) -> int:
@@ -88,7 +88,7 @@ class Connection:
         if held:
             self.host.poller.remove(self._source)
         else:
-            self.host.poller.add(self._source, READ, self._input)
+            self.host.poller.add_last(self._source, self._input)
 
     def end(self) -> None:
         """The node has gone. Its sockets are closed; the descriptors of the link are the caller's."""
@@ -105,26 +105,30 @@ class Connection:
         self.end()
         self.host.poller.close()
 
-    def _on_frame(self, frame: bytes | memoryview) -> None:
+    def _on_frames(self, frames: Iterable[Frame]) -> None:
         """A frame that fails costs nothing but itself. Raises ProtocolError for a wrong greeting."""
         try:
-            if self._dispatcher is None:
-                self._greeted(decode(frame, LIMITS))
-            else:
-                self._dispatcher.handle_frame(frame)
-        except (FramingError, ProtocolError):
-            raise
-        except EtfError as error:
-            self._malformed += 1
-            # Ten thousand of them are worth five lines in the log.
-            if str(self._malformed).strip("0") == "1":
-                log.error("malformed frame (%d so far): %s", self._malformed, error)
-        except Exception:
-            log.exception("a frame of %d bytes failed", len(frame))  # those behind it are not lost
+            for frame in frames:
+                try:
+                    if self._dispatcher is None:
+                        self._greeted(frame if type(frame) is tuple else decode(frame, LIMITS))  # type: ignore[arg-type]
+                    else:
+                        self._dispatcher.handle_frame(frame)
+                except ProtocolError:
+                    raise
+                except EtfError as error:
+                    self._on_malformed(error)
+                except Exception:
+                    log.exception("a frame failed: %s", shown(frame))  # those behind it are not lost
+        finally:
+            if self._dispatcher is not None:
+                self._dispatcher.settle()
 
-    def _on_batch(self) -> None:
-        if self._dispatcher is not None:
-            self._dispatcher.settle()
+    def _on_malformed(self, error: EtfError) -> None:
+        self._malformed += 1
+        # Ten thousand of them are worth five lines in the log.
+        if str(self._malformed).strip("0") == "1":
+            log.error("malformed frame (%d so far): %s", self._malformed, error)
 
     def _greeted(self, term: object) -> None:
         able, bridge, out = parse_greeting(term)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from ..codec.etf import encode_body
 from ..codec.terms import Atom
 from ..fast import Duct, FastPaths
 from ..wire import messages
 from ..wire.framing import FrameReader
-from ..wire.messages import PASS_ON
+from ..wire.messages import OK, PASS_ON
 from ..wire.mode import EARLY, IS_ACTIVE, ONCE
 from .output import Output
 
@@ -21,6 +22,9 @@ class FrameLink:
 
     A change of a socket's mode is held back until another frame can carry it. When the mode is
     changed back before that, the node hears of neither change.
+
+    The last note of a socket that has opened or closed is held back, too: the answer to its caller comes next
+    most often, and then one frame is both.
     """
 
     def __init__(self, output: Output, frames: FrameReader, fast: bool = True) -> None:
@@ -28,12 +32,15 @@ class FrameLink:
         self.fast = FastPaths(self if fast else None)
         self.acknowledged = output.acknowledged
         self._output = output
-        self._emit = output.emit
+        self._emit: Callable[..., None] = output.emit
         self._frames = frames
         # Changes that are held back, by socket: what the node knows, and what it is to know. Those of
         # sockets that change with every message come when there is nothing else to do: most are taken back.
         self._modes: dict[int, tuple[int, int]] = {}
         self._later: dict[int, tuple[int, int]] = {}
+        # The note that is held back: by the answer which it goes with, what builds it.
+        self._note: dict[bytes, Callable[[bytes], bytes]] = {}
+        output.hold(self._note, self._tell_note)
         output.hold(self._modes, self._tell_modes)
         output.on_idle = self._tell_later
 
@@ -42,6 +49,8 @@ class FrameLink:
     def answer(self, ref: bytes, body: bytes, tail: bytes = b"") -> None:
         if self.outward is not None:
             ref = self.outward(ref)
+        if self._note and body in self._note and not self._modes:
+            return self._tell_note(ref)
         self._emit((self._carrying() if self._modes else PASS_ON) + ref + body, tail)
 
     tell = answer  # the same form: an alias or a pid says where it is to go
@@ -64,7 +73,8 @@ class FrameLink:
     # --- what concerns sockets ---
 
     def opened(self, ident: int, name: bytes, kind: str, owner: bytes) -> None:
-        self._emit(messages.build_open(ident, name, kind, self._named(owner)))
+        build = partial(messages.build_open, ident, name, kind, self._named(owner))
+        self._hold(messages.build_ok(name), build)
 
     def owned(self, ident: int, owner: bytes) -> None:
         self._emit(messages.build_owner(ident, self._named(owner)))
@@ -111,7 +121,24 @@ class FrameLink:
     def closed(self, ident: int) -> None:
         self._modes.pop(ident, None)
         self._later.pop(ident, None)
-        self._emit(messages.build_closed(ident))
+        self._hold(OK, partial(messages.build_closed, ident))
+
+    def _hold(self, answer: bytes, build: Callable[[bytes], bytes]) -> None:
+        """A note that can be one frame with an answer. Whatever else is said comes behind it."""
+        if self._note:
+            self._tell_note()
+        self._note[answer] = build
+        self._emit = self._emit_behind
+        self._output.schedule_flush()
+
+    def _emit_behind(self, body: bytes, tail: bytes = b"") -> None:
+        self._tell_note()
+        self._emit(body, tail)
+
+    def _tell_note(self, ref: bytes = b"") -> None:
+        _, build = self._note.popitem()
+        self._emit = self._output.emit
+        self._emit(build(ref))
 
     def _tell_modes(self) -> None:
         """The changes that no frame has carried."""

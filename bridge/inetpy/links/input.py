@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
-from ..wire.framing import FrameReader, FramingError
+from ..wire.framing import Frame, FrameReader, FramingError
 from .greeting import ProtocolError
 
 __all__ = ["Input"]
@@ -17,8 +17,7 @@ READ_SIZE = 1 << 17  # a larger buffer for each read costs ten times a small rea
 class Input:
     """Reads from a descriptor, and cuts what comes into frames.
 
-    on_frame: is called with each of them.
-    on_batch: is called when all that has come so far has been cut.
+    on_frames: is called with those that have come so far: see `FrameReader.take`.
     on_end: is called at the end of the input.
     on_error: is called when the stream cannot be followed any more.
     reads: how many times there was something to read.
@@ -30,15 +29,13 @@ class Input:
         self,
         descriptor: int,
         frames: FrameReader,
-        on_frame: Callable[[bytes | memoryview], None],
-        on_batch: Callable[[], None],
+        on_frames: Callable[[Iterable[Frame]], None],
         on_end: Callable[[], None],
         on_error: Callable[[Exception], None],
     ) -> None:
         self._descriptor = descriptor
         self._frames = frames
-        self._on_frame = on_frame
-        self._on_batch = on_batch
+        self._on_frames = on_frames
         self._on_end = on_end
         self._on_error = on_error
         self.reads = 0
@@ -53,14 +50,11 @@ class Input:
         self.reads += 1
         if not data:
             return self._on_end()
-        frames = self._frames
-        frames.feed(data)
+        self._frames.feed(data)
         try:
-            while (frame := frames.next_frame()) is not None:
-                self._on_frame(frame)
+            self._on_frames(self._frames.take())
         except (FramingError, ProtocolError) as error:
             self._on_error(error)
-        self._on_batch()
 
     def fail(self, _error: Exception) -> None:
         """A bug in here has been logged. The other objects go on: there is nothing to end."""

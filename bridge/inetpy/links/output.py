@@ -11,8 +11,10 @@ import os
 import stat
 from collections import deque
 from collections.abc import Callable, Sequence, Sized
+from struct import Struct
 from typing import ClassVar
 
+from ..codec.etf import VERSION
 from ..fast import Duct
 from ..host.api import WRITE
 from ..host.pipes import End
@@ -27,6 +29,8 @@ WINDOW = 128  # frames that the node may be behind: above, the same
 UNIT = 1 << 14  # bytes: a larger frame counts as one more for each
 JOIN_LIMIT = 1 << 16  # bytes: less of them are joined for one write(2)
 MAX_VECTOR = 1024  # parts of one writev(2)
+
+_HEAD = Struct(">IB").pack
 
 
 def _nothing() -> None:
@@ -56,8 +60,7 @@ class Output:
         self._unacknowledged = 0
         self._congested = False
         self._closed = False
-        self._held: Sized = ()
-        self._emit_held: Callable[[], None] = _nothing
+        self._held: list[tuple[Sized, Callable[[], None]]] = []
         self.on_congestion: Callable[[bool], object] = lambda _: None
         self.on_full: Callable[[bool], object] = lambda _: None
         self.on_idle: Callable[[], None] = _nothing
@@ -83,15 +86,14 @@ class Output:
 
     def hold(self, held: Sized, emit_held: Callable[[], None]) -> None:
         """While there is something in `held`, `emit_held` makes frames of it before a flush."""
-        self._held = held
-        self._emit_held = emit_held
+        self._held.append((held, emit_held))
 
     # --- frames ---
 
     def emit(self, body: bytes, tail: bytes = b"", behind: int = 0) -> None:
         """A frame of `body`, `tail`, and `behind` bytes more, which `emit_from` adds."""
         size = len(body) + len(tail) + 1
-        self._queue.append((size + behind).to_bytes(HEADER, "big") + b"\x83" + body)
+        self._queue.append(_HEAD(size + behind, VERSION) + body)
         self._queue_size += size + HEADER
         self._unacknowledged += 1 + (size + behind) // UNIT
         if tail:
@@ -101,8 +103,7 @@ class Output:
 
     def emit_from(self, duct: Duct, body: bytes, size: int) -> None:
         """A frame of `body` and the `size` bytes in the duct. It leaves at once."""
-        if self._held:
-            self._emit_held()  # not between the head and the bytes behind it
+        self._release()  # not between the head and the bytes behind it
         self.emit(body, behind=size)
         self.flush()
         left = size
@@ -110,6 +111,11 @@ class Output:
             left -= duct.pour(self._descriptor, size)
         if left:
             self._defer([duct.read(left)], left)
+
+    def _release(self) -> None:
+        for held, emit_held in self._held:
+            if held:
+                emit_held()
 
     def is_empty(self) -> bool:
         """True if no frame waits for the next flush."""
@@ -130,8 +136,7 @@ class Output:
     def flush(self) -> None:
         """Writes what has been collected, in one call where that is possible."""
         self._flush_scheduled = False
-        if self._held:
-            self._emit_held()
+        self._release()
         queue = self._queue
         if not queue:
             return

@@ -16,6 +16,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from ..codec.terms import Atom
 from ..fast import Duct
 from ..operations.dispatch import Dispatcher
 from ..session.session import Session
@@ -29,6 +30,7 @@ __all__ = ["Statistics", "total"]
 _COUNTERS = ("calls", "errors", "sockets")
 _BYTES = ("received", "sent")
 _EARLY_CALLS: dict[type, str] = {bytes: "send", tuple: "sendto"}
+_CLOSE = Atom("close")
 
 
 class Statistics:
@@ -90,7 +92,8 @@ class _CountingDispatcher(Dispatcher):
         super().request(op, ident, ref, args)
 
     def early(self, ident: Any, request: Any) -> None:
-        self._statistics.calls[_EARLY_CALLS.get(type(request), "setopts")] += 1
+        asked = "close" if request == _CLOSE else _EARLY_CALLS.get(type(request), "setopts")
+        self._statistics.calls[asked] += 1
         super().early(ident, request)
 
 

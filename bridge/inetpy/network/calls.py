@@ -6,12 +6,12 @@ A controlled socket asks here at the beginning of each of its calls.
 from __future__ import annotations
 
 import errno
-import socket
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from ..host.api import ERROR, READ
 from ..host.errors import os_error
+from ..host.flags import MSG_PEEK
 from .faults import names_call, number_of
 from .rules import Rule
 from .whom import DIRECTIONS, Facts
@@ -33,7 +33,7 @@ def has_input(sock: Any) -> bool:
     if hasattr(sock, "ready"):  # it is virtual
         return bool(sock.ready & (READ | ERROR))
     try:
-        sock.recv(1, socket.MSG_PEEK)
+        sock.recv(1, MSG_PEEK)
     except BlockingIOError:
         return False
     return True

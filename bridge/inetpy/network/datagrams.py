@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from ..host.api import ERROR, READ, WRITE, Buffer, Clock, Poller
 from ..host.errors import os_error
+from ..host.flags import MSG_CTRUNC, MSG_ERRQUEUE, MSG_PEEK, MSG_TRUNC
 from ..host.memory_sockets import MemoryDatagram, MemoryNetwork
 from .calls import has_input, is_readable
 from .controlled import Controlled
@@ -180,10 +181,10 @@ class ControlledDatagram(Controlled):
 
     def _next_sender(self) -> Any:
         """Of the datagram that is read next."""
-        return self.sock.recvfrom(1, socket.MSG_PEEK)[1]
+        return self.sock.recvfrom(1, MSG_PEEK)[1]
 
     def _take(self, size: int, control_size: int, flags: int) -> Datagram:
-        if flags & socket.MSG_ERRQUEUE:
+        if flags & MSG_ERRQUEUE:
             data, control, received, address = self.sock.recvmsg(size, control_size, flags)
             return Datagram(data, address, control, received)
         if self._receives_directly():
@@ -196,7 +197,7 @@ class ControlledDatagram(Controlled):
         self.calls.check("recv", facts)
         self.calls.check_patience("recv", "recv", facts)
         item = self._inbox[0]
-        if isinstance(item, Datagram) and flags & socket.MSG_PEEK:
+        if isinstance(item, Datagram) and flags & MSG_PEEK:
             return _cut(item, size, control_size)
         self._inbox.popleft()
         if isinstance(item, int):
@@ -372,15 +373,15 @@ class ControlledDatagram(Controlled):
 
 def _cut(item: Datagram, size: int, control_size: int) -> Datagram:
     """As much of a datagram as recvmsg(2) has asked for. Its flags say what is missing."""
-    flags = item.flags | (socket.MSG_TRUNC if len(item.data) > size else 0)
+    flags = item.flags | (MSG_TRUNC if len(item.data) > size else 0)
     control: list[tuple[int, int, bytes]] = []
     for level, kind, data in item.control:
         room = control_size - socket.CMSG_LEN(0)
         if room < 0:
-            flags |= socket.MSG_CTRUNC
+            flags |= MSG_CTRUNC
             break
         control.append((level, kind, data[:room]))
-        flags |= socket.MSG_CTRUNC if len(data) > room else 0
+        flags |= MSG_CTRUNC if len(data) > room else 0
         control_size -= socket.CMSG_SPACE(len(data))
     return Datagram(item.data[:size], item.address, control, flags)
 

@@ -25,7 +25,6 @@ from ..host.errors import os_error
 from ..host.memory_sockets import MemoryNetwork, MemoryStream
 from ..session.interference import FRESH, OTHER, kind_of
 from ..session.session import Session
-from ..sockets import early
 from .clock import NetworkClock
 from .controllable import controllable
 from .controlled import Controlled
@@ -195,8 +194,6 @@ class Engine:
         names = self.places.known_names()
         for session in self.nodes:
             session.link.in_play(self.is_in_play())
-            if self.is_in_play():
-                early.stop(session)
             if names != self._told:
                 session.link.names(names)
         if self.nodes:

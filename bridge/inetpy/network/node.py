@@ -83,9 +83,6 @@ class NodeNetwork:
 
     # --- sockets ---
 
-    def is_in_play(self) -> bool:
-        return self.engine.is_in_play()
-
     @property
     def is_sealed(self) -> bool:
         return self.engine.places.sealed

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from .faults import FAULTS, Fault, When
 from .scripts import Place, Script, Scripts, facts_of
-from .whom import Facts, Whom, text_of
+from .whom import Facts, Whom, number_of, text_of
 
 __all__ = ["Event", "Rule", "Rules"]
 
@@ -245,6 +245,7 @@ class Rules:
         self._equal: Counter[str] = Counter()  # how many rules there are of each text
         self._by_port: dict[int, dict[Rule, None]] = {}
         self._by_host: dict[str, dict[Rule, None]] = {}
+        self._by_network: dict[tuple[int, int], dict[int, dict[Rule, None]]] = {}  # version, shift: prefix
         self._others: dict[Rule, None] = {}
         self._of_owners = 0
         self.ended: deque[Rule] = deque(maxlen=MOST_ENDED)
@@ -297,6 +298,9 @@ class Rules:
             return self._by_port.setdefault(port, {})
         if host is not None:
             return self._by_host.setdefault(host, {})
+        network = rule.whom.network
+        if network is not None:
+            return self._by_network.setdefault(network[:2], {}).setdefault(network.prefix, {})
         return self._others
 
     def concerning(self, facts: Facts) -> list[Rule]:
@@ -304,6 +308,10 @@ class Rules:
         places: list[Iterable[Rule]] = [self._others]
         places += _places(self._by_port, facts.port)
         places += _places(self._by_host, facts.host)
+        version, address = (None, 0) if facts.peer is None else number_of(facts.peer)
+        for (of, shift), networks in self._by_network.items():
+            if version in (None, of):
+                places += _places(networks, None if version is None else address >> shift)
         found = [rule for place in places for rule in place if rule.whom.may_fit(facts)]
         found.sort(key=self._rules.__getitem__)
         return found

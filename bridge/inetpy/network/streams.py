@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 from ..host.api import READ, WRITE, Buffer, Clock, Poller
 from ..host.errors import os_error
+from ..host.flags import MSG_ERRQUEUE, MSG_OOB, MSG_PEEK
 from ..host.memory_sockets import MemoryNetwork, MemoryStream
 from .calls import has_input
 from .controlled import Controlled
@@ -220,7 +221,7 @@ class ControlledStream(Controlled, MemoryStream):
         if self.inward is None or self.relay is None:
             data, address = super().recvfrom(size, flags)
             return data, [], 0, address
-        if flags & (socket.MSG_OOB | socket.MSG_ERRQUEUE):
+        if flags & (MSG_OOB | MSG_ERRQUEUE):
             return self.sock.recvmsg(size, control_size, flags)  # type: ignore[no-any-return]
         if not self.inward.data:
             self.relay.moved()  # what has come by now counts, whether the poller has looked or not
@@ -239,7 +240,7 @@ class ControlledStream(Controlled, MemoryStream):
         """Bytes that came out of the stages."""
         has_pieces = bool(self.pieces)  # reading makes room, and then pieces may come behind what is read
         data, _ = super().recvfrom(min(size, self.pieces[0]) if has_pieces else size, flags)
-        if flags & socket.MSG_PEEK:
+        if flags & MSG_PEEK:
             return data
         if has_pieces and data:
             self.pieces[0] -= len(data)
@@ -302,7 +303,7 @@ class ControlledStream(Controlled, MemoryStream):
 
     def _is_aside(self, flags: int, address: Any) -> bool:
         """Urgent data is not held back, and an address is refused by connected sockets of the unix domain."""
-        is_urgent = flags & socket.MSG_OOB and self.relay is not None and self.relay.sends_directly()
+        is_urgent = flags & MSG_OOB and self.relay is not None and self.relay.sends_directly()
         return bool(is_urgent) or (address is not None and self.family == socket.AF_UNIX)
 
     def listen(self, backlog: int = 0, /) -> None:

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from socket import AF_INET6, AF_UNIX, inet_ntop, inet_pton
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..codec.terms import Atom, Pid
 
@@ -20,8 +20,10 @@ __all__ = [
     "WORDS",
     "Facts",
     "Lineage",
+    "PeerNetwork",
     "Whom",
     "ip_and_port",
+    "number_of",
     "proto_of",
     "system_name",
     "text_of",
@@ -30,6 +32,14 @@ __all__ = [
 DIRECTIONS = ("recv", "send")
 
 Lineage = tuple[object, ...]  # pids, registered names, and (Atom("application"), name)
+
+
+class PeerNetwork(NamedTuple):
+    """The network of a peer: the version of IP, the bits that do not count, and the number of the others."""
+
+    version: int
+    shift: int
+    prefix: int
 
 
 class Facts:
@@ -176,7 +186,7 @@ def _glob(field: str) -> Callable[[object], Test]:
 
 
 @functools.lru_cache(1024)
-def _number_of(text: str) -> tuple[int, int]:
+def number_of(text: str) -> tuple[int, int]:
     """The version and the number of an IP address; no version for other text. Rules ask for the same ones."""
     try:
         address = ipaddress.ip_address(text)
@@ -185,21 +195,25 @@ def _number_of(text: str) -> tuple[int, int]:
     return address.version, int(address)
 
 
-def _peer(value: object) -> Test:
+def _network(value: object) -> PeerNetwork:
     text = _ip_text(value)
     try:
         text = text if "/" in text else _plain_ip(text)
         network = ipaddress.ip_network(text, strict=False)
     except (ValueError, OSError):
         raise ValueError(f"peer is an IP address or a network as 10.0.0.0/8, not {text!r}") from None
+    shift = network.max_prefixlen - network.prefixlen
+    return PeerNetwork(network.version, shift, int(network.network_address) >> shift)
 
-    version, first, last = network.version, int(network.network_address), int(network.broadcast_address)
+
+def _peer(value: object) -> Test:
+    version, shift, prefix = _network(value)
 
     def test(facts: Facts) -> bool | None:
         if facts.peer is None:
             return None
-        known, address = _number_of(facts.peer)
-        return known == version and first <= address <= last
+        known, address = number_of(facts.peer)
+        return known == version and address >> shift == prefix
 
     return test
 
@@ -301,6 +315,11 @@ class Whom:
             return None
         text = _ip_text(self.words["host"]).lower()
         return None if set(text) & set("*?[") else text
+
+    @property
+    def network(self) -> PeerNetwork | None:
+        """That of `peer`."""
+        return _network(self.words["peer"]) if "peer" in self.words else None
 
     @property
     def wants_owner(self) -> bool:

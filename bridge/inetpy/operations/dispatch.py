@@ -20,8 +20,10 @@ from ..session.interference import parse_context, parse_lineages
 from ..session.session import Session, Socket
 from ..session.waiting import failure
 from ..sockets.datagram import Datagram
+from ..sockets.early import Unanswered
 from ..sockets.tcp.stream import Stream
 from ..wire import messages
+from ..wire.framing import Frame
 from ..wire.identity import identity_of, translate, translate_term
 from ..wire.messages import OK, build_error, build_failure
 from ..wire.requests import LATE, SESSION, SOCKET, Fault, Inet, Operation, Piece
@@ -38,7 +40,7 @@ _GONE = dict.fromkeys(
     build_error("einval"),
 ) | {"close": OK}
 _CLOSED = build_error("closed")
-_ONCE = Atom("once")
+_ONCE, _CLOSE = Atom("once"), Atom("close")
 _TIMEOUT = build_error("timeout")
 
 
@@ -69,7 +71,7 @@ class Dispatcher:
         self._pings: deque[int] = deque(maxlen=4)
         self._ahead: int | None = None
         # Data of early sends that follow each other goes to the system together.
-        self._sender: Stream | Datagram | None = None
+        self._sender: Unanswered | None = None
         self._parts: list[Any] = []
         self._requests: Mapping[str, Operation] = SESSION
         self._operations: Mapping[str, Callable[[Session, bytes, Any], None]] = OPERATIONS
@@ -77,9 +79,9 @@ class Dispatcher:
 
     # --- frames ---
 
-    def handle_frame(self, frame: bytes | memoryview) -> None:
-        """One frame from the node. Raises EtfError when it holds no term."""
-        term = decode(frame, messages.LIMITS)
+    def handle_frame(self, frame: Frame) -> None:
+        """One frame from the node, or its term. Raises EtfError when it holds no term."""
+        term: Any = frame if type(frame) is tuple else decode(frame, messages.LIMITS)  # type: ignore[arg-type]
         session = self.session
         if type(term) is tuple and len(term) == 3 and type(term[0]) is Atom and term[0].name == "early":
             return self.early(term[1], term[2])
@@ -89,10 +91,10 @@ class Dispatcher:
             # The short way of what follows in `handle`, for a node that has kept its name.
             op, ident, ref, args = term
             known = type(ref) is Ref and ref.raw.startswith(self._home, 3)
-            named = type(op) is Atom and (type(frame) is bytes or op.name in self._viewed)
+            named = type(op) is Atom and (type(frame) is not memoryview or op.name in self._viewed)
             if known and named and type(ident) is int:
                 return self.request(op.name, ident, ref.raw, args)
-        self.handle(term if type(frame) is bytes else decode(bytes(frame), messages.LIMITS))
+        self.handle(decode(bytes(frame), messages.LIMITS) if type(frame) is memoryview else term)
 
     def handle(self, term: object) -> None:
         """One term from the node: see `wire.messages`."""
@@ -136,26 +138,34 @@ class Dispatcher:
     # --- requests whose callers do not wait: see sockets.early ---
 
     def early(self, ident: Any, request: Any) -> None:
-        """Data, or `once`. A socket that has ended meanwhile takes no notice."""
-        fast = self._fast
-        fast.before, fast.latest = fast.latest, ident
+        """Data, `once`, or `close`. A socket that has ended meanwhile takes no notice."""
         sender = self._sender
         if sender is not None:
             if type(request) is sender.early_request and sender.ident == ident:
                 return self._parts.append(request)
             self.settle()
-        target = self._sockets.get(ident) if type(ident) is int else None
-        if not isinstance(target, (Stream, Datagram)):
+        fast = self._fast
+        fast.before, fast.latest = fast.latest, ident
+        target: Any = self._sockets.get(ident) if type(ident) is int else None
+        expected = getattr(target, "early_request", None)
+        if expected is None:
             return
-        if type(request) is target.early_request:
+        if not target.floods:
+            fast.others += 1
+        if type(request) is expected:
             self._sender, self._parts = target, [request]
-        elif request == _ONCE:
-            try:
-                target.ask_once()
-            except Exception as error:
-                self._failed_early(target, error)
+        elif request == _ONCE and isinstance(target, (Stream, Datagram)):
+            self._carry_out(target, target.ask_once)
+        elif request == _CLOSE and isinstance(target, Stream):
+            self._carry_out(target, target.close_early)
         else:
             log.warning("not an early request: %s", shown(request))
+
+    def _carry_out(self, target: Stream | Datagram, request: Callable[[], None]) -> None:
+        try:
+            request()
+        except Exception as error:
+            self._failed_early(target, error)
 
     def settle(self) -> None:
         """What early sends have gathered goes out."""
@@ -167,7 +177,7 @@ class Dispatcher:
             except Exception as error:
                 self._failed_early(sender, error)
 
-    def _failed_early(self, target: Stream | Datagram, error: Exception) -> None:
+    def _failed_early(self, target: Unanswered, error: Exception) -> None:
         log.error("an early request failed", exc_info=error)
         bugs.end(target, error)
 
@@ -191,6 +201,8 @@ class Dispatcher:
             if not op.startswith(PREFIX):
                 return self.session.answer(ref, _GONE.get(op, _CLOSED))
             target = self.session.ended.get(-ident) or self._closed_plain()
+        if not target.floods:
+            fast.others += 1
         operation, method = target.requests.get(op), target.ops.get(op)
         if operation is None or method is None:
             return self.session.answer(ref, build_failure("unknown_op", op))

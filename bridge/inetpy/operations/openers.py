@@ -16,6 +16,7 @@ from ..host.api import Socket
 from ..names import addresses
 from ..session.session import Session
 from ..session.waiting import Waiting
+from ..sockets import early
 from ..sockets.datagram import Datagram
 from ..sockets.handle import Handle
 from ..sockets.listener import Listener
@@ -64,6 +65,8 @@ def connect(session: Session, ref: bytes, request: Connect) -> None:
     caller = Waiting(session, stream, ref)
 
     def done(stream: Stream, error: str | None) -> None:
+        if error is None:
+            early.after_opening(stream)
         caller.answer(build_ok(stream.name) if error is None else build_error(error))
 
     stream.connect(remote, done, caller, request.timeout)

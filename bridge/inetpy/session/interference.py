@@ -42,9 +42,6 @@ class Interference(Protocol):
     `FRESH` until it connects or listens, and `OTHER` where no network controls it.
     """
 
-    def is_in_play(self) -> bool:
-        """Whether there is anything that interferes with sockets."""
-
     @property
     def is_sealed(self) -> bool:
         """Whether no socket of the system may be opened, nor one of a descriptor of the node."""

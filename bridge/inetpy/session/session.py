@@ -55,6 +55,7 @@ class Socket(Watcher, Protocol):
     ident: int
     name: bytes
     owner: Pid
+    floods: bool  # see `sockets.early`
 
     @property
     def kind(self) -> str: ...
@@ -129,6 +130,7 @@ class Session:
         self.congested = False
         self.sockets: dict[int, Socket] = {}
         self.ended: dict[int, Socket] = {}  # see keep_ended
+        self.closes = 0  # connections that were closed by their users: see sockets.early
         self.newest: Socket | None = None  # the last socket that was opened
         self.waiting: dict[bytes, Waiting] = {}
         self.feeders: dict[bytes, Feeder] = {}

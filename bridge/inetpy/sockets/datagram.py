@@ -12,12 +12,14 @@ socket goes on.
 
 from __future__ import annotations
 
+import logging
 import socket
 from functools import lru_cache
 from typing import Any, ClassVar
 
 from .. import options
 from ..codec.etf import encode_body
+from ..codec.show import shown
 from ..codec.terms import Atom, Pid
 from ..host.api import READ, WRITE, Socket
 from ..names import addresses
@@ -43,6 +45,8 @@ from .handle import CLOSED, Handle
 
 __all__ = ["Datagram"]
 
+log = logging.getLogger(__name__)
+
 MAX_TURN = 256  # datagrams of one socket in a turn: others get theirs in between
 MORE_OFTEN = -8  # sends, behind one that was refused, until their number counts for `early` again
 CONTROL_SPACE = 256  # bytes for control messages: three integers, with room
@@ -61,7 +65,7 @@ class Datagram(Handle):
     """See the module. `peer` is where it is connected to, or None."""
 
     __slots__ = (
-        "early_term", "last_address", "last_term", "late_error", "peer", "receiver", "udp_heads",
+        "early_term", "last_address", "last_term", "late_error", "peer", "receiver", "udp_heads", "untried",
     )  # fmt: skip
 
     kind: ClassVar[str] = "datagram"
@@ -77,6 +81,7 @@ class Datagram(Handle):
         self.early_term: Any = None  # the destination to which callers may send without an answer
         self.late_error: OSError | None = None  # of such a send, for the next call
         self.receiver: Waiting | None = None  # the caller in recv
+        self.untried = False  # it has left the first look to the poller
         self.rename(self.name)
 
     def rename(self, name: bytes) -> None:
@@ -140,8 +145,10 @@ class Datagram(Handle):
         except ValueError:
             self.session.answer(ref, build_raise("error", "function_clause"))
         else:
-            if destination != self.early_term and ancillary == []:
+            if ancillary == [] and destination != self.early_term:
                 self._repeated(destination)
+            elif ancillary == [] and len(data) <= early.LARGEST:
+                return early.answer(self, ref)
             self.session.answer(ref, OK)
 
     def _send(self, destination: Any, ancillary: Any, data: bytes | memoryview) -> None:
@@ -171,7 +178,7 @@ class Datagram(Handle):
     def _repeated(self, destination: Any) -> None:
         """A datagram has gone where the one before went."""
         self.repeats += 1
-        if early.is_due(self) and self.may_send_early():
+        if early.may_send(self):
             self.early_term = destination
             self.early |= SENDS
             mode = self.early | (self.active != PASSIVE)
@@ -190,12 +197,15 @@ class Datagram(Handle):
 
     def send_early(self, requests: list[Any]) -> None:
         """Datagrams whose senders have had their answer."""
-        for destination, data in requests:
+        for request in requests:
             try:
+                destination, data = request
                 self._send(destination, [], data)
             except OSError as error:
                 self.late_error = error
                 self._refused()
+            except (TypeError, ValueError):
+                log.warning("not an early request: %s", shown(request))
 
     def _refused(self) -> None:
         """More of that may come, so senders wait again: they are to hear of it."""
@@ -214,6 +224,9 @@ class Datagram(Handle):
         self.on_options(old_active, self.options.packet)
 
     def op_setopts(self, ref: bytes, request: Setopts) -> None:
+        if early.asks_once_again(self, request.options):
+            self.ask_once()
+            return early.answer(self, ref)
         super().op_setopts(ref, request)
         if request.options == early.ASKS_ONCE:
             self.repeats += 1
@@ -234,22 +247,34 @@ class Datagram(Handle):
             return self.session.answer(ref, build_error("einval"))
         if self.receiver is not None and not self.receiver.expire():
             return self.session.answer(ref, build_error("ealready"))
-        self.receiver = Waiting(self.session, self, ref)
         try:
             self._raise_late_error()
         except OSError as error:
-            return self._answer_recv(build_error(self.session.posix_name(error)))
-        if self._receive_one():
-            return
-        self.receiver.start_timer(request.timeout, self._on_recv_timeout)
+            return self.session.answer(ref, build_error(self.session.posix_name(error)))
+        # While there is interest in reading, the last look has found nothing, and the next one tells.
+        self.untried = bool(request.timeout and self.interest & READ)
+        body = None if self.untried else self._receive_one()
+        if body is not None:
+            return self.session.answer(ref, body)
+        self.receiver = Waiting(self.session, self, ref, request.timeout, self._on_recv_timeout)
         self.set_interest(self.interest | READ)
 
     def _on_recv_timeout(self) -> None:
         if self.active == PASSIVE:
+            body = self._find_late()
+            if body is not None:
+                return self._answer_recv(body)
             self.set_interest(self.interest & ~READ)
         elif self.session.before_28:
             return  # it has lost its timeout to the active mode, as in packet_inet_timeout
         self._answer_recv(build_error("timeout"))
+
+    def _find_late(self) -> bytes | None:
+        """What was there before the call, where its timer comes before the next look: see `Receiving`."""
+        receiver = self.receiver
+        if not self.untried or receiver is None or receiver.timer is None or receiver.timer.overdue:
+            return None
+        return self._receive_one()
 
     def _answer_recv(self, body: bytes) -> None:
         receiver, self.receiver = self.receiver, None
@@ -268,26 +293,26 @@ class Datagram(Handle):
         elif self.receiver is None:
             self.set_interest(self.interest & ~READ)
         elif not self.receiver.expire():
-            self._receive_one()
+            body = self._receive_one()
+            if body is not None:
+                self._answer_recv(body)
 
     def resume(self) -> None:
         """The session takes messages again: see `pause` there."""
         if self.active != PASSIVE:
             self.set_interest(self.interest | READ)
 
-    def _receive_one(self) -> bool:
-        """For the caller in recv. False when there is nothing."""
+    def _receive_one(self) -> bytes | None:
+        """The answer for a caller in recv. None when there is nothing."""
         try:
             received = self._read()
         except BlockingIOError:
-            return False
+            return None
         except OSError as error:
             self._refused()
-            self._answer_recv(build_error(self.session.posix_name(error)))
-            return True
+            return build_error(self.session.posix_name(error))
         arity, body = self._body(*received)
-        self._answer_recv(build_ok((_TUPLE3, _TUPLE4)[arity - 3] + body))
-        return True
+        return build_ok((_TUPLE3, _TUPLE4)[arity - 3] + body)
 
     def _receive_many(self) -> None:
         """For the owner of an active socket: all that may be read in one turn."""

@@ -35,6 +35,7 @@ from ..wire.requests import (
     Setopts,
     TakeOver,
 )  # fmt: skip
+from . import early
 from .counters import NAMES as COUNTERS, Counters
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ _STATES = {
 
 _TOS = (socket.IPPROTO_IP, socket.IP_TOS)
 _PRIORITY = (socket.SOL_SOCKET, socket.SO_PRIORITY)
+_LINGER = (socket.SOL_SOCKET, socket.SO_LINGER)
 
 
 def _counter_name(name: object) -> str:
@@ -75,7 +77,8 @@ class Handle:
 
     __slots__ = (
         "__weakref__", "session", "ident", "module", "name", "owner", "sock", "state", "accepted",
-        "interest", "active", "active_count", "options", "counters", "early", "repeats", "always",
+        "interest", "active", "active_count", "options", "counters", "always",
+        "early", "repeats", "floods", "turn",
     )  # fmt: skip
 
     kind: ClassVar[str]
@@ -102,6 +105,7 @@ class Handle:
         self.active = PASSIVE
         self.active_count = 0
         self.early = self.repeats = self.always = 0  # see `early`
+        self.floods, self.turn = False, (0.0, 0)
         self.counters = Counters()
         self.options: options.Settings = (
             options.Settings.new(session.default_buffer)
@@ -153,6 +157,8 @@ class Handle:
     def exchange(self, other: Callable[[Socket], Socket]) -> None:
         """Goes on with another socket, which `other` makes of this one."""
         assert self.sock is not None
+        if self.early:
+            early.wait_again(self)
         interest = self.interest
         self.set_interest(0)
         self.sock = other(self.sock)
@@ -179,6 +185,8 @@ class Handle:
         if self.sock is None:
             return False
         try:
+            if self.early and (level, constant) == _LINGER:
+                early.await_close(self)  # close may take its time from now on
             if (level, constant) == _TOS:
                 self._set_tos(self.sock, value)
             else:

@@ -14,8 +14,10 @@ from ..host import bugs
 from ..host.api import READ, Socket
 from ..session.session import Session
 from ..session.waiting import Waiting
+from ..wire.active import PASSIVE
 from ..wire.messages import build_error, build_ok
 from ..wire.requests import Accept
+from . import early
 from .handle import CLOSED, LIFE, LISTEN, LISTENING, LOSE, OPEN, Handle, Life
 from .tcp.state import ESTABLISHED
 from .tcp.stream import Stream
@@ -119,6 +121,8 @@ class Listener(Handle):
             raise
         if network is not None:
             network.opened(stream)
+        if self.active == PASSIVE:
+            early.after_opening(stream)
         return stream
 
     def tell_closed(self, error: str | None) -> None:

@@ -10,6 +10,7 @@ step when the test has passed; otherwise all is as before.
 
 from __future__ import annotations
 
+import json
 import re
 import zlib
 from collections.abc import Mapping
@@ -40,6 +41,19 @@ def path_of(file: Path, test: str, name: str | None) -> Path:
     if plain != wanted.replace("::", "."):  # two names that differ are two files
         plain += f"-{zlib.crc32(wanted.encode()):08x}"
     return file.parent / FOLDER / file.stem / f"{plain}.jsonl"
+
+
+def _is_cut_short(path: Path) -> bool:
+    """Whether the last line is half a line. A cassette is written in one step, so then it is damaged.
+
+    That of another trace is not: its program was killed.
+    """
+    *before, last = path.read_bytes().rstrip(b"\n").split(b"\n")
+    try:
+        json.loads(last)
+    except ValueError:
+        return bool(before)
+    return False
 
 
 class Cassette:
@@ -80,6 +94,12 @@ class Cassette:
             anywhere.do(self._network.loop, self._network.engine.seal)
             return
         words = {name: self._words[name] for name in _OF_REPLAY}
+        if _is_cut_short(self.path):
+            raise CassetteError(
+                f"the cassette {self.path} is cut short: its last line is no event of a trace. "
+                "Get the whole file back, from version control for example. "
+                "With --inetpy-cassette=rewrite it is recorded again."
+            )
         try:
             self.replay = self._network.replay(self.path, **words)
         except ValueError as error:

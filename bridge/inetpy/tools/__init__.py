@@ -20,4 +20,5 @@ bench_network  the network of its jobs in memory
 bench_plot  the same as a picture
 report      runs an Erlang program that prints a report, and shows its progress
 echo_port   the bare Python programs that the benchmark compares with
+bare_port   and one with sockets: the floor
 """

@@ -51,6 +51,7 @@ SERVE = "serve"
 WHOLE_NODE = ("node", "node_by_address", MEMORY, SERVE)  # each of these needs a node of its own
 BACKENDS = ("inet", "socket", "inetpy", *WHOLE_NODE)  # as in inetpy_xc:backends/1
 CANNOT_RUN = 2
+SEQUENCES = {"inet": ["inetpy_xc_sequences", "inetpy_xc_datagrams"], "socket": ["inetpy_xs_sequences"]}
 
 
 class CannotRunError(Exception):
@@ -174,9 +175,9 @@ def _compiled(options: Options, folder: Path) -> Options:
     sources = []
     if not (built / "inetpy_xc.beam").is_file():
         built = folder
-        names = ["xc", "inetpy_xc", "inetpy_xc_random", "inetpy_xc_sequences"]
+        names = ["xc", "inetpy_xc", "inetpy_xc_random", *SEQUENCES[options.api]]
         if options.api == "socket":
-            names += ["xs", "inetpy_xs_steps", "inetpy_xs_sequences"]
+            names += ["xs", "inetpy_xs_steps"]
         sources = [options.tests / f"{name}.erl" for name in names]
         if options.scenario is None or options.groups:
             pattern = "xs_*.erl" if options.api == "socket" else "xc_*.erl"
@@ -322,11 +323,10 @@ def _print_unsteady(console: Console, row: Row) -> None:
 
 def _run_random(options: Options) -> int:
     status = 0
-    sequences = {"inet": "inetpy_xc_sequences", "socket": "inetpy_xs_sequences"}[options.api]
     for names in _runs(options):
         print("random sequences on", " and ".join(names), flush=True)
-        arguments = ["-run", "inetpy_xc_random", "main", str(options.random), str(options.seed), sequences]
+        arguments = ["-run", "inetpy_xc_random", "main", str(options.random), str(options.seed)]
         with _python(names) as python:
-            command = _emulator(options, *arguments, ",".join(names))
+            command = _emulator(options, *arguments, ",".join(SEQUENCES[options.api]), ",".join(names))
             status = max(status, subprocess.call(command, env=_environment() | python))
     return status

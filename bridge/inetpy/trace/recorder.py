@@ -25,6 +25,7 @@ from ..codec.terms import Atom, Pid
 from ..names.addresses import FAMILIES, parse_address
 from ..session.interference import kind_of, parse_context
 from ..session.session import Session
+from ..sockets import early
 from ..wire.requests import SESSION, SOCKET, Operation
 from .events import Call, Chance, Chunk, Event, Facts, Fault, Keys, Peer, RuleAdded, Track, Turn
 from .keys import Asked, is_hello
@@ -154,6 +155,7 @@ class Recorder:
         session.answer = answered
         session.select = selected
         session.fast.step_aside(True)
+        early.stop(session)
         for handle in list(session.sockets.values()):
             self.follow(handle)
 

@@ -15,8 +15,6 @@ import errno
 import struct
 from collections.abc import Callable, Iterable
 from socket import (
-    MSG_OOB,
-    MSG_PEEK,
     SHUT_RD,
     SHUT_RDWR,
     SHUT_WR,
@@ -28,6 +26,7 @@ from typing import Any, Protocol
 
 from ..host import pipes
 from ..host.errors import posix_name
+from ..host.flags import MSG_OOB, MSG_PEEK
 from .events import Track
 
 __all__ = ["Notes", "Taps"]

@@ -7,11 +7,19 @@ number of bytes, however they are cut.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from typing import Any
 
-__all__ = ["HEADER", "MAX_FRAME", "FrameReader", "FramingError"]
+from ..codec.etf import decode_frames
+from .messages import LIMITS
+
+__all__ = ["HEADER", "MAX_FRAME", "Frame", "FrameReader", "FramingError"]
+
+Frame = tuple[Any, ...] | bytes | memoryview  # the term of a frame, where it is a tuple, or its bytes
 
 HEADER = 4
 MAX_FRAME = 1 << 30
+SMALL = 1 << 14  # bytes: what is smaller is decoded with the frames around it
 
 
 class FramingError(ValueError):
@@ -25,13 +33,15 @@ class FrameReader:
     large: the bytes from which on a frame is not copied, but a view of what was fed.
     """
 
-    __slots__ = ("_data", "_have", "_large", "_limit", "_need", "_parts", "_pos")
+    __slots__ = ("_data", "_decoded", "_have", "_large", "_limit", "_need", "_parts", "_pos", "_small")
 
     def __init__(self, limit: int = MAX_FRAME, large: int = sys.maxsize) -> None:
         self._limit = limit
         self._large = large
+        self._small = min(large, limit + 1, SMALL)
         self._data = b""
         self._pos = 0
+        self._decoded: list[tuple[Any, ...]] = []  # what `take` has decoded, the last one first
         # An unfinished frame waits here, uncopied until its last byte is there.
         self._parts: list[bytes] = []
         self._have = 0
@@ -52,7 +62,24 @@ class FrameReader:
     @property
     def at_end(self) -> bool:
         """Whether all that was fed has been taken."""
-        return self._pos == len(self._data)
+        return self._pos == len(self._data) and not self._decoded
+
+    def take(self) -> Iterator[Frame]:
+        """All whole frames: of tuples the terms. The next of them is taken when it is asked for.
+
+        A frame that is large, or holds no tuple, comes as it is. Raises FramingError.
+        """
+        while True:
+            if not self._parts:
+                decoded, self._pos = decode_frames(self._data, self._pos, self._small, LIMITS)
+                decoded.reverse()
+                self._decoded = decoded
+                while decoded:
+                    yield decoded.pop()
+            frame = self.next_frame()
+            if frame is None:
+                return
+            yield frame
 
     def next_frame(self) -> bytes | memoryview | None:
         """The next whole frame without its header, or None: more must be fed."""

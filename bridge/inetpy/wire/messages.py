@@ -11,7 +11,7 @@ Every frame is one term. From Erlang:
     {recalled, Id, Number, Bool}                   whether data that was recalled had not been taken
     {lineage, Number, [{Pid, Lineage}]}            what processes are and descend from, when Python has asked
     {agent, Payload}                               what `inetpy_agent` says to `inetpy.testing`
-    {early, SocketId, Request}                     nobody waits: Data, {Destination, Data} or `once`
+    {early, SocketId, Request}                     nobody waits: Data, {Destination, Data}, `once`, `close`
     {connect, Protocol, Token}                     first of all, where Python serves: see links.serve
 
 The capabilities of the Erlang side include, where they are known, `{otp_release, N}`;
@@ -34,6 +34,7 @@ To Erlang:
     {watch, Pid}, {unwatch, Pid}                   tell, or stop telling, of its end
     {open, Id, Socket, Kind, Owner}                a socket is there: stream, listener, datagram, plain (one
                                                    of `socket`) or unlisted (the same, in no listing)
+    {open, Ref, Id, Socket, Kind, Owner}           the same, and then `{Ref, {ok, Socket}}`
     {select, Id, Pid, Handle, Ref, Reply}          `{Ref, Reply}`; Pid waits for plain socket Id
     {ready, Id, Handle}                            it gets `{'$socket', Socket, select, Handle}`
     {ready, Id, Handle, {Number, Pid, Data}}       the same, and its next recv may take Data: see
@@ -45,6 +46,7 @@ To Erlang:
     {mode, Id, Mode, Destination}                  the same; early sends of a datagram socket go there alone
     {owner, Id, Pid}                               it has another owner
     {closed, Id}                                   it is gone
+    {closed, Id, Ref}                              the same, and then `{Ref, ok}`
     {context, Bool}                                say (no longer) who opens a socket, and for which name
     {names, [{Name, [Address]}]}                   all names of the network, in lower case
     {lineage, Number, [Pid]}                       what are these processes, and what do they descend from?
@@ -88,6 +90,7 @@ __all__ = [
     "RENAMED",
     "STOP",
     "build_abort",
+    "build_aborted",
     "build_address",
     "build_agent",
     "build_binary_head",
@@ -245,8 +248,9 @@ def build_watch(pid: bytes, on: bool) -> bytes:
     return _TUPLE2 + _tag("watch" if on else "unwatch") + pid
 
 
-def build_open(ident: int, socket: bytes, kind: str, owner: bytes) -> bytes:
-    return b"h\5" + _tag("open") + encode_body(ident) + socket + _tag(kind) + owner
+def build_open(ident: int, socket: bytes, kind: str, owner: bytes, ref: bytes = b"") -> bytes:
+    head = (b"h\6" if ref else b"h\5") + _tag("open") + ref
+    return head + encode_body(ident) + socket + _tag(kind) + owner
 
 
 def build_mode(ident: int, mode: int) -> bytes:
@@ -266,8 +270,8 @@ def build_owner(ident: int, owner: bytes) -> bytes:
     return _TUPLE3 + _tag("owner") + encode_body(ident) + owner
 
 
-def build_closed(ident: int) -> bytes:
-    return _TUPLE2 + _tag("closed") + encode_body(ident)
+def build_closed(ident: int, ref: bytes = b"") -> bytes:
+    return (_TUPLE3 if ref else _TUPLE2) + _tag("closed") + encode_body(ident) + ref
 
 
 def build_select(ident: int, ref: bytes, body: bytes, process: bytes, handle: bytes) -> bytes:
@@ -289,6 +293,11 @@ def build_ready_with(ident: int, handle: bytes, number: int, process: bytes, dat
 def build_recall(ident: int, number: int) -> bytes:
     """`{recall, Id, Number}`."""
     return _TUPLE3 + _tag("recall") + encode_body(ident) + encode_body(number)
+
+
+def build_aborted(socket: bytes, handle: bytes, reason: str) -> bytes:
+    """The message `{'$socket', Socket, abort, {Handle, Reason}}`."""
+    return b"h\4" + _tag("$socket") + socket + _tag("abort") + _TUPLE2 + handle + _tag(reason)
 
 
 def build_abort(ident: int, handle: bytes, reason: str) -> bytes:

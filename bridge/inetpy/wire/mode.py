@@ -3,13 +3,14 @@
     IS_ACTIVE  its owner gets messages: the node tells the owner of an error when Python dies
     SENDS      a small send needs no answer
     ONCE       `{active, once}` needs no answer
+    CLOSES     close needs no answer, while no other bit is set
 
-See `sockets.early` for the last two.
+See `sockets.early` for the last three.
 """
 
 from __future__ import annotations
 
-__all__ = ["EARLY", "IS_ACTIVE", "ONCE", "SENDS"]
+__all__ = ["CLOSES", "EARLY", "IS_ACTIVE", "ONCE", "SENDS"]
 
-IS_ACTIVE, SENDS, ONCE = 1, 2, 4
-EARLY = SENDS | ONCE
+IS_ACTIVE, SENDS, ONCE, CLOSES = 1, 2, 4, 8
+EARLY = SENDS | ONCE | CLOSES

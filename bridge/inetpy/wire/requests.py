@@ -395,7 +395,7 @@ def _parser(record: Any, shapes: tuple[Shape, ...]) -> Parser:
         return lambda args, _: new_record(record, (args,)) if fits(args) else None
     tests = tuple((at, shape.fits) for at, shape in enumerate(shapes) if shape is not _ANYTHING)
     if shapes[-1] is _TIMEOUT:
-        return _timeout_parser(record, len(shapes), tests)
+        return _timeout_parser(record, len(shapes), tests[:-1])
     return _tuple_parser(record, len(shapes), tests, getattr(record, "is_sound", None))
 
 
@@ -425,8 +425,10 @@ def _timeout_parser(record: Any, count: int, tests: Tests) -> Parser:
             if not fits(args[at]):
                 return None
         timeout = args[-1]
-        if type(timeout) is int:
+        if type(timeout) is int and timeout >= -1:
             return new_record(record, args)
+        if not _is_timeout(timeout):
+            return None
         left = remaining(*timeout)
         return LATE if left is None else new_record(record, (*args[:-1], left))
 

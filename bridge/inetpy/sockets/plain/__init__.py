@@ -1,6 +1,8 @@
 """Sockets of the module `socket`, one file per concern.
 
-plain       what all operations have in common: those that wait, readiness, ends
+plain       what all operations have in common: those that wait, readiness
+closing     ends: close, the end of the owner, a bug
+answers     answers of several operations
 counters    what info/1 counts
 ahead       bytes that go to the node together with a select message
 waiters     processes that wait, in one direction
@@ -8,6 +10,7 @@ opening     open
 connecting  bind, connect, listen, accept, shutdown, names
 receiving   recv, recvfrom, recvmsg
 sending     send, sendto, sendmsg, sendv
+held        sends whose callers do not wait
 sendfile    sendfile
 cancelling  cancel, info
 settings    getopt, setopt and their native forms
@@ -30,8 +33,9 @@ from ...names.sockaddr import BadTerm
 from ...session.session import Session
 from ...wire.messages import build_error, build_raise
 from ...wire.plain_requests import Recv
-from . import cancelling, connecting, ioctl, opening, receiving, sendfile, sending, settings, system
-from .plain import CLOSED, Closed, Plain, build_invalid
+from . import cancelling, closing, connecting, ioctl, opening, receiving, sendfile, sending, settings, system
+from .answers import CLOSED, Closed, build_invalid
+from .plain import Plain
 from .values import Fails, NoClause, OutOfRange, WrongType
 
 __all__ = ["SESSION_OPERATIONS", "Plain"]
@@ -91,16 +95,12 @@ def _refuse(session: Session, ref: bytes, error: Exception) -> None:
     session.answer(ref, body)
 
 
-def _close(plain: Plain, ref: bytes, request: Any) -> None:
-    plain.close(ref, request)
-
-
 _OPERATIONS: dict[str, Operation] = {
     "socket_accept": connecting.accept,
     "socket_bind": connecting.bind,
     "socket_bindx": connecting.bindx,
     "socket_cancel": cancelling.cancel,
-    "socket_close": _close,
+    "socket_close": closing.close,
     "socket_connect": connecting.connect,
     "socket_connected": connecting.connected,
     "socket_getopt": settings.getopt,

@@ -9,12 +9,16 @@ from ...codec.terms import Atom, Pid, Ref
 from ...options.plain_values import build_domain, build_type
 from ...wire.messages import OK, build_error
 from ...wire.plain_requests import Cancel
-from .plain import CLOSED, STATES, Plain
+from .answers import CLOSED
+from .plain import Plain
 from .protocols import protocol_name
 from .values import WrongType
 from .waiters import Waiter, Waiters
 
 __all__ = ["cancel", "info"]
+
+# States of each direction, in the order in which info/1 has them.
+_STATES = ("bound", "listening", "accepting", "connecting", "connected", "selected", "closing", "closed")
 
 # What each operation waits in.
 _QUEUES = {
@@ -84,4 +88,4 @@ def info(plain: Plain, ref: bytes, _request: Any) -> None:
 
 
 def _states(states: set[str]) -> list[Atom]:
-    return [Atom(name) for name in STATES if name in states]
+    return [Atom(name) for name in _STATES if name in states]

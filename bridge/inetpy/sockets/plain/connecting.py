@@ -14,7 +14,9 @@ from ...names.sockaddr import Address, BadTerm, build_sockaddr, is_encodable, pa
 from ...session.interference import FRESH
 from ...wire.messages import OK, build_error, build_raise
 from ...wire.plain_requests import Accept, Bind, Bindx, Connect, Connected, Listen, Shutdown
-from .plain import SELECT, Plain, bad_state
+from . import held
+from .answers import SELECT, bad_state
+from .plain import Plain
 from .values import Fails, elements, parse_integer
 from .waiters import Waiter
 
@@ -55,6 +57,7 @@ def bindx(plain: Plain, ref: bytes, request: Bindx) -> None:
 def connect(plain: Plain, ref: bytes, request: Connect) -> None:
     address = parse_sockaddr(request.address)
     sock = plain.open_socket
+    held.end(plain)
     if plain.writers.first is not None:
         raise BadTerm(Atom("state"))
     if plain.connector is not None:
@@ -93,7 +96,7 @@ def _is_disconnected_by_network(plain: Plain, sock: Socket) -> bool:
 def _wait_for_connection(plain: Plain, ref: bytes, request: Connect) -> None:
     plain.connector = Waiter(request.process, request.handle)
     plain.write_state.add("connecting")
-    plain.watch(request.process)
+    plain.watch_process(request.process)
     plain.session.select(ref, SELECT, plain.ident, request.process.raw, request.handle.raw)
     plain.update_interest()
 
@@ -154,12 +157,7 @@ def accept(plain: Plain, ref: bytes, request: Accept) -> None:
     try:
         sock = listener.accept()[0]
     except BlockingIOError:
-        if waiters.first is not None:
-            plain.counters["acc_waits"] += 1
-        plain.read_state.add("accepting")
-        if waiters.first is not None and not plain.session.before_26:
-            plain.abort_one(waiters.take_first(), "cancelled")
-        return plain.wait(ref, waiters, process, request.handle)
+        return _accept_later(plain, ref, request)
     except OSError as error:
         plain.counters["acc_fails"] += 1
         plain.answer_error(ref, error)
@@ -170,6 +168,23 @@ def accept(plain: Plain, ref: bytes, request: Accept) -> None:
         plain.write_state.add("connected")
     _hand_over(plain, ref, request.socket, process, sock)
     plain.served(waiters, process)
+
+
+def _accept_later(plain: Plain, ref: bytes, request: Accept) -> None:
+    """The process waits. When it has waited before, the message has the new handle.
+
+    Before OTP 26 the process is still known by the old one.
+    """
+    waiters = plain.acceptors
+    before = waiters.first
+    plain.read_state.add("accepting")
+    if before is not None:
+        plain.counters["acc_waits"] += 1
+        if not plain.session.before_26:
+            plain.abort_one(waiters.take_first(), "cancelled")
+    plain.wait(ref, waiters, request.process, request.handle)
+    if before is not None and waiters.first is not None and plain.session.before_26:
+        waiters.first.known = before.known
 
 
 def _hand_over(plain: Plain, ref: bytes, reference: Ref, owner: Pid, sock: Socket) -> None:
@@ -194,7 +209,7 @@ def shutdown(plain: Plain, ref: bytes, request: Shutdown) -> None:
     how = _HOW.get(request.how.name) if isinstance(request.how, Atom) else None
     if how is None:
         raise BadTerm((Atom("how"), request.how), fails=True)
-    plain.open_socket.shutdown(how)
+    held.shutdown(plain, how)
     plain.session.poller.look_again()  # as after a close
     plain.answer(ref, OK)
 

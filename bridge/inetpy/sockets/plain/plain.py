@@ -6,8 +6,6 @@ it would have to wait. What is done then is `socket`'s, in the node.
 
 from __future__ import annotations
 
-import logging
-import struct
 from collections.abc import Callable, Iterator, Mapping
 from socket import (
     AF_INET,
@@ -15,64 +13,37 @@ from socket import (
     AF_UNIX,
     IPPROTO_UDP,
     IPPROTO_UDPLITE,
-    SO_LINGER,
     SOCK_DGRAM,
     SOCK_STREAM,
-    SOL_SOCKET,
 )
 from typing import Any, ClassVar, cast
 
 from ...codec.etf import encode_body
 from ...codec.terms import Atom, Pid, Ref
 from ...host import bugs
-from ...host.api import READ, WRITE, Socket
+from ...host.api import PEER_END, READ, WRITE, Socket
 from ...host.virtual import system_socket
-from ...names.sockaddr import BadTerm
 from ...session.interference import FRESH, OTHER
 from ...session.session import Session
-from ...wire.messages import OK, build_error
+from ...wire.messages import build_aborted, build_error
 from ...wire.plain_requests import PLAIN
 from ...wire.requests import Operation
+from .. import early
+from . import closing, held
 from .ahead import Ahead, peek
+from .answers import SELECT, Closed
 from .counters import COUNTERS, Counters
-from .waiters import Waiter, Waiters
+from .held import Held
+from .waiters import NOBODY, Waiter, Waiters
 
-__all__ = ["CLOSED", "SELECT", "STATES", "ZERO", "Closed", "Plain", "bad_state", "build_invalid"]
-
-log = logging.getLogger(__name__)
-
-# States of each direction, in the order in which info/1 has them.
-STATES = ("bound", "listening", "accepting", "connecting", "connected", "selected", "closing", "closed")
+__all__ = ["Plain"]
 
 MANY = 8  # processes that are watched: then those that do not wait any more are not
 
 RCVBUF, RCVCTRLBUF, SNDCTRLBUF = 8192, 1024, 1024  # bytes
 
 _INET = (AF_INET, AF_INET6)
-SELECT = encode_body(Atom("select"))
-ZERO = Atom("zero")
-CLOSED = build_error("closed")
 _UDP = (IPPROTO_UDP, IPPROTO_UDPLITE)
-_ERROR, _INVALID, _RAISE = Atom("error"), Atom("invalid"), Atom("raise")
-
-
-class Closed(Exception):  # noqa: N818
-    """The socket is closed."""
-
-
-def bad_state() -> BadTerm:
-    """The failure of a process that calls while it waits behind others.
-
-    Each time another, because an exception keeps the frames that it has passed.
-    """
-    return BadTerm(Atom("state"), fails=True)
-
-
-def build_invalid(error: BadTerm) -> bytes:
-    """How the caller hears of an argument that is none."""
-    reason = (_INVALID, error.term)
-    kind = Atom("throw") if error.fails == "throw" else _ERROR
-    return encode_body((_RAISE, kind, reason) if error.fails else (_ERROR, reason))
 
 
 class Plain:
@@ -83,17 +54,20 @@ class Plain:
     accepted: a listener has accepted it. listens: it listens, or is about to.
     rcvcount: how often recv with length 0 reads on after a full buffer; `reads` is how often it has.
     ahead: bytes that the node has before they are read; `shared`: somebody else may have the descriptor.
+    early, repeats, always, floods, turn: see `sockets.early`. late_error: of an early send, told later.
     watched: the processes whose end is watched, besides the owner: those that wait, or have waited lately.
     """
 
     __slots__ = (
-        "__weakref__", "accepted", "acceptors", "ahead", "closer", "connector", "counters", "debug", "domain",
-        "file", "file_sent", "ident", "interest", "iow", "listed", "listens", "meta", "name", "owner",
-        "protocol", "rcvbuf", "rcvcount", "rcvctrlbuf", "read_state", "readers", "reads", "reference",
-        "select_read", "session", "shared", "sndctrlbuf", "sock", "type", "watched", "write_state", "writers",
+        "__weakref__", "accepted", "acceptors", "ahead", "always", "connector", "counters", "debug",
+        "domain", "early", "file", "file_sent", "floods", "ident", "interest", "iow", "late_error", "listed",
+        "listens", "meta", "name", "owner", "protocol", "rcvbuf", "rcvcount", "rcvctrlbuf", "read_state",
+        "readers", "reads", "reference", "repeats", "select_read", "session", "shared", "sndctrlbuf", "sock",
+        "turn", "type", "watched", "write_state", "writers",
     )  # fmt: skip
 
     survives: ClassVar[bool] = False
+    early_request: ClassVar[type] = bytes
     requests: ClassVar[Mapping[str, Operation]] = PLAIN
     ops: ClassVar[dict[str, Callable[[Any, bytes, Any], None]]] = {}
 
@@ -120,11 +94,13 @@ class Plain:
         self.rcvctrlbuf, self.sndctrlbuf = RCVCTRLBUF, SNDCTRLBUF
         self.file: int | None = None  # the descriptor of a file that is being sent
         self.file_sent = 0  # bytes of that file
-        self.closer: bytes | None = None  # who waits until the socket is closed
         self.meta: Any = Atom("undefined")
         self.watched: dict[Pid, None] = {}
         self.ahead: Ahead | None = None
         self.shared = False
+        self.early = self.repeats = self.always = 0
+        self.floods, self.turn = False, (0.0, 0)
+        self.late_error: OSError | None = None
         if like is not None:
             self.domain, self.type, self.protocol, self.listed = (
                 like.domain,
@@ -195,7 +171,9 @@ class Plain:
     def exchange(self, other: Callable[[Socket], Socket]) -> None:
         """Goes on with another socket, which `other` makes of this one."""
         assert self.sock is not None
-        self._leave_poller(self.sock)
+        if self.early:
+            early.wait_again(self)
+        self.leave_poller(self.sock)
         self.sock = other(self.sock)
         self.update_interest()
 
@@ -208,7 +186,9 @@ class Plain:
             if waiter is not None:
                 self.forget(waiter)
         if process not in self.watched:
-            self.watch(process)
+            self.watch_process(process)
+        if self.early:
+            early.review_sends(self)
         self.session.select(ref, body, self.ident, process.raw, handle.raw)
         self.update_interest()
 
@@ -236,7 +216,7 @@ class Plain:
 
     def forget(self, waiter: Waiter) -> None:
         """The process waits no longer, or with another handle."""
-        if not waiter.told:
+        if not waiter.told and waiter.process is not NOBODY:
             self.session.link.unselect(self.ident, waiter.handle.raw)
 
     def abort(self, waiters: Waiters, reason: str) -> None:
@@ -256,10 +236,15 @@ class Plain:
 
     def abort_one(self, waiter: Waiter, reason: str) -> None:
         """Whoever has had the message is to ask again, and hears then."""
-        if not waiter.told:
-            self.session.link.abort(self.ident, waiter.handle.raw, reason)
+        if waiter.told or waiter.process is NOBODY:
+            return
+        if waiter.known == waiter.handle:
+            return self.session.link.abort(self.ident, waiter.handle.raw, reason)
+        self.forget(waiter)
+        known = self.session.outward(waiter.known.raw)
+        self.session.tell(waiter.process.raw, build_aborted(self.name, known, reason))
 
-    def watch(self, process: Pid) -> None:
+    def watch_process(self, process: Pid) -> None:
         """The process waits. It stays watched afterwards: it will wait again, as a rule, and to tell the
         node each time costs more than the rest of a recv.
         """
@@ -268,11 +253,11 @@ class Plain:
         if len(self.watched) >= MANY:
             waiting = {waiter.process for waiter in self._waiters()}
             for other in [other for other in self.watched if other not in waiting]:
-                self.unwatch(other)
+                self.unwatch_process(other)
         self.watched[process] = None
         self.session.watch(process, self)
 
-    def unwatch(self, process: Pid) -> None:
+    def unwatch_process(self, process: Pid) -> None:
         del self.watched[process]
         self.session.unwatch(process, self)
 
@@ -311,7 +296,7 @@ class Plain:
             self.read_state.discard("accepting")
         reading = self.readers.untold or self.acceptors.untold
         connecting = self.connector is not None and not self.connector.told
-        events = (READ if reading else 0) | (WRITE if self.writers.untold or connecting else 0)
+        events = self.always | (READ if reading else 0) | (WRITE if self.writers.untold or connecting else 0)
         if events == self.interest or self.sock is None:
             return
         poller = self.session.poller
@@ -327,13 +312,16 @@ class Plain:
         if events & WRITE:
             self.write_state.add("selected")
 
-    def _leave_poller(self, sock: Socket) -> None:
+    def leave_poller(self, sock: Socket) -> None:
         if self.interest:
             self.session.poller.remove(sock)
             self.interest = 0
 
     def on_ready(self, events: int) -> None:
         """The first of those that wait are told. An error of the socket makes it ready in both directions."""
+        if self.always and events & ~(READ | WRITE):
+            early.end(self)
+            events &= ~PEER_END
         if events & ~WRITE:
             self._tell_reader(self.readers.first, events)
             self._tell(self.acceptors.first)
@@ -346,6 +334,8 @@ class Plain:
         self.update_interest()
 
     def _tell(self, waiter: Waiter | None) -> None:
+        if isinstance(waiter, Held):
+            return held.write(self, waiter)
         if waiter is not None and not waiter.told:
             waiter.told = True
             self.session.link.ready(self.ident, waiter.handle.raw)
@@ -366,6 +356,40 @@ class Plain:
         number = self.session.new_number()
         self.ahead = Ahead(number, waiter.process, len(data))
         self.session.link.ready_with(self.ident, waiter.handle.raw, number, waiter.process.raw, data)
+
+    # --- senders that do not wait: see `sockets.early` and `held` ---
+
+    def watch(self, events: int) -> None:
+        """`on_ready` is called for these in any case."""
+        self.always = events
+        self.update_interest()
+
+    def set_early(self, early: int) -> None:
+        """What its callers may answer themselves."""
+        before, self.early = self.early, early
+        if before != early and self.ident in self.session.sockets:
+            self.session.link.mode(self.ident, before, early)
+
+    def may_send_early(self) -> bool:
+        return (
+            self.type == SOCK_STREAM
+            and self.writers.first is None
+            and self.late_error is None
+            and not self.shared
+            and self.sock is not None
+            and held.has_room(self.sock)
+        )
+
+    def may_ask_once(self) -> bool:
+        return False
+
+    def send_early(self, parts: list[bytes]) -> None:
+        held.send_early(self, parts)
+
+    def raise_late_error(self) -> None:
+        error, self.late_error = self.late_error, None
+        if error is not None:
+            raise error
 
     # --- bytes that the node has: see `ahead` ---
 
@@ -415,83 +439,13 @@ class Plain:
                 except Exception as error:  # noqa: BLE001  `failed` logs it
                     bugs.failed(self, error)
 
-    # --- ends ---
+    # --- ends: see `closing` ---
 
     def on_down(self, pid: Pid) -> None:
-        """The owner has ended, or one that waits or has waited."""
-        if self.ahead is not None:
-            return self.defer(lambda: self.on_down(pid))
-        if pid == self.owner:
-            return self.terminate()
-        self.watched.pop(pid, None)
-        for waiters in (self.readers, self.writers, self.acceptors):
-            for waiter in [waiter for waiter in waiters if waiter.process == pid]:
-                waiters.remove(waiter)
-                self.forget(waiter)
-            if waiters.left is not None and waiters.left.process == pid:
-                self.forget(waiters.left)
-                waiters.left = None
-        if self.connector is not None and self.connector.process == pid:
-            self.forget(self.connector)
-            self.connector = None
-        self.update_interest()
+        closing.on_down(self, pid)
 
     def terminate(self, ref: bytes | None = None) -> None:
-        """The end of the socket, for the caller `ref` if there is one."""
-        if self.session.sockets.get(self.ident) is not self:
-            return
-        self.abort_all()
-        self.session.remove(self)
-        for process in list(self.watched):
-            self.unwatch(process)
-        self.session.keep_ended(self.ident, self)
-        self.close_file()
-        sock, self.sock = self.sock, None
-        if sock is not None:
-            self._leave_poller(sock)
-            self._close(sock, ref)
-        self.settle()
-
-    def _close(self, sock: Socket, ref: bytes | None) -> None:
-        """close(2), which waits as long as the option linger says."""
-        on, seconds = struct.unpack("ii", sock.getsockopt(SOL_SOCKET, SO_LINGER, 8))
-        if on and seconds:
-            self.closer = ref
-            return self.session.host.close_lingering(sock, self._on_closed)
-        sock.close()
-        self.session.poller.look_again()  # its peer may be one of ours: see `early`
-        if ref is not None:
-            self.answer(ref, OK)
-
-    def _on_closed(self, _result: None) -> None:
-        ref, self.closer = self.closer, None
-        if ref is not None:
-            self.answer(ref, OK)
-
-    def close_file(self) -> None:
-        if self.file is not None:
-            file, self.file = self.file, None
-            self.session.host.close_file(file)
-
-    def abort_all(self) -> None:
-        """All that wait hear that the socket is closed, in the order of OTP."""
-        if self.connector is not None:
-            connector, self.connector = self.connector, None
-            self.abort_one(connector, "closed")
-        for waiters in (self.writers, self.readers, self.acceptors):
-            self.abort(waiters, "closed")
-
-    def close(self, ref: bytes, _request: Any) -> None:
-        self.open_socket  # noqa: B018  raises what a closed one answers
-        self.terminate(ref)
+        closing.terminate(self, ref)
 
     def fail(self, _error: Exception) -> None:
-        """The end after a bug."""
-        try:
-            self.terminate()
-        except Exception:
-            log.exception("while %r was ended", self)
-        if self.sock is not None:
-            self.session.poller.forget(self.sock)
-            self.sock.close()
-            self.sock = None
+        closing.fail(self)

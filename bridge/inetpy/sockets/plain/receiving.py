@@ -14,14 +14,16 @@ from ...names.sockaddr import BadTerm, build_sockaddr
 from ...options.plain_control import build_control
 from ...wire.messages import OK, build_binary_head, build_ok
 from ...wire.plain_requests import Recv, Recvfrom, Recvmsg
+from .answers import CLOSED, bad_state
 from .flags import build_flags, parse_flags
-from .plain import CLOSED, ZERO, Plain, bad_state
+from .plain import Plain
 from .values import OutOfRange, parse_size
 from .waiters import Waiters
 
 __all__ = ["recv", "recvfrom", "recvmsg"]
 
 _TIMEOUT = encode_body(Atom("timeout"))
+_ZERO = Atom("zero")
 _SELECT_READ = b"h\2" + encode_body(Atom("select_read"))
 _TIMEOUT_DATA = b"h\2" + _TIMEOUT
 _MORE = b"h\2" + encode_body(Atom("more"))
@@ -44,7 +46,7 @@ def recv(plain: Plain, ref: bytes, request: Recv) -> None:
         return _end(plain, ref)
     head = build_binary_head(count)
     is_part = count < size and length and plain.type == SOCK_STREAM
-    if is_part and request.handle != ZERO:
+    if is_part and request.handle != _ZERO:
         plain.counters["read_byte"] += count
         plain.wait(ref, plain.readers, process, handle, _SELECT_DATA + head + data)
         return _wants(plain, handle, 0 if flags else size - count)
@@ -62,7 +64,7 @@ def _answer(
     plain: Plain, ref: bytes, request: Recv | Recvfrom | Recvmsg, body: bytes, tail: bytes = b""
 ) -> None:
     """`{ok, Body}`. With the option select_read who may wait waits for more, too: `{select_read, Body}`."""
-    if plain.select_read and request.handle != ZERO:
+    if plain.select_read and request.handle != _ZERO:
         body = _SELECT_READ + body + tail
         return plain.wait(ref, plain.readers, request.process, request.handle, body)
     plain.served(plain.readers, request.process)
@@ -170,11 +172,14 @@ def _read(plain: Plain, ref: bytes, process: Pid, handle: Any, call: Callable[[S
         raise BadTerm(Atom("state"))
     if readers.is_queued(process):
         raise bad_state()
-    if not readers.has_turn(process) and (handle != ZERO or not plain.session.before_28):
+    if not readers.has_turn(process) and (handle != _ZERO or not plain.session.before_28):
         return _nothing(plain, ref, process, handle)
     plain.counters["read_tries"] += 1
     try:
-        return call(sock)
+        result = call(sock)
+        if plain.late_error is not None and _is_end(result):
+            plain.raise_late_error()
+        return result
     except BlockingIOError:
         return _nothing(plain, ref, process, handle)
     except OSError as error:
@@ -184,9 +189,14 @@ def _read(plain: Plain, ref: bytes, process: Pid, handle: Any, call: Callable[[S
     return None
 
 
+def _is_end(result: Any) -> bool:
+    """Whether a stream has ended: no bytes, and what comes with them."""
+    return not (result if isinstance(result, bytes) else result[0])
+
+
 def _nothing(plain: Plain, ref: bytes, process: Pid, handle: Any) -> None:
     """There is nothing to read for the process now."""
-    if handle != ZERO:
+    if handle != _ZERO:
         plain.wait(ref, plain.readers, process, handle)
     elif plain.session.before_28:
         plain.answer(ref, OK)

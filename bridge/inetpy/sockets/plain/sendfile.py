@@ -11,8 +11,11 @@ from ...codec.etf import encode_body
 from ...codec.terms import Atom
 from ...names.sockaddr import BadTerm
 from ...wire.plain_requests import Sendfile
+from .. import early
+from .answers import SELECT, bad_state
+from .closing import close_file
 from .counters import SENDFILE_COUNTERS
-from .plain import SELECT, Plain, bad_state
+from .plain import Plain
 from .sending import check_connected, has_turn
 from .values import NoClause, WrongType
 
@@ -55,10 +58,12 @@ def sendfile(plain: Plain, ref: bytes, request: Sendfile) -> None:
         return plain.wait(ref, writers, process, handle, encode_body((Atom("select"), sent)))
     except OSError as error:
         counters["sendfile_fails"] += 1
-        plain.close_file()
+        close_file(plain)
         plain.answer_error(ref, error)
         return plain.failed(writers, plain.session.posix_name(error))
-    plain.close_file()
+    close_file(plain)
+    if plain.early:
+        early.review_sends(plain)
     plain.answer_ok(ref, _count(plain, before))
     plain.served(writers, process, was_ready=False)
 
@@ -66,6 +71,7 @@ def sendfile(plain: Plain, ref: bytes, request: Sendfile) -> None:
 def _send(plain: Plain, file: int, offset: int, left: int) -> None:
     """Sends up to the end of the file. Raises OSError."""
     assert plain.sock is not None
+    plain.raise_late_error()
     while left:
         plain.counters["sendfile"] += 1
         some = plain.session.host.sendfile(plain.sock, file, offset, min(left, CHUNK))

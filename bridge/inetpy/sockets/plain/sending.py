@@ -12,16 +12,20 @@ from ...host.api import Socket
 from ...host.cmsg import ControlMessage
 from ...names.sockaddr import Address, BadTerm, is_encodable, parse_sockaddr
 from ...wire.messages import OK
+from ...wire.mode import SENDS
 from ...wire.plain_requests import Send, Sendmsg, Sendto, Sendv
+from .. import early
+from .answers import bad_state
 from .cmsg import borrowed, check_levels, close, parse_control
 from .flags import parse_flags
-from .plain import Plain, bad_state
+from .plain import Plain
 from .values import NoClause, elements
 
 __all__ = ["check_connected", "has_turn", "send", "sendmsg", "sendto", "sendv"]
 
 _SELECT = Atom("select")
 IOV_MAX = 1024
+SMALL = 512  # bytes of a send whose caller may answer itself: see inetpy_early.erl
 
 
 def send(plain: Plain, ref: bytes, request: Send) -> None:
@@ -204,6 +208,8 @@ def _write(
         return plain.wait(ref, writers, process, handle, encode_body((_SELECT, *goes_on)))
     size, call = prepare()
     try:
+        if plain.late_error is not None:
+            plain.raise_late_error()
         written = call(sock)
     except BlockingIOError:
         counters.note_part(0)
@@ -220,5 +226,13 @@ def _write(
         counters.note_written(written)
     else:
         counters.package += written
-    plain.answer(ref, OK)
+    is_small = written <= SMALL and flags == 0
+    if plain.early & SENDS:
+        early.review_sends(plain)
+    elif is_small:
+        early.after_send(plain)
+    if is_small and plain.early & SENDS:
+        early.answer(plain, ref)
+    else:
+        plain.answer(ref, OK)
     plain.served(writers, process, was_ready=False)

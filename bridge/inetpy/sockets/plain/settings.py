@@ -15,12 +15,14 @@ from ...options.plain_values import CONGESTION, DEVICE, LEVELS, PlainType, parse
 from ...session.session import Session
 from ...wire.messages import OK
 from ...wire.plain_requests import Getopt, GetoptNative, Setopt, SetoptNative
+from .. import early
 from .plain import Plain
 from .protocols import level_name, protocol_name, protocol_number
 from .values import c_int
 
 __all__ = ["OWN", "Own", "getopt", "is_known", "getopt_native", "setopt", "setopt_native"]
 
+_ERROR = (socket.SOL_SOCKET, socket.SO_ERROR)
 INT_SIZE = 4  # bytes of an int of C
 MAX_VALUE = 1 << 20  # bytes of the value of an option: no option has as many
 _TRUE, _FALSE = Atom("true"), Atom("false")
@@ -51,6 +53,7 @@ class Own(NamedTuple):
 def _tell_descriptor(plain: Plain) -> int:
     """Whoever knows the descriptor may make copies of it."""
     plain.shared = True
+    early.review_sends(plain)
     return plain.session.host.raw.descriptor(plain.system_socket)
 
 
@@ -216,6 +219,7 @@ def setopt(plain: Plain, ref: bytes, request: Setopt) -> None:
             if row.values is None or row.values.parse is None:
                 raise _unknown(option)
             sock.setsockopt(*row.place, _parse(plain, row.values, value))
+            early.review_sends(plain)
     except _REFUSED:
         raise BadTerm((Atom("socket_option"), option, value)) from None
     plain.answer(ref, OK)
@@ -238,6 +242,7 @@ def setopt_native(plain: Plain, ref: bytes, request: SetoptNative) -> None:
     except _REFUSED:
         raise BadTerm(Atom("value")) from None
     sock.setsockopt(level, number, native)
+    early.review_sends(plain)
     plain.answer(ref, OK)
 
 
@@ -248,6 +253,9 @@ def getopt_native(plain: Plain, ref: bytes, request: GetoptNative) -> None:
     except BadTerm:
         raise _unknown(option) from None
     sock = plain.open_socket
+    if plain.late_error is not None and (level, number) == _ERROR:
+        error, plain.late_error = plain.late_error, None
+        return plain.answer_ok(ref, error.errno)
     if spec == Atom("integer"):
         return plain.answer_ok(ref, sock.getsockopt(level, number))
     if spec == Atom("boolean"):

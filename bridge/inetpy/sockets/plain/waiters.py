@@ -12,20 +12,24 @@ from typing import Any
 
 from ...codec.terms import Pid, Ref
 
-__all__ = ["Waiter", "Waiters"]
+__all__ = ["NOBODY", "Waiter", "Waiters"]
+
+NOBODY = Pid(b"")
 
 
 class Waiter:
     """One process, with the handle of the message that it is to get. `told`: it has got it.
+    Bytes that are `Held` are of NOBODY.
 
+    known: the handle by which it is found, and which it is told when it waits in vain.
     size: how many bytes it wants to read, or 0 where that is not a number. See `ahead`.
     """
 
-    __slots__ = ("handle", "process", "size", "told")
+    __slots__ = ("handle", "known", "process", "size", "told")
 
     def __init__(self, process: Pid, handle: Ref) -> None:
         self.process = process
-        self.handle = handle
+        self.handle = self.known = handle
         self.told = False
         self.size = 0
 
@@ -75,6 +79,13 @@ class Waiters:
         before, self.first = self.first, waiter
         return before
 
+    def hold(self, waiter: Waiter) -> None:
+        """Behind all that wait."""
+        if self.first is None:
+            self.first = waiter
+        else:
+            self.others.append(waiter)
+
     def next(self) -> Waiter | None:
         """The first has got what it wanted: it is the turn of the next. Answers with the former first."""
         before = self.first
@@ -89,7 +100,7 @@ class Waiters:
 
     def find(self, process: Pid, handle: Any) -> Waiter | None:
         for waiter in self:
-            if waiter.process == process and waiter.handle == handle:
+            if waiter.process == process and waiter.known == handle:
                 return waiter
         return None
 
@@ -104,9 +115,9 @@ class Waiters:
             self.others.remove(waiter)
 
     def take_others(self) -> list[Waiter]:
-        """All but the first, who wait no longer."""
-        others = list(self.others)
-        self.others.clear()
+        """All processes but the first, who wait no longer."""
+        others = [waiter for waiter in self.others if waiter.process is not NOBODY]
+        self.others = deque(waiter for waiter in self.others if waiter.process is NOBODY)
         return others
 
     def take_all(self) -> list[Waiter]:

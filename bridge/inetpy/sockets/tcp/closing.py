@@ -64,6 +64,7 @@ class Closing(Part):
     def close(self, ref: bytes) -> None:
         """As prim_inet:close/1: waits for the queue, within limits."""
         stream = self.stream
+        stream.session.closes += 1
         if stream.sending.pending and not stream.discards_on_close():
             self._callers = self._callers or []
             self._callers.append(Closer(stream, ref))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ...host.api import WRITE
 from ...names.addresses import Sockaddr
 from ...session.waiting import Waiting
+from .. import early
 from .part import Part
 from .state import IN_PROGRESS
 
@@ -46,6 +47,8 @@ class Connecting(Part):
                 # The queue of a unix listener is full. inet_drv takes this for a connection.
                 return self._finish()
             stream.move(IN_PROGRESS)
+            if timeout and self._is_there():
+                return self._finish()
             stream.set_interest(WRITE)
             if self._caller is not None:
                 self._caller.start_timer(timeout, self.on_timeout)
@@ -53,6 +56,20 @@ class Connecting(Part):
             self.give_up(stream.session.posix_name(error))
         else:
             self._finish()
+
+    def _is_there(self) -> bool:
+        """Whether the connection is there already: on this host it is, when connect(2) returns.
+
+        A controlled socket and a trace have to hear of it first. A caller with a timeout of 0 gets that.
+        """
+        sock = self.stream.sock
+        if sock is None or not early.is_unseen(self.stream):
+            return False
+        try:
+            sock.getpeername()
+        except OSError:
+            return False
+        return True
 
     def on_ready(self) -> None:
         stream = self.stream

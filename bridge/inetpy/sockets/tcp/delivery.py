@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Delivery"]
 
-MAX_DELIVERIES = 64  # packets of one socket in a turn: others get theirs in between
+MAX_DELIVERIES = 4  # packets of one socket in a turn: others get theirs in between
 
 
 class Delivery(Part):
     """The way of packets to the user of a socket.
 
-    A buffer can hold many packets. After 64 of them the other sockets get their turn, and the rest
+    A buffer can hold many packets. After four of them the other sockets get their turn, and the rest
     `waits`. Callers whose answers belong behind these messages wait in `_behind`.
     """
 
@@ -150,10 +150,12 @@ class Delivery(Part):
         if kind.parse is not None:
             term, options.in_headers = kind.parse(packet, options.in_headers)
             return self._hand_out_term(kind, term)
-        if len(packet) >= LARGE and stream.session.fast.on and not options.as_list and not options.header:
+        if options.as_list or options.header:
+            body, tail = build_data(packet, options.as_list, options.header), b""
+        elif len(packet) >= LARGE and stream.session.fast.on:
             body, tail = build_binary_head(len(packet)), packet
         else:
-            body, tail = build_data(packet, options.as_list, options.header), b""
+            body, tail = build_binary_head(len(packet)) + packet, b""
         if stream.active == PASSIVE:
             self._to_caller(build_ok(body), tail)
         else:
@@ -175,19 +177,33 @@ class Delivery(Part):
     def _to_caller(self, body: bytes, tail: bytes = b"") -> None:
         receiving = self.stream.receiving
         receiving.reading = False
-        caller, receiving.caller = receiving.caller, None
-        if caller is not None:
-            caller.answer(body, tail)
+        receiving.answer(body, tail)
 
     def _to_owner(self, message: bytes, tail: bytes = b"") -> None:
         """A message, and what it does to the active mode."""
+        was = self._use_up()
+        self.stream.session.tell(self.stream.owner.raw, message, tail)
+        self._end_message(was)
+
+    def forward(self, size: int) -> None:
+        """The same with `size` bytes of data that `FastPaths.take` has moved."""
+        was = self._use_up()
+        message = self._head + build_binary_head(size)
+        self.stream.session.fast.forward(self.stream.owner.raw, message, size)
+        self._end_message(was)
+
+    def _use_up(self) -> int:
+        """A message is about to leave. The active mode before it."""
         stream = self.stream
         was = stream.active
         if was >= ONCE:
             stream.change_active(*after_delivery(was, stream.active_count))
             if was == ONCE:
                 early.after_once(stream)
-        stream.session.tell(stream.owner.raw, message, tail)
+        return was
+
+    def _end_message(self, was: int) -> None:
+        stream = self.stream
         if stream.active == PASSIVE:
             stream.receiving.stop()
             stream.receiving.cancel_timer()

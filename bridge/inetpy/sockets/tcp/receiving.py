@@ -14,7 +14,7 @@ from ...host.api import READ, WRITE
 from ...packet import RAW
 from ...packet.buffer import InputBuffer
 from ...session.waiting import Waiting
-from ...wire.active import PASSIVE
+from ...wire.active import ONCE, PASSIVE
 from ...wire.messages import OK, build_binary_head, build_error, build_ok
 from ...wire.requests import Recv
 from .. import early
@@ -37,16 +37,21 @@ class Receiving(Part):
     """The input of a connection.
 
     reading: True while a recv or an active owner wants input.
+    asking: the reference of a recv that is being carried out, else empty. Most find their bytes, and do
+        not wait.
     caller: the one that waits in recv.
+    untried: it has left the first look at its bytes to the poller.
     """
 
-    __slots__ = ("caller", "inbox", "reading")
+    __slots__ = ("asking", "caller", "inbox", "reading", "untried")
 
     def __init__(self, stream: Stream) -> None:
         super().__init__(stream)
         self.inbox = InputBuffer()
         self.reading = False
+        self.asking = b""
         self.caller: Waiting | None = None
+        self.untried = False
 
     # --- recv ---
 
@@ -62,22 +67,52 @@ class Receiving(Part):
             return session.answer(ref, build_error("enomem"))
         if self.caller is not None and not self.caller.expire():
             return session.answer(ref, build_error("ealready"))
-        self.caller = caller = Waiting(session, stream, ref)
-        self.receive(length)
-        if self.caller is not caller:
+        if timeout and self.inbox.data is None and stream.interest & READ:
+            # The last look has found nothing, or there would be no interest any more: see `stop`. The
+            # next one tells, and a system call is saved that most often fails.
+            self.inbox.demand(length, stream.options.buffer, stream.options)
+            self.untried = True
+        elif self._read_for(ref, length):
             return
-        if timeout == 0:
-            return self.answer(TIMEOUT)
-        caller.start_timer(timeout, self.on_timeout)
+        elif timeout == 0:
+            return session.answer(ref, TIMEOUT)
+        else:
+            self.untried = False
+        self.caller = Waiting(session, stream, ref, timeout, self.on_timeout)
         self.start()
 
+    def _read_for(self, ref: bytes, length: int) -> bool:
+        """Reads for a recv. True when it has its answer."""
+        self.asking = ref
+        try:
+            self.receive(length)
+        finally:
+            asking, self.asking = self.asking, b""
+        return not asking
+
     def on_timeout(self) -> None:
+        if self._finds_late():
+            return
         self.inbox.missing = 0
         self.reading = False
         self.answer(TIMEOUT)
 
+    def _finds_late(self) -> bool:
+        """Whether the caller has its answer now. Its bytes may have been there before it asked, and its timer
+        have come before the next look: uvloop runs timers first.
+        """
+        caller = self.caller
+        if not self.untried or caller is None or caller.timer is None or caller.timer.overdue:
+            return False
+        self.untried = False
+        self.receive(0)
+        return self.caller is not caller
+
     def answer(self, body: bytes, tail: bytes = b"") -> None:
         """For the caller in recv, if there is one."""
+        ref, self.asking = self.asking, b""
+        if ref:
+            return self.stream.session.answer(ref, body, tail)
         caller, self.caller = self.caller, None
         if caller is not None:
             caller.answer(body, tail)
@@ -197,25 +232,32 @@ class Receiving(Part):
         return chunk
 
     def _forward(self, wanted: int) -> bytes | None:
-        """Answers a recv with bytes that do not pass through this process. Empty: that is done.
+        """Answers a recv or `{active, once}` with bytes that do not pass through here. Empty: that is done.
 
         Only for plain bytes that are all there, and only where nobody else has to wait for them: see
         `FastPaths.alone`. None: not possible. Else what was read, when it was less than it seemed.
         """
-        stream, inbox, caller = self.stream, self.inbox, self.caller
-        if inbox.data or stream.active != PASSIVE or not stream.delivery.is_plain():
+        stream, inbox = self.stream, self.inbox
+        if inbox.data or stream.sock is None or not stream.delivery.is_plain():
             return None
         fast = stream.session.fast
-        if caller is None or stream.sock is None or not fast.alone(stream.ident):
+        ref = self.asking if self.caller is None else self.caller.ref
+        is_wanted = bool(ref) if stream.active == PASSIVE else stream.active == ONCE
+        if not is_wanted or not fast.alone(stream.ident):
             return None
         taken = fast.take(stream.sock, max(inbox.missing, LARGE), wanted)
         if isinstance(taken, bytes):
             return taken or None
-        fast.forward(caller.ref, build_ok(build_binary_head(taken)), taken)
-        self.caller = None
-        caller.withdraw()
         inbox.clear()
         stream.counters.received(taken)
+        if stream.active != PASSIVE:
+            stream.delivery.forward(taken)
+            return b""
+        fast.forward(ref, build_ok(build_binary_head(taken)), taken)
+        self.asking = b""
+        caller, self.caller = self.caller, None
+        if caller is not None:
+            caller.withdraw()
         self.stop()
         return b""
 

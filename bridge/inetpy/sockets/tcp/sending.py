@@ -10,12 +10,12 @@ A large send from the only active caller is answered before all of it is written
 from __future__ import annotations
 
 import errno
-import socket
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...fast import BEGINNING, LARGE
 from ...host.api import WRITE
+from ...host.flags import MSG_MORE
 from ...packet import build_header
 from ...session.waiting import Waiting, failure
 from ...wire.messages import OK, build_error
@@ -112,6 +112,8 @@ class Sending(Part):
                 stream.set_interest(stream.interest | WRITE)
             elif not stream.early & SENDS:
                 early.after_send(stream)
+            elif size <= early.LARGEST:
+                return early.answer(stream, ref)
         session.answer(ref, OK)
 
     def send_early(self, parts: list[bytes]) -> None:
@@ -149,7 +151,8 @@ class Sending(Part):
         """For a caller that is alone: sends the beginning, answers, and sends the rest meanwhile."""
         stream = self.stream
         fast = stream.session.fast
-        sent = self._send_now(ref, data[:BEGINNING], socket.MSG_MORE)
+        early.await_close(stream)  # the rest may be queued behind the answer
+        sent = self._send_now(ref, data[:BEGINNING], MSG_MORE)
         if sent is None:
             return
         stream.session.answer(ref, OK)

@@ -198,6 +198,14 @@ class Stream(Handle):
     def may_ask_once(self) -> bool:
         return self.state == CONNECTED and not self.receiving.inbox.data
 
+    def may_close_early(self) -> bool:
+        return self.state == CONNECTED and self.active == PASSIVE and self.sending.outbox is None
+
+    def close_early(self) -> None:
+        """`close`, which has been answered. What a send has queued meanwhile is still written."""
+        self.session.closes += 1
+        self.terminate()
+
     def send_early(self, parts: list[bytes]) -> None:
         """Sends that have been answered."""
         self.sending.send_early(parts)
@@ -205,6 +213,8 @@ class Stream(Handle):
     def ask_once(self) -> None:
         """`{active, once}`, which has been answered."""
         old_active = self.active
+        if old_active == ONCE and self.state == CONNECTED and not self.delivery.waits:
+            return  # it is so already
         self.delivery.finish()
         try:
             self.set_active(ONCE, 0)
@@ -235,6 +245,9 @@ class Stream(Handle):
         super().op_controlling_process(ref, request)
 
     def op_setopts(self, ref: bytes, request: requests.Setopts) -> None:
+        if early.asks_once_again(self, request.options):
+            self.ask_once()
+            return early.answer(self, ref)
         self.delivery.finish()
         super().op_setopts(ref, request)
         if request.options == early.ASKS_ONCE:
