@@ -4,7 +4,7 @@
 %% connection are sockets of that module, unless the scenario is about something else.
 -module(xs).
 
--export([loopback/0, listener/1, full_listener/1, busy_listener/1, pair/1, local_pair/2, local_udp_pair/1, udp/1, udp_pair/1]).
+-export([loopback/0, listener/1, full_listener/1, busy_listener/1, pair/1, pair6/1, local_pair/2, local_udp_pair/1, udp/1, udp_pair/1]).
 -export([message/0, message/1, received/3, fill_up/1, sockets/2, attempt/1, attempts/1, path/0, without/2, printed/1, with_file/2, with_file/3, holder/1, in/2, ends/1]).
 
 -type backend() :: #{api := module(), _ => _}.
@@ -45,6 +45,19 @@ busy_listener(#{api := M}) ->
 pair(#{api := M} = Backend) ->
     {Listener, Address} = listener(Backend),
     {ok, Client} = M:open(inet, stream),
+    ok = M:connect(Client, Address),
+    {ok, Server} = M:accept(Listener, ?LONG),
+    ok = M:close(Listener),
+    {Client, Server}.
+
+%% The same over IPv6.
+-spec pair6(backend()) -> {socket(), socket()}.
+pair6(#{api := M}) ->
+    {ok, Listener} = M:open(inet6, stream),
+    ok = M:bind(Listener, #{family => inet6, addr => loopback, port => 0}),
+    ok = M:listen(Listener),
+    {ok, Address} = M:sockname(Listener),
+    {ok, Client} = M:open(inet6, stream),
     ok = M:connect(Client, Address),
     {ok, Server} = M:accept(Listener, ?LONG),
     ok = M:close(Listener),

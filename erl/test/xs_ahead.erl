@@ -225,14 +225,8 @@ scenarios() ->
         {sends, "send before recv.", fun(B) ->
             between(B, fun(M, C, S) -> [M:send(C, "xyz"), M:recv(S, 3), M:recv(C, 3), M:recv(C, 2)] end)
         end},
-        {inet6, "The same over IPv6.", fun(#{api := M}) ->
-            {ok, L} = M:open(inet6, stream),
-            ok = M:bind(L, #{family => inet6, addr => loopback, port => 0}),
-            ok = M:listen(L),
-            {ok, Address} = M:sockname(L),
-            {ok, C} = M:open(inet6, stream),
-            ok = M:connect(C, Address),
-            {ok, S} = M:accept(L),
+        {inet6, "The same over IPv6.", fun(#{api := M} = B) ->
+            {C, S} = xs:pair6(B),
             {select, _} = M:recv(C, 3, nowait),
             ok = M:send(S, "abcde"),
             [xs:message(), M:recv(C, 3), M:recv(C, 2)]

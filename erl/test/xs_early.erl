@@ -256,14 +256,8 @@ others() ->
             Sent = [M:send(C, <<N:32>>) || N <- lists:seq(1, 100)],
             {lists:usort(Sent), M:recv(S, 400, ?LONG) =:= {ok, numbers(100)}}
         end},
-        {inet6, "Questions and answers over IPv6.", fun(#{api := M}) ->
-            {ok, L} = M:open(inet6, stream),
-            ok = M:bind(L, #{family => inet6, addr => loopback, port => 0}),
-            ok = M:listen(L),
-            {ok, Address} = M:sockname(L),
-            {ok, C} = M:open(inet6, stream),
-            ok = M:connect(C, Address),
-            {ok, S} = M:accept(L),
+        {inet6, "Questions and answers over IPv6.", fun(#{api := M} = B) ->
+            {C, S} = xs:pair6(B),
             Echo = xc:spawn_call(fun() -> echo(M, S, 4) end),
             Answers = [ask(M, C, <<N:32>>) || N <- lists:seq(1, 100)],
             ok = M:close(C),

@@ -179,27 +179,13 @@ scenarios() ->
         end},
         {in_order, "Readers are served in the order in which they came.", fun(#{api := M} = B) ->
             {C, S} = xs:pair(B),
-            Parent = self(),
-            _ = [
-                begin
-                    spawn_link(fun() -> Parent ! {N, M:recv(C, 3)} end),
-                    true = xc:until(fun() -> maps:get(num_readers, M:info(C)) =:= N end)
-                end
-             || N <- [1, 2, 3]
-            ],
+            ok = three_read(M, C),
             Seen = [begin ok = M:send(S, Data), xc:next() end || Data <- ["abc", "def", "ghi"]],
             [Seen, maps:get(num_readers, M:info(C))]
         end},
         {at_once, "The same when all data comes at once.", fun(#{api := M} = B) ->
             {C, S} = xs:pair(B),
-            Parent = self(),
-            _ = [
-                begin
-                    spawn_link(fun() -> Parent ! {N, M:recv(C, 3)} end),
-                    true = xc:until(fun() -> maps:get(num_readers, M:info(C)) =:= N end)
-                end
-             || N <- [1, 2, 3]
-            ],
+            ok = three_read(M, C),
             ok = M:send(S, "abcdefghi"),
             [xc:next(), xc:next(), xc:next()]
         end},
@@ -417,6 +403,17 @@ told(Timeout) ->
     receive Message when element(1, Message) =:= '$socket' -> Message
     after Timeout -> none
     end.
+
+%% Three processes wait in recv, in this order.
+three_read(M, Socket) ->
+    Parent = self(),
+    lists:foreach(
+        fun(N) ->
+            spawn_link(fun() -> Parent ! {N, M:recv(Socket, 3)} end),
+            true = xc:until(fun() -> maps:get(num_readers, M:info(Socket)) =:= N end)
+        end,
+        [1, 2, 3]
+    ).
 
 tag({Name, _}) when is_atom(Name) -> {Name, '_'};
 tag(Name) -> Name.

@@ -70,11 +70,6 @@ class MemoryDatagram(Inbox):
             | (ERROR if self.error or self.refusals else 0)
         )
 
-    def _is_held(self) -> bool:
-        """Whether a datagram to the peer has to wait: unix_dgram_poll() of the kernel."""
-        peer = self.peer
-        return peer is not None and not (peer.closed or peer.is_deaf) and peer.is_full
-
     # --- the peer ---
 
     def connect(self, address: Address, /) -> None:

@@ -25,8 +25,6 @@ __all__ = ["Held", "Sender", "end", "has_room", "held_of", "send_early", "shutdo
 ROOM = 32 * 1024  # bytes of the system's memory: as much as 32 sends of 512 bytes take. See inetpy_early.erl
 _SO_MEMINFO = 55
 _MEMORY = struct.Struct("8xII4xI12x")  # bytes on their way, the option sndbuf, bytes in TCP's queue
-
-
 _NO_HANDLE = Ref(b"")
 
 
