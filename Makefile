@@ -12,7 +12,7 @@ TOOL_SOURCES := $(wildcard erl/tools/*.erl)
 TEST_FIRST   := erl/test/inetpy_xc_random.erl
 TEST_SOURCES := $(TEST_FIRST) $(filter-out $(TEST_FIRST),$(wildcard erl/test/*.erl))
 
-.PHONY: build demo test test-apps test-docker test-failures test-network test-packaging test-sockets test-testing test-otp28 test-python fuzz lint bench bench-codec crosscheck dialyzer xref format clean
+.PHONY: build demo test test-apps test-docker test-failures test-network test-packaging test-sockets test-testing test-otp28 test-python random fuzz lint bench bench-codec crosscheck dialyzer xref format clean
 
 build: $(VENV)/.tools erl/ebin/inetpy.app erl/tools/ebin/.built
 
@@ -74,6 +74,13 @@ test-testing: $(VENV)/.test build
 # method of any socket.
 test-sockets: $(VENV)/.test build erl/test/ebin/.built
 	@$(PY) -m pytest tests/sockets
+
+# Random tests, ten times as many as elsewhere, from a number by chance. SEED=N repeats a run; ARGS are for pytest. The tests
+# are in several folders: tests/network and tests/sockets are not in what pytest does by itself.
+random: $(VENV)/.test build erl/test/ebin/.built
+	@seed=$${SEED:-$$(shuf -i 1-999999999 -n 1)}; echo "== SEED=$$seed =="; \
+	TEST_SEED=$$seed TEST_EXAMPLES=3000 $(PY) -m pytest --timeout 3600 --hypothesis-seed $$seed \
+	  -v -o 'norecursedirs=.* _* apps docker failures packaging testing' -m 'random or hypothesis' $(ARGS) tests
 
 # Sends a million mutated frames to a bridge. SEED=N repeats a run.
 fuzz: build

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 from in_memory import Bench
 from inetpy.codec.etf import decode, encode
 from inetpy.codec.terms import Atom
+from seeds import EXAMPLES, IS_REPEATABLE
 
 TOP = Path(__file__).parent.parent
 EBIN = TOP / "erl" / "ebin"
@@ -24,7 +25,8 @@ TEST_EBIN = TOP / "erl" / "test" / "ebin"
 settings.register_profile(
     "inetpy",
     deadline=None,  # the machine may be slow
-    max_examples=int(os.environ.get("INETPY_EXAMPLES", "300")),
+    max_examples=EXAMPLES,
+    derandomize=IS_REPEATABLE,
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("inetpy")

@@ -40,6 +40,7 @@ BRIDGE = Pid(b"X" + NODE + bytes(12))
 OUT = Port(b"Y" + NODE + b"\0\0\0\5" + bytes(4))
 OWNERS = [Pid(b"X" + NODE + bytes((0, 0, 0, 9)) + bytes((0, 0, 0, n)) + bytes(4)) for n in range(8)]
 HOME = b"Z\0\3" + NODE + bytes(4)  # what references of the node begin with
+EARLY = ("once", "close", "connected")
 TCP, UDP, INET = Atom("inetpy_tcp"), Atom("inetpy_udp"), Atom("inet")
 LOOPBACK = (127, 0, 0, 1)
 BURST = 200  # frames between two looks at what came back
@@ -167,7 +168,7 @@ class Node:
                 (Atom("ack"), 1),
                 (Atom("ping"), 5),
                 (Atom("lineage"), 1, [(OWNERS[0], [OWNERS[0]])]),
-                (Atom("early"), self.ident(), self.dice.choice((b"data", Atom("once"), Atom("close")))),
+                (Atom("early"), self.ident(), self.dice.choice((b"data", *map(Atom, EARLY)))),
                 (Atom("early"), self.ident(), ((LOOPBACK, self.dice.choice(self.ports)), b"data")),
             ]
         )

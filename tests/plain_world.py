@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from in_process import BRIDGE, NODE, OUT
@@ -15,7 +18,7 @@ from inetpy.session.session import Session
 from inetpy.sockets.plain import Plain
 from recorder import Recorder
 
-__all__ = ["OK", "OWNER", "PlainWorld", "pid"]
+__all__ = ["OK", "OWNER", "PlainWorld", "linux_host", "pid"]
 
 OK = Atom("ok")
 
@@ -27,17 +30,34 @@ def pid(number: int) -> Pid:
 OWNER = pid(1)
 
 
-class PlainWorld:
-    """A plain socket that is connected to `peer`, a socket of Python."""
+@contextmanager
+def linux_host() -> Iterator[LinuxHost]:
+    """A host with a loop of its own, which does not run."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    host = LinuxHost(loop)
+    yield host
+    host.poller.close()
+    loop.close()
 
-    def __init__(self, host: LinuxHost, has_fast_paths: bool = True) -> None:
+
+class PlainWorld:
+    """A plain socket that is connected to `peer`, a socket of Python.
+
+    early_after: see `FastPaths`; None is the default.
+    """
+
+    def __init__(self, host: LinuxHost, has_fast_paths: bool = True, early_after: int | None = None) -> None:
         self.refs = 0
         self.link = Recorder(has_fast_paths)
         self.session = Session(self.link, host, BRIDGE, OUT, [(Atom("otp_release"), 25)])
         self.dispatcher = Dispatcher(self.session)
+        if early_after is not None:
+            self.session.fast.early_after = early_after
         inet: Any = (self.ref(), OWNER, Atom("inet"), Atom("stream"), Atom("tcp"), {})
-        assert self.answer(self.ask(0, "socket_open", *inet)) == OK
+        opened = self.answer(self.ask(0, "socket_open", *inet))
         found: Any = next(iter(self.session.sockets.values()))
+        assert opened == (OK, (Atom("$socket"), found.reference))
         self.plain: Plain = found
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]

@@ -974,6 +974,39 @@ def early_plain(linked: Linked) -> None:
 
 
 @scene(Linked)
+def early_plain_connections(linked: Linked) -> None:
+    """Connections that are opened and closed by callers that do not wait."""
+    linked.session.fast.early_after = 0
+    early = Atom("early")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.5)
+        port = listener.getsockname()[1]
+        address = {Atom("family"): Atom("inet"), Atom("addr"): (127, 0, 0, 1), Atom("port"): port}
+        for reads in (False, True):
+            ident = _plain_opened(linked, "stream")
+            linked.ask("socket_connect", ident, (OWNER, _plain_ref(), address))
+            linked.settle()
+            linked.say((early, ident, Atom("connected")))
+            peer = listener.accept()[0]
+            linked.peers.append(peer)
+            if reads:
+                linked.ask("socket_recv", ident, (OWNER, _plain_ref(), 3, [], 0))
+                peer.sendall(b"abc")
+                linked.settle()
+            linked.say((early, ident, Atom("close")))
+            linked.settle()
+    ours = _plain_opened(linked, "stream")
+    linked.ask("socket_bind", ours, address | {Atom("port"): 0})
+    linked.ask("socket_listen", ours, 5)
+    port = linked.ask("socket_sockname", ours, [])[1][Atom("port")]
+    linked.peers.append(socket.create_connection(("127.0.0.1", port)))
+    linked.ask("socket_accept", ours, (OWNER, _plain_ref(), _plain_ref()))
+    linked.say((early, ours + 1, Atom("close")))
+    linked.ask("socket_close", ours, [])
+    linked.settle()
+
+
+@scene(Linked)
 def bytes_ahead(linked: Linked) -> None:
     """A plain socket whose bytes go to the node with the message, and are asked back."""
     ident, peer = _plain_connected(linked)

@@ -14,6 +14,7 @@ TOOLS = str(EBIN.parent / "tools" / "ebin")
 JOBS = (
     "pipelined(P, 3, 20)",
     "connections(P, 5)",
+    "selects(P, 5)",
     "receives(P, 65536, 262144, 3)",
     "receives(P, 1460, default, 3)",
 )

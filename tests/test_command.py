@@ -73,6 +73,27 @@ def test_calls_that_do_not_wait_are_counted() -> None:
     assert (calls["send"], calls["setopts"], calls["sendto"]) == (40, 40, 40)
 
 
+def test_calls_of_socket_that_do_not_wait_are_counted() -> None:
+    """Under the names that they have where their callers wait."""
+    program = """
+        {ok, L} = socket:open(inet, stream), Ip = #{family => inet, addr => {127, 0, 0, 1}},
+        ok = socket:bind(L, Ip#{port => 0}), ok = socket:listen(L), {ok, To} = socket:sockname(L),
+        _ = [
+            begin
+                {ok, C} = socket:open(inet, stream), ok = socket:connect(C, To), {ok, S} = socket:accept(L),
+                _ = [ok = socket:send(C, "x") || _ <- lists:seq(1, N)],
+                ok = socket:close(C), ok = socket:close(S)
+            end
+         || N <- lists:duplicate(20, 0) ++ [40]
+        ],
+        {ok, _} = socket:sockname(L), halt().
+    """
+    done = inetpy("run", "--json", "--socket", "--", "erl", "-noshell", "-eval", program)
+    calls = json.loads(done.stdout)["calls"]
+    assert (calls["socket_close"], calls["socket_send"]) == (42, 40)
+    assert not {"send", "close", "connected"} & set(calls)
+
+
 def test_stats_table() -> None:
     done = inetpy("run", "--stats", "--", "erl", "-noshell", "-eval", CONVERSATION, COLUMNS="100")
     assert done.stdout == "inetpy_tcp"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import random
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +10,7 @@ import pytest
 
 from conftest import TOP, erl
 from crossed import assert_equal, read_rows
+from seeds import SEED, times
 
 GROUPS = sorted(path.stem for path in (TOP / "erl" / "test").glob("xc_*.erl"))
 
@@ -61,6 +60,7 @@ def test_two_bridges(group: str, tmp_path: Path) -> None:
     run_groups(tmp_path, "inet,inetpy", group, flags=["-inetpy", "bridges", "2"])
 
 
+@pytest.mark.random
 @pytest.mark.parametrize(
     ("sequences", "early", "count"),
     [
@@ -77,11 +77,50 @@ def test_random_sequences(sequences: str, early: str, count: int, monkeypatch: p
     early: after so many requests of a kind, callers do not wait; never with 0.
     """
     monkeypatch.setenv("INETPY_EARLY", early)
-    seed = os.environ.get("INETPY_SEED", str(random.randrange(1 << 30)))
     with erl(
-        *("-run", "inetpy_xc_random", "main", str(count), seed, sequences, "inet,inetpy"),
+        *("-run", "inetpy_xc_random", "main", str(times(count)), str(SEED), sequences, "inet,inetpy"),
         stdout=subprocess.PIPE,
     ) as node:
-        output, _ = node.communicate(timeout=280)
-    assert node.returncode == 0, f"INETPY_SEED={seed}\n{output.decode()}"
-    assert b"%d sequences" % count in output
+        output, _ = node.communicate(timeout=max(280, times(280)))
+    assert node.returncode == 0, f"TEST_SEED={SEED}\n{output.decode()}"
+    assert b"%d sequences" % times(count) in output
+
+
+# Two sequences. In a process, the first differs a few times only, the second always.
+BY_CHANCE = """
+-module(by_chance).
+-export([api/0, sequence/1, observe/3, text/1]).
+api() -> chance.
+sequence(Seed) -> _ = [put(left, Left) || get(left) =:= undefined, {1, Left} <- [{Seed, 3}]], {[], [Seed, x]}.
+text(Sequence) -> io_lib:format("~p", [Sequence]).
+observe(#{name := inet}, _, _) -> equal;
+observe(#{name := inetpy}, _, _) ->
+    case put(left, case get(left) of undefined -> undefined; Left -> Left - 1 end) of
+        Still when Still > 0 -> different;
+        _ -> equal
+    end.
+"""
+
+
+def test_what_differs_now_and_then_is_chance(tmp_path: Path) -> None:
+    """A difference that goes while a sequence is shrunk is none."""
+    source = tmp_path / "by_chance.erl"
+    source.write_text(BY_CHANCE)
+    subprocess.run(["erlc", "-o", tmp_path, source], check=True)
+    command = ("-pa", str(tmp_path), "-run", "inetpy_xc_random", "main", "2", "1", "by_chance", "inet,inetpy")
+    with erl(*command, stdout=subprocess.PIPE) as node:
+        output, _ = node.communicate(timeout=60)
+    assert node.returncode == 1
+    assert b"seed 2:" in output
+    assert b"chance: 2 sequences from seed 1, 1 different" in output
+
+
+def test_failing_sequences() -> None:
+    """A run whose worker fails ends with the reason."""
+    with erl(
+        "-run", "inetpy_xc_random", "main", "1", "1", "no_module", "inet", stdout=subprocess.PIPE
+    ) as node:
+        output, _ = node.communicate(timeout=60)
+    assert node.returncode == 2
+    assert b"undef" in output
+    assert b"no_module" in output

@@ -110,6 +110,18 @@ def test_a_difference_by_chance(tmp_path: Path) -> None:
     assert "{returned,fresh}" in done.stdout
 
 
+def test_a_long_observation(tmp_path: Path) -> None:
+    """Its beginning is printed, and --json has all of it."""
+    text = one("fun(#{name := N}) -> {N, lists:duplicate(100000, $x)} end")
+    done = crosscheck("--scenario", written(tmp_path, text))
+    assert done.returncode == 1
+    assert "... and " in done.stdout
+    assert " characters more, which --json has" in done.stdout.replace("\n", " ")
+    assert 4000 < done.stdout.count("x") < 10_000
+    [row] = json.loads(crosscheck("--scenario", written(tmp_path, text), "--json").stdout)["rows"]
+    assert row["observations"]["inetpy"].count("x") == 100_000
+
+
 def test_exceptions_in_memory(tmp_path: Path, mine: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A scenario that is listed may differ in memory. One that is listed and equal is reported."""
     for source in HARNESS:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import random
+import pytest
 
 from fuzz_bridge import fuzz
+from seeds import SEED, times
 
 
+@pytest.mark.random
 def test_mutated_frames() -> None:
     """Every request is answered, nothing leaks, and the bridge goes on."""
-    seed = int(os.environ.get("INETPY_SEED", random.randrange(1 << 30)))
-    print(fuzz(20_000, seed))
+    print(fuzz(times(20_000), SEED))

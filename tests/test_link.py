@@ -14,11 +14,12 @@ import pytest
 from conftest import TOP
 from fake_node import FakeNode, fake_nodes
 from in_process import OWNER
-from inetpy.codec.etf import decode
+from inetpy.codec.etf import decode, encode
 from inetpy.codec.terms import Atom, Pid, Ref
 from inetpy.links import output
 from inetpy.links.encoding import FrameLink
 from inetpy.links.output import Output
+from inetpy.wire import messages
 from inetpy.wire.active import PASSIVE
 from inetpy.wire.framing import FrameReader
 from inetpy.wire.mode import IS_ACTIVE, ONCE as EARLY_ONCE, SENDS
@@ -169,6 +170,31 @@ def test_callers_must_wait_again(link: Linked) -> None:
     to.mode(1, SENDS, 0)
     to.tell(OWNER.raw, BODY)
     assert left() == [(1, SENDS, REF, OK), (Atom("mode"), 1, 0), (OWNER, OK)]
+
+
+NAME = encode(Atom("name"))[1:]
+
+
+def test_a_socket_that_opens_with_a_mode(link: Linked) -> None:
+    """One frame tells both, and is the answer, too."""
+    to, left = link
+    to.opened(7, NAME, "stream", OWNER.raw)
+    to.mode(7, 0, 8)
+    to.answer(REF.raw, messages.build_ok(NAME))
+    assert left() == [(Atom("open"), REF, 7, Atom("name"), Atom("stream"), OWNER, 8)]
+
+
+def test_the_mode_of_a_socket_that_is_told_again(link: Linked) -> None:
+    """It is listed now. Its mode is that of before, which another frame changes."""
+    to, left = link
+    listed = (Atom("open"), 7, Atom("name"), Atom("plain"), OWNER, 0)
+    to.opened(7, NAME, "plain", OWNER.raw)
+    to.mode(7, SENDS, 0)
+    assert left() == [listed, (Atom("mode"), 7, 0)]
+    to.mode(7, 0, SENDS)
+    to.opened(7, NAME, "plain", OWNER.raw)
+    to.mode(7, SENDS, 0)
+    assert left() == [listed]
 
 
 def test_mode_with_a_destination(link: Linked) -> None:

@@ -192,8 +192,8 @@ handle_call(is_responsive, From, #state{heartbeat = Heartbeat} = State) ->
     {noreply, beat(inetpy_heartbeat:ask(From, Heartbeat), State)};
 handle_call(sockets, _From, State) ->
     {reply, inetpy_registry:sockets(open_sockets(State)), State};
-handle_call(plain_sockets, _From, #state{registry = Registry} = State) ->
-    {reply, inetpy_registry:plain_sockets(Registry), State};
+handle_call(plain_sockets, _From, State) ->
+    {reply, inetpy_registry:plain_sockets(open_sockets(State)), State};
 handle_call(monitors, _From, #state{registry = Registry} = State) ->
     {reply, inetpy_registry:monitors(Registry), State};
 handle_call(info, _From, #state{link = Link} = State) ->
@@ -266,9 +266,9 @@ ends(_Reason, #state{greeting = Timer, link = Link}) when is_reference(Timer) ->
 ends(shutdown, #state{link = Link}) ->
     %% The node ends, and no owner is told, as with stock sockets.
     inetpy_link:close(Link);
-ends(_Reason, #state{link = Link} = State) ->
+ends(_Reason, #state{link = Link, registry = Registry, early = Early}) ->
     ok = inetpy_link:close(Link),
-    lists:foreach(fun act/1, inetpy_registry:lost(open_sockets(State))).
+    lists:foreach(fun act/1, inetpy_registry:lost(inetpy_early:closing(Early), Registry)).
 
 %% The registry without the sockets that callers have closed, and that Python has not closed yet.
 open_sockets(#state{registry = Registry, early = Early}) ->
@@ -284,6 +284,8 @@ act({send, Pid, Message}) ->
     ok;
 act({close, Ref}) ->
     inetpy_socket_ref:close(Ref);
+act({waits, Ref, More}) ->
+    inetpy_early:waits(Ref, More);
 act({demonitor, Ref}) ->
     true = erlang:demonitor(Ref, [flush]),
     ok.
@@ -361,8 +363,9 @@ pass_on(Frame, #state{former = Former} = State) ->
             ok = deliver(To, Message),
             After;
         {select, Id, Pid, Handle, To, Reply} ->
+            Waiting = act(inetpy_registry:selects(Id, Handle, Pid, State#state.registry), State),
             ok = deliver(To, Reply),
-            State#state{registry = inetpy_registry:selects(Id, Handle, Pid, State#state.registry)};
+            Waiting;
         {deliver, To, Messages} ->
             lists:foreach(fun(Message) -> To ! Message end, Messages),
             State;
@@ -388,13 +391,13 @@ note({mode, Id, Mode, Destination}, #state{early = Early} = State) ->
     set_mode(Id, Mode, State);
 note({mode, Id, Mode}, State) ->
     set_mode(Id, Mode, State);
-note({open, Id, {'$socket', Ref} = Name, Kind, Owner}, #state{number = Number, life = Life} = State) ->
-    ok = inetpy_socket_ref:open(Ref, Id, Number, Life),
-    State#state{registry = inetpy_registry:opened(Id, Name, Kind, Owner, State#state.registry)};
-note({open, Id, Name, Kind, Owner}, #state{registry = Registry} = State) ->
-    State#state{registry = inetpy_registry:opened(Id, Name, Kind, Owner, Registry)};
-note({open, Ref, Id, Name, Kind, Owner}, State) ->
-    Opened = note({open, Id, Name, Kind, Owner}, State),
+note({open, Id, {'$socket', Ref} = Name, Kind, Owner, Mode}, #state{number = Number, life = Life, early = Early} = State) ->
+    _ = inetpy_socket_ref:open(Ref, Id, Number, Life) andalso inetpy_early:opened(Early, Id, Ref),
+    opened(Id, Name, Kind, Owner, Mode, State);
+note({open, Id, Name, Kind, Owner, Mode}, State) ->
+    opened(Id, Name, Kind, Owner, Mode, State);
+note({open, Ref, Id, Name, Kind, Owner, Mode}, State) ->
+    Opened = note({open, Id, Name, Kind, Owner, Mode}, State),
     ok = deliver(Ref, {ok, Name}),
     Opened;
 note({owner, Id, Owner}, #state{registry = Registry} = State) ->
@@ -409,15 +412,19 @@ note({closed, Id, Ref}, State) ->
     Closed;
 note({ready, Id, Handle}, #state{registry = Registry} = State) ->
     act(inetpy_registry:ready(Id, Handle, Registry), State);
-note({ready, Id, Handle, {Number, Pid, Data}}, #state{ahead = Table} = State) ->
+note({ready, Id, Handle, {Number, Pid, Data}}, #state{ahead = Table, early = Early} = State) ->
+    %% until the bytes are taken or given up, close waits: Python must know which
+    ok = inetpy_early:waits(Early, Id, 1),
     ok = inetpy_ahead:keep(Table, Id, Number, {Pid, Data}),
     note({ready, Id, Handle}, State);
-note({recall, Id, Number}, #state{ahead = Table} = State) ->
-    tell_python({recalled, Id, Number, inetpy_ahead:give_up(Table, Id, Number)}, State);
+note({recall, Id, Number}, #state{ahead = Table, early = Early} = State) ->
+    GivenUp = inetpy_ahead:give_up(Table, Id, Number),
+    ok = if GivenUp -> inetpy_early:waits(Early, Id, -1); true -> ok end,
+    tell_python({recalled, Id, Number, GivenUp}, State);
 note({abort, Id, Handle, Reason}, #state{registry = Registry} = State) ->
     act(inetpy_registry:abort(Id, Handle, Reason, Registry), State);
 note({unselect, Id, Handle}, #state{registry = Registry} = State) ->
-    State#state{registry = inetpy_registry:unselect(Id, Handle, Registry)};
+    act(inetpy_registry:unselect(Id, Handle, Registry), State);
 note({watch, Pid}, #state{registry = Registry} = State) ->
     State#state{registry = inetpy_registry:watch(Pid, monitor_at_once(Pid), Registry)};
 note({unwatch, Pid}, #state{registry = Registry} = State) ->
@@ -456,6 +463,11 @@ note({log, Level, Text}, State) ->
 note({refused, Text}, State) ->
     logger:error("Python refused the connection: ~ts", [Text], #{application => inetpy}),
     State.
+
+opened(Id, Name, Kind, Owner, 0, #state{registry = Registry} = State) ->
+    State#state{registry = inetpy_registry:opened(Id, Name, Kind, Owner, Registry)};
+opened(Id, Name, Kind, Owner, Mode, State) ->
+    set_mode(Id, Mode, opened(Id, Name, Kind, Owner, 0, State)).
 
 %% Only a node that tests have started has such a process.
 tell_agent(undefined, _) ->

@@ -31,7 +31,9 @@
 -type return() :: term().
 
 -record(state, {
-    run :: inetpy_tests:run() | {error, string()},
+    run :: inetpy_tests:run() | {error, string()} | ended,
+    %% Whether the hook is one of the whole run, and not of one suite or group.
+    is_of_run :: boolean(),
     %% The suite whose network is there.
     suite :: module() | undefined
 }).
@@ -42,14 +44,18 @@
 id(Options) -> {?MODULE, Options}.
 
 %% An error is that of each suite: Common Test itself says of a hook that fails no more than that it does.
+%%
+%% Hooks of the run begin in the server of Common Test, the others in the process of a test.
 -spec init(term(), inetpy_tests:options()) -> {ok, state()}.
 init(_Id, Options) ->
+    IsOfRun = whereis(ct_util_server) =:= self(),
     case inetpy_tests:open(Options) of
-        {ok, Run} -> {ok, #state{run = Run}};
-        {error, _} = Error -> {ok, #state{run = Error}}
+        {ok, Run} -> {ok, #state{run = Run, is_of_run = IsOfRun}};
+        {error, _} = Error -> {ok, #state{run = Error, is_of_run = IsOfRun}}
     end.
 
 -spec terminate(state()) -> ok.
+terminate(#state{run = ended}) -> ok;
 terminate(#state{run = {error, _}}) -> ok;
 terminate(#state{run = Run} = State) ->
     _ = leave(State),
@@ -70,6 +76,8 @@ post_init_per_suite(Suite, Config, Return, State) ->
 post_end_per_suite(_Suite, _Config, Return, State) -> {Return, leave(State)}.
 
 %% A hook that init_per_suite or init_per_group installs comes in the middle.
+enter(_, _, Return, #state{run = ended} = State) ->
+    {Return, State};
 enter(Suite, _, Return, #state{suite = Current} = State) when Suite =:= Current; not is_list(Return) ->
     {Return, State};
 enter(_, _, _, #state{run = {error, Why}} = State) ->
@@ -162,7 +170,11 @@ trace(Config) ->
 on_tc_fail(Suite, Name, _Reason, State) -> skipped(Suite, Name, State).
 
 -spec on_tc_skip(module(), term(), term(), state()) -> state().
-on_tc_skip(_Suite, end_per_suite, _Reason, State) -> leave(State);
+on_tc_skip(_Suite, end_per_suite, _Reason, #state{is_of_run = true} = State) -> leave(State);
+%% Common Test goes on to call a hook of a suite without init_per_suite: it takes `ct_framework` for that suite.
+on_tc_skip(_Suite, end_per_suite, _Reason, State) ->
+    ok = terminate(State),
+    #state{run = ended, is_of_run = false};
 on_tc_skip(Suite, Name, _Reason, State) -> skipped(Suite, Name, State).
 
 skipped(Suite, {end_per_group, Group}, State) ->

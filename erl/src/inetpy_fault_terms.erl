@@ -1,10 +1,10 @@
-%% A rule as inetpy_fault's users write it, and as it goes to Python.
+%% A rule as inetpy_fault's users write it, and as it goes to Python; and the path of a file.
 %%
 %% Texts become binaries, addresses become texts, and the name of an application becomes `{application, Name}`. Which
 %% words there are, Python knows, and refuses the others.
 -module(inetpy_fault_terms).
 
--export([rule/3, why/1]).
+-export([rule/3, why/1, path/1]).
 -export_type([rule/0]).
 
 -type rule() :: {Whom :: map(), What :: {atom(), map()}, When :: map()}.
@@ -27,6 +27,21 @@ rule(Whom, What, When) ->
 why(Why) -> bad(unicode:characters_to_list(Why)).
 
 bad(Why) -> {error, {bad_rule, Why}}.
+
+%% The whole path of a file, as the system has it: in the locale C a list has its bytes.
+-spec path(term()) -> binary() | error.
+path(File) when is_list(File); is_binary(File) ->
+    try native(filename:absname(File)) of
+        Path when is_binary(Path) -> Path;
+        _ -> error
+    catch
+        error:_ -> error
+    end;
+path(_) ->
+    error.
+
+native(Path) when is_list(Path) -> unicode:characters_to_binary(Path, unicode, file:native_name_encoding());
+native(Path) -> Path.
 
 is_what({Word, Arguments}) -> is_atom(Word) andalso is_map(Arguments);
 is_what(Word) -> is_atom(Word).

@@ -57,11 +57,11 @@ load(Options) when is_map(Options) ->
 load(File) ->
     load(#{file => File}).
 
-is_option(file, File) -> is_binary(File) orelse (is_list(File) andalso io_lib:char_list(File));
+is_option(file, File) -> inetpy_fault_terms:path(File) =/= error;
 is_option(seed, Seed) -> is_integer(Seed) andalso Seed >= 0;
 is_option(_, _) -> false.
 
-file(#{file := File}) -> unicode:characters_to_binary(filename:absname(File));
+file(#{file := File}) -> inetpy_fault_terms:path(File);
 file(_) -> undefined.
 
 %% Ends the servers, names and rules of a file: their connections are reset. Other sockets stay open, and are as if
@@ -83,11 +83,10 @@ replay(File) ->
 %% servers in memory do. check/1 and wait/2 tell it to any program.
 -spec replay(file:filename_all(), replay_options()) -> {ok, network()} | {error, reason()}.
 replay(File, Options) ->
-    case maps:without([role, match, chunks, speed, at, only, patience], Options) of
-        Unknown when map_size(Unknown) =:= 0 ->
-            ask({load, self(), {replay, file(#{file => File}), maps:map(fun texts/2, Options)}, undefined});
-        Unknown ->
-            {error, {bad_option, Unknown}}
+    case {maps:without([role, match, chunks, speed, at, only, patience], Options), inetpy_fault_terms:path(File)} of
+        {Unknown, _} when map_size(Unknown) > 0 -> {error, {bad_option, Unknown}};
+        {_, error} -> {error, {bad_option, #{file => File}}};
+        {_, Path} -> ask({load, self(), {replay, Path, maps:map(fun texts/2, Options)}, undefined})
     end.
 
 texts(at, #{} = Places) -> maps:from_list([{text(From), text(To)} || {From, To} <- maps:to_list(Places)]);

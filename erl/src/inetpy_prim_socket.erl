@@ -70,12 +70,30 @@ open(Domain, Type, Protocol, Options) ->
     Args = {Ref, self(), Domain, Type, Protocol, path_in(netns, Options)},
     opened(Ref, inetpy_request:open(socket_open, inetpy_context:around(Args, self()))).
 
-opened(Ref, ok) -> {ok, Ref};
+opened(Ref, {ok, _}) -> {ok, Ref};
 opened(_, Other) -> Other.
 
 -spec bind(ref(), term()) -> answer().
 bind(Ref, Address) ->
+    ok = await_port(Address),
     with_address(Address, fun(Encoded) -> call(Ref, socket_bind, Encoded) end).
+
+%% The port may be that of a socket of another bridge, which a caller has closed without waiting for Python.
+await_port(#{port := Port}) when Port =/= 0 ->
+    Count = inetpy_bridges:count(),
+    _ = [await_closes(Number) || Count > 1, Number <- lists:seq(1, Count)],
+    ok;
+await_port(_) ->
+    ok.
+
+await_closes(Number) ->
+    case inetpy_bridge:where(Number, 0) of
+        {ok, Bridge, _} ->
+            %% any answer will do: it comes behind the close
+            inetpy_early:is_behind(Bridge) andalso inetpy_request:open(socket_system, {is_supported, [ipv6]}, -1, Number);
+        _ ->
+            false
+    end.
 
 %% Of SCTP, and not in the NIF: after a look at the addresses it fails with notsup, whatever the socket is.
 -spec bind(ref(), list(), add | remove) -> answer().
@@ -85,7 +103,11 @@ bind(_Ref, Addresses, Action) ->
     end).
 
 -spec connect(ref()) -> answer().
-connect(Ref) -> call(Ref, socket_connected, self()).
+connect(Ref) ->
+    case where(Ref) of
+        none -> {error, closed};
+        Handle -> inetpy_handle:raise(inetpy_request:connected({'$inet', ?MODULE, Handle}, socket_connected))
+    end.
 
 -spec connect(ref(), reference(), term()) -> answer().
 connect(Ref, Handle, Address) ->
@@ -258,9 +280,19 @@ recvmsg(Ref, BufSz, CtrlSz, Flags, Handle) -> call(Ref, socket_recvmsg, {self(),
 
 %% --- the end ---------------------------------------------------------------
 
-%% Python answers when the socket is closed, so there is nothing to finalize.
+%% There is nothing to finalize: the socket is closed for all processes when there is an answer, also where Python has
+%% still to close it.
 -spec close(ref()) -> answer().
-close(Ref) -> call(Ref, socket_close, []).
+close(Ref) ->
+    case where(Ref) of
+        none ->
+            {error, closed};
+        Handle ->
+            Taken = inetpy_socket_ref:taken(Ref),
+            Answer = inetpy_handle:raise(inetpy_request:close({'$inet', ?MODULE, Handle}, socket_close, Taken)),
+            ok = inetpy_socket_ref:close(Ref),
+            Answer
+    end.
 
 -spec finalize_close(ref()) -> ok.
 finalize_close(_Ref) -> ok.

@@ -10,14 +10,16 @@
 -export([selects/4, ready/3, abort/4, unselect/3]).
 -export([watch/3, unwatch/2, ended/4]).
 -export([monitors/1, monitor/6, cancel_monitor/2, down/3]).
--export([lost/1]).
+-export([lost/2]).
 
 -export_type([registry/0, action/0, kind/0, name/0]).
 
 -type id() :: pos_integer().
 %% `plain` and `unlisted` are sockets of inetpy_socket; the latter are not in its listings.
 -type kind() :: stream | listener | datagram | plain | unlisted.
--type action() :: {send, pid(), term()} | {demonitor, reference()} | {close, reference()}.
+%% `waits`: so many processes more wait for a socket of inetpy_socket.
+-type action() ::
+    {send, pid(), term()} | {demonitor, reference()} | {close, reference()} | {waits, reference(), 1 | -1}.
 %% The last is a socket of OTP's gen_tcp_socket or gen_udp_socket, which has one of Python's in it.
 -type name() :: inetpy_handle:socket() | {'$socket', term()} | {'$inet', module(), {pid(), {'$socket', term()}}}.
 
@@ -31,8 +33,10 @@
     selects = #{} :: #{reference() => [pid(), ...]}
 }).
 
-%% inet:monitor/1: the process that gets the 'DOWN', the socket in it, and the bridge's monitor of that process.
+%% inet:monitor/1: the process that gets the 'DOWN', the socket in it, and the bridge's monitor of that process. Newer
+%% monitors have larger numbers.
 -record(monitor, {
+    number :: pos_integer(),
     socket :: id(),
     name :: name(),
     pid :: pid(),
@@ -46,6 +50,7 @@
     %% of these sockets.
     watched = #{} :: #{pid() => reference() | {ended, Reason :: term()}},
     monitors = #{} :: #{reference() => #monitor{}},
+    last_monitor = 0 :: non_neg_integer(),
     %% The monitors of each socket.
     monitored = #{} :: #{id() => #{reference() => []}}
 }).
@@ -110,43 +115,40 @@ reason_of_end(Owner, #registry{watched = Watched}) ->
 %% --- processes that wait for a plain socket --------------------------------
 
 %% The process is to get a message with this handle. What Python says of a socket that is closed changes nothing.
--spec selects(id(), reference(), pid(), registry()) -> registry().
-selects(Id, Handle, Pid, Registry) ->
-    change_selects(Id, fun(Selects) -> Selects#{Handle => maps:get(Handle, Selects, []) ++ [Pid]} end, Registry).
-
--spec unselect(id(), reference(), registry()) -> registry().
-unselect(Id, Handle, Registry) ->
-    change_selects(Id, fun(Selects) -> without_first(Handle, Selects) end, Registry).
-
-without_first(Handle, Selects) ->
-    case Selects of
-        #{Handle := [_]} -> maps:remove(Handle, Selects);
-        #{Handle := [_ | Others]} -> Selects#{Handle := Others};
-        #{} -> Selects
-    end.
-
-change_selects(Id, Fun, #registry{sockets = Sockets} = Registry) ->
+-spec selects(id(), reference(), pid(), registry()) -> {[action()], registry()}.
+selects(Id, Handle, Pid, #registry{sockets = Sockets} = Registry) ->
     case Sockets of
-        #{Id := #socket{selects = Selects} = Socket} ->
-            Registry#registry{sockets = Sockets#{Id := Socket#socket{selects = Fun(Selects)}}};
+        #{Id := #socket{name = {_, Ref}, selects = Selects} = Socket} ->
+            Changed = Socket#socket{selects = Selects#{Handle => maps:get(Handle, Selects, []) ++ [Pid]}},
+            {[{waits, Ref, 1}], Registry#registry{sockets = Sockets#{Id := Changed}}};
         #{} ->
-            Registry
+            {[], Registry}
     end.
+
+%% The process waits no longer.
+-spec unselect(id(), reference(), registry()) -> {[action()], registry()}.
+unselect(Id, Handle, Registry) ->
+    end_wait(Id, Handle, fun(_, _) -> [] end, Registry).
 
 %% The socket is ready.
 -spec ready(id(), reference(), registry()) -> {[action()], registry()}.
 ready(Id, Handle, Registry) ->
-    {tell_first(Id, Handle, select, Handle, Registry), unselect(Id, Handle, Registry)}.
+    end_wait(Id, Handle, fun(Name, Pid) -> [{send, Pid, {'$socket', Name, select, Handle}}] end, Registry).
 
 %% The socket will not be ready.
 -spec abort(id(), reference(), atom(), registry()) -> {[action()], registry()}.
 abort(Id, Handle, Reason, Registry) ->
-    {tell_first(Id, Handle, abort, {Handle, Reason}, Registry), unselect(Id, Handle, Registry)}.
+    end_wait(Id, Handle, fun(Name, Pid) -> [{send, Pid, {'$socket', Name, abort, {Handle, Reason}}}] end, Registry).
 
-tell_first(Id, Handle, Tag, Info, #registry{sockets = Sockets}) ->
+%% Tell makes the actions for the first process that waits with the handle.
+end_wait(Id, Handle, Tell, #registry{sockets = Sockets} = Registry) ->
     case Sockets of
-        #{Id := #socket{name = Name, selects = #{Handle := [Pid | _]}}} -> [{send, Pid, {'$socket', Name, Tag, Info}}];
-        #{} -> []
+        #{Id := #socket{name = {_, Ref} = Name, selects = #{Handle := [Pid | Others]} = Selects} = Socket} ->
+            Left = case Others of [] -> maps:remove(Handle, Selects); _ -> Selects#{Handle := Others} end,
+            Changed = Socket#socket{selects = Left},
+            {[{waits, Ref, -1} | Tell(Name, Pid)], Registry#registry{sockets = Sockets#{Id := Changed}}};
+        #{} ->
+            {[], Registry}
     end.
 
 %% --- watched processes -----------------------------------------------------
@@ -173,20 +175,25 @@ ended(Pid, ProcessMonitor, Reason, #registry{watched = Watched} = Registry) ->
 
 %% --- inet:monitor/1 --------------------------------------------------------
 
+%% The newest first.
 -spec monitors(registry()) -> [{pid(), reference(), name()}].
 monitors(#registry{sockets = Sockets, monitors = Monitors}) ->
     [
         {Pid, Ref, (maps:get(Id, Sockets))#socket.name}
-     || {Ref, #monitor{pid = Pid, socket = Id}} <- maps:to_list(Monitors)
+     || {Ref, #monitor{pid = Pid, socket = Id}} <- lists:reverse(oldest_first(Monitors))
     ].
+
+oldest_first(Monitors) ->
+    lists:sort(fun({_, One}, {_, Other}) -> One#monitor.number =< Other#monitor.number end, maps:to_list(Monitors)).
 
 %% Process Pid monitors a socket. Ref is what inet:monitor/1 answers.
 -spec monitor(id(), name(), reference(), pid(), reference(), registry()) -> {[action()], registry()}.
 monitor(Id, Name, Ref, Pid, ProcessMonitor, #registry{sockets = Sockets} = Registry) when is_map_key(Id, Sockets) ->
-    #registry{monitors = Monitors, monitored = Monitored} = Registry,
+    #registry{monitors = Monitors, monitored = Monitored, last_monitor = Last} = Registry,
     Refs = maps:get(Id, Monitored, #{}),
-    Monitor = #monitor{socket = Id, name = Name, pid = Pid, process_monitor = ProcessMonitor},
-    {[], Registry#registry{monitors = Monitors#{Ref => Monitor}, monitored = Monitored#{Id => Refs#{Ref => []}}}};
+    Monitor = #monitor{number = Last + 1, socket = Id, name = Name, pid = Pid, process_monitor = ProcessMonitor},
+    Added = Registry#registry{monitors = Monitors#{Ref => Monitor}, monitored = Monitored#{Id => Refs#{Ref => []}}},
+    {[], Added#registry{last_monitor = Last + 1}};
 monitor(_, Name, Ref, Pid, ProcessMonitor, Registry) ->
     {[{demonitor, ProcessMonitor}, {send, Pid, down(Ref, Name, noproc)}], Registry}.
 
@@ -210,20 +217,35 @@ tell_monitors(Id, Reason, #registry{monitors = Monitors, monitored = Monitored} 
     Refs = maps:keys(maps:get(Id, Monitored, #{})),
     Actions = [
         Action
-     || Ref <- Refs,
-        #monitor{name = Name, pid = Pid, process_monitor = ProcessMonitor} <- [maps:get(Ref, Monitors)],
+     || {Ref, Monitor} <- told_in_order(maps:with(Refs, Monitors)),
+        #monitor{name = Name, pid = Pid, process_monitor = ProcessMonitor} <- [Monitor],
         Action <- [{send, Pid, down(Ref, Name, Reason)}, {demonitor, ProcessMonitor}]
     ],
     {Actions, Registry#registry{monitors = maps:without(Refs, Monitors), monitored = maps:remove(Id, Monitored)}}.
 
+%% The emulator tells the monitors of a port from the oldest on, socket_registry those of a socket from the newest on.
+told_in_order(Monitors) ->
+    case oldest_first(Monitors) of
+        [{_, #monitor{name = Name}} | _] = OldestFirst ->
+            case is_plain(Name) of
+                true -> lists:reverse(OldestFirst);
+                false -> OldestFirst
+            end;
+        [] ->
+            []
+    end.
+
+is_plain({'$socket', _}) -> true;
+is_plain({'$inet', _, {_, {'$socket', _}}}) -> true;
+is_plain(_) -> false.
+
 %% The message that a monitor sends.
 -spec down(reference(), name(), term()) -> term().
-down(Ref, {'$socket', _} = Name, _) ->
-    {'DOWN', Ref, socket, Name, closed};
-down(Ref, {'$inet', _, {_, {'$socket', _}}} = Name, _) ->
-    {'DOWN', Ref, socket, Name, closed};
 down(Ref, Name, Reason) ->
-    {'DOWN', Ref, down_type(Reason), Name, Reason}.
+    case is_plain(Name) of
+        true -> {'DOWN', Ref, socket, Name, closed};
+        false -> {'DOWN', Ref, down_type(Reason), Name, Reason}
+    end.
 
 %% Before OTP 28 the emulator calls a port a process when the reason is not an immediate term.
 down_type(Reason) ->
@@ -234,10 +256,17 @@ down_type(Reason) ->
 
 %% --- the end of Python -----------------------------------------------------
 
-%% The messages when Python has died. Owners get those of a lost connection; then each monitor gets its 'DOWN'.
--spec lost(registry()) -> [action()].
-lost(#registry{sockets = Sockets} = Registry) ->
-    ToOwners = [Action || Socket <- maps:values(Sockets), Action <- tell_owner(Socket)],
+%% The messages when Python has died. Owners get those of a lost connection; then each monitor gets its 'DOWN'. `Closed` are
+%% sockets that callers have closed: their owners get none. A process that waits for a socket of inetpy_socket gets `abort`
+%% in any case.
+-spec lost([id()], registry()) -> [action()].
+lost(Closed, #registry{sockets = Sockets} = Registry) ->
+    ToOwners = [
+        Action
+     || {Id, #socket{name = Name} = Socket} <- maps:to_list(Sockets),
+        element(1, Name) =:= '$socket' orelse not lists:member(Id, Closed),
+        Action <- tell_owner(Socket)
+    ],
     ToMonitors = [
         Action
      || Id <- maps:keys(Sockets),

@@ -9,7 +9,7 @@
 -module(inetpy_request).
 
 -export([call/3, call/4, call_with_data/4, open/2, open/3, open/4]).
--export([send/2, send_early/3, sendto/4, ask_once/1, close/1, patience/1]).
+-export([send/2, send_early/3, sendto/4, ask_once/1, close/2, close/3, connected/2, patience/1]).
 
 -type result() ::
     ok
@@ -154,15 +154,30 @@ ask_once({'$inet', _, {Bridge, Out, Id}} = Socket) when is_integer(Id) ->
 ask_once(_) ->
     closed(setopts).
 
-%% The end of a connection.
--spec close(inetpy_handle:socket()) -> result().
-close({'$inet', _, {Bridge, Out, Id}} = Socket) when is_integer(Id) ->
-    case inetpy_early:may_close(Bridge, Id) of
-        true -> goes_ahead(close, fun() -> inetpy_early:close(Out, Id) end);
-        false -> call(Socket, close, [])
+%% The end of a connection, by the operation `close` or `socket_close`. Whoever finds that another caller has closed it
+%% writes the request, too: what they ask next comes behind it, even when the other has not written yet, or was killed.
+-spec close(inetpy_handle:socket(), close | socket_close) -> result().
+close(Socket, Op) -> close(Socket, Op, 0).
+
+%% The same, with the number of the bytes that have been taken, and of which Python has not heard: see inetpy_ahead.
+-spec close(inetpy_handle:socket(), close | socket_close, Taken :: non_neg_integer()) -> result().
+close({'$inet', _, {Bridge, Out, Id}} = Socket, Op, Taken) when is_integer(Id) ->
+    Close = fun() -> inetpy_early:close(Out, Id, Taken) end,
+    case inetpy_early:closes(Bridge, Id) of
+        caller -> goes_ahead(Op, Close);
+        other -> _ = goes_ahead(Op, Close), closed(Op);
+        python -> call(Socket, Op, [])
     end;
-close(_) ->
-    closed(close).
+close(_, Op, _) ->
+    closed(Op).
+
+%% What has become of a connection of inetpy_socket, which the calling process was told of.
+-spec connected(inetpy_handle:socket(), socket_connected) -> result().
+connected({'$inet', _, {Bridge, Out, Id}} = Socket, Op) ->
+    case inetpy_early:may_connect(Bridge, Id) of
+        true -> goes_ahead(Op, fun() -> inetpy_early:connected(Out, Id) end);
+        false -> call(Socket, Op, self())
+    end.
 
 %% The encoding of a term that ends in an empty binary, with another size of that binary.
 head(Term, Size) ->

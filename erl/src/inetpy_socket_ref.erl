@@ -10,26 +10,28 @@
 
 -export([new/0, open/4, close/1, where/1, take/2, taken/1, is_ours/1]).
 
-%% The fields: the number of the socket, 0 before it is open, and negative after it is closed; the number of its
-%% bridge; the life of that bridge. Sockets of a former life are closed. The last is what taken/1 answers.
--define(ID, 1).
--define(BRIDGE, 2).
--define(LIFE, 3).
--define(TAKEN, 4).
+%% The first four fields are the counters of inetpy_early. Then: the number of the socket, 0 before it is open, and
+%% negative after it is closed; the number of its bridge; the life of that bridge. Sockets of a former life are closed.
+%% The last is what taken/1 answers.
+-define(ID, 5).
+-define(BRIDGE, 6).
+-define(LIFE, 7).
+-define(TAKEN, 8).
 
 -spec new() -> term().
-new() -> atomics:new(4, []).
+new() -> atomics:new(8, []).
 
 %% Called by the bridge, before anybody hears of the socket. The process that opens it may have ended by now, and
-%% the reference with it.
--spec open(term(), pos_integer(), pos_integer(), integer()) -> ok.
+%% the reference with it: then the answer is false.
+-spec open(term(), pos_integer(), pos_integer(), integer()) -> boolean().
 open(Ref, Id, Bridge, Life) ->
     try
         ok = atomics:put(Ref, ?BRIDGE, Bridge),
         ok = atomics:put(Ref, ?LIFE, Life),
-        ok = atomics:put(Ref, ?ID, Id)
+        ok = atomics:put(Ref, ?ID, Id),
+        true
     catch
-        error:badarg -> ok
+        error:badarg -> false
     end.
 
 -spec close(term()) -> ok.
@@ -60,6 +62,7 @@ take(Ref, Length) ->
             case inetpy_ahead:take(Table, Id, Length) of
                 {Number, Data} ->
                     ok = atomics:put(Ref, ?TAKEN, Number),
+                    ok = inetpy_early:waits(Ref, -1),
                     Data;
                 none ->
                     none

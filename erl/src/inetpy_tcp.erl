@@ -157,7 +157,7 @@ shutdown(Socket, _) ->
 
 -spec close(socket()) -> ok.
 close(Socket) ->
-    _ = inetpy_request:close(Socket),
+    _ = inetpy_request:close(Socket, close),
     receive
         {tcp_closed, Socket} -> ok
     after 0 -> ok

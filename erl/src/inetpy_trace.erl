@@ -41,7 +41,11 @@ start(#{} = Options) ->
     case inetpy_fault_terms:rule(maps:get(match, Options, #{}), trace, #{}) of
         {ok, {Match, _, _}} ->
             Key = erlang:unique_integer([positive, monotonic]),
-            start(Key, maps:map(fun option/2, Options#{match => Match}));
+            try maps:map(fun option/2, Options#{match => Match}) of
+                Plain -> start(Key, Plain)
+            catch
+                throw:{bad_trace, _} = Bad -> {error, Bad}
+            end;
         {error, {bad_rule, Why}} ->
             {error, {bad_trace, Why}}
     end.
@@ -56,12 +60,29 @@ start(Key, Options) ->
             Error
     end.
 
-option(file, File) -> unicode:characters_to_binary(filename:absname(File));
-option(redact, Words) -> [word(Word) || Word <- Words];
+option(file, File) ->
+    case inetpy_fault_terms:path(File) of
+        error -> bad("file is the path of a file, not ~tp", File);
+        Path -> Path
+    end;
+option(redact, []) -> [];
+option(redact, [Word | _] = Words) when not is_integer(Word) -> [word(Each) || Each <- Words];
+option(redact, Words) -> bad("redact takes a list of words, not ~tp", Words);
 option(_, Value) -> Value.
 
-word({pattern, Regex}) -> {pattern, unicode:characters_to_binary(Regex)};
-word(Header) -> unicode:characters_to_binary(Header).
+word({pattern, Regex}) -> {pattern, text(Regex, "a pattern is text, not ~tp")};
+word(Header) -> text(Header, "redact takes names of headers, and {pattern, Text}, not ~tp").
+
+text(Text, Otherwise) ->
+    try unicode:characters_to_binary(Text) of
+        Binary when is_binary(Binary) -> Binary;
+        _ -> bad(Otherwise, Text)
+    catch
+        error:_ -> bad(Otherwise, Text)
+    end.
+
+-spec bad(io:format(), term()) -> no_return().
+bad(Format, Given) -> throw({bad_trace, lists:flatten(io_lib:format(Format, [Given]))}).
 
 own_file(N, #{file := File} = Options) when N > 1 ->
     Extension = filename:extension(File),

@@ -601,7 +601,7 @@ told_by_fake(Frames) ->
             Text = binary:replace(term_to_binary(Frame), <<"unknown_atom">>, <<"no_atom_here">>),
             true = port_command(Out, term_to_binary({say, 0, Alias, <<"SAY:", Text/binary>>}))
         end
-     || Frame <- [{open, 1, Socket, stream, self()} | [with_alias(Frame, Alias) || Frame <- Frames]]
+     || Frame <- [{open, 1, Socket, stream, self(), 0} | [with_alias(Frame, Alias) || Frame <- Frames]]
     ],
     true = port_command(Out, term_to_binary({say, 0, Alias, <<"LEAVE:">>})),
     Heard = xc:messages(fun(Message) -> Message =:= {tcp_closed, Socket} end, 5000),

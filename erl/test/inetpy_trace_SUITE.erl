@@ -172,7 +172,8 @@ bad_options(_Config) ->
     end,
     Bad = [
         #{match => #{nonsense => 1}}, #{match => 1}, #{file => "run.txt"}, #{memory => 0}, #{nonsense => 1},
-        #{redact => [{pattern, "("}]}
+        #{redact => [{pattern, "("}]}, #{redact => "authorization"}, #{redact => <<"authorization">>},
+        #{redact => [authorization]}, #{redact => {pattern, "a"}}, #{redact => [{header, "a"}]}, #{file => 3}
     ],
     lists:foreach(Start, Bad),
     {error, enoent} = inetpy_trace:start(#{file => "/missing/run.jsonl"}).

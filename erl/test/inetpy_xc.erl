@@ -116,8 +116,8 @@ needs_install(Backends) -> [here || #{installed := _} <- Backends] =/= [].
 groups(inet) ->
     groups();
 groups(socket) ->
-    [xs_open, xs_close, xs_stream, xs_waiting, xs_turns, xs_ahead, xs_early, xs_address, xs_dgram, xs_message, xs_options,
-        xs_functions, xs_families, xs_term, xs_states, xs_control, xs_async, xs_bad].
+    [xs_open, xs_close, xs_stream, xs_waiting, xs_turns, xs_ahead, xs_early, xs_closes, xs_address, xs_dgram, xs_message,
+        xs_options, xs_functions, xs_families, xs_term, xs_states, xs_control, xs_async, xs_bad].
 
 -spec groups() -> [module()].
 groups() ->

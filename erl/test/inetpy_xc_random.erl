@@ -3,7 +3,7 @@
 %%
 %% The sequences of an API are a module with the callbacks below. A sequence with a difference runs again, more
 %% slowly. If there is no difference then, it was one of timing. A sequence is dropped, too, if the reference itself
-%% behaves differently in two runs.
+%% behaves differently in two runs, or if the difference is gone after the shrinking.
 -module(inetpy_xc_random).
 
 -export([main/1, run/4]).
@@ -69,21 +69,33 @@ only_different(Seen) ->
 run(Module, Count, Seed, Backends) ->
     Seeds = lists:seq(Seed, Seed + Count - 1),
     Suspects = lists:append(parallel(fun(S) -> [S || differs(Module, Module:sequence(S), ?QUICK, Backends)] end, Seeds)),
-    Different = fun(S) -> [shrunk(Module, S, Backends) || is_different(Module, Module:sequence(S), Backends)] end,
-    lists:append(parallel(Different, Suspects)).
+    lists:append(parallel(fun(S) -> difference(Module, S, Backends) end, Suspects)).
 
 parallel(Fun, Items) ->
-    Parent = self(),
     Numbered = lists:zip(lists:seq(1, length(Items)), Items),
     Lanes = [[I || {N, I} <- Numbered, N rem ?PARALLEL =:= Lane] || Lane <- lists:seq(0, ?PARALLEL - 1)],
-    Workers = [spawn_link(fun() -> Parent ! {self(), [Fun(I) || I <- Lane]} end) || Lane <- Lanes],
-    lists:append([receive {Worker, Results} -> Results end || Worker <- Workers]).
+    Workers = [spawn_monitor(fun() -> exit({results, [Fun(I) || I <- Lane]}) end) || Lane <- Lanes],
+    lists:append([results(Worker) || Worker <- Workers]).
 
-%% Whether the difference stays when the sequence runs slowly, and the reference does the same each time.
-is_different(Module, Sequence, [Reference | _] = Backends) ->
+%% A worker that fails ends the run: the caller halts with the reason, which a link would not let it say.
+results({Worker, Ref}) ->
+    receive
+        {'DOWN', Ref, process, Worker, {results, Results}} -> Results;
+        {'DOWN', Ref, process, Worker, Reason} -> error({worker_failed, Reason})
+    end.
+
+%% The difference of a seed in its shortest form, or in its whole length if the short form differs only now and then.
+difference(Module, Seed, Backends) ->
+    Sequence = Module:sequence(Seed),
+    Tried = [Try || _ <- steady(Module, Sequence, Backends), Try <- [shrunk(Module, Sequence, Backends), Sequence]],
+    lists:sublist([{Seed, Try, Seen} || Try <- Tried, Seen <- steady(Module, Try, Backends)], 1).
+
+%% What is seen if the difference stays when the sequence runs slowly, and the reference does the same each time.
+-spec steady(module(), sequence(), [xc:backend()]) -> [seen()].
+steady(Module, Sequence, [Reference | _] = Backends) ->
     Runs = [observations(Module, Sequence, Quiet, Backends) || Quiet <- ?AGAIN],
-    Steady = length(lists:usort([Module:observe(Reference, Sequence, hd(?AGAIN)) | [O || [{_, O} | _] <- Runs]])) =:= 1,
-    Steady andalso lists:all(fun has_difference/1, Runs).
+    Same = length(lists:usort([Module:observe(Reference, Sequence, hd(?AGAIN)) | [O || [{_, O} | _] <- Runs]])) =:= 1,
+    [lists:last(Runs) || Same, lists:all(fun has_difference/1, Runs)].
 
 differs(Module, Sequence, Quiet, Backends) ->
     has_difference(observations(Module, Sequence, Quiet, Backends)).
@@ -96,13 +108,10 @@ observations(Module, Sequence, Quiet, Backends) ->
     [{Name, Module:observe(Backend, Sequence, Quiet)} || #{name := Name} = Backend <- Backends].
 
 %% Leaves out every element without which the difference stays.
-shrunk(Module, Seed, Backends) ->
-    {Before, Operations} = Module:sequence(Seed),
+shrunk(Module, {Before, Operations}, Backends) ->
     Differs = fun(Sequence) -> differs(Module, Sequence, ?SHRINKING, Backends) end,
     FewerOperations = fewer(Operations, fun(Some) -> Differs({Before, Some}) end),
-    FewerBefore = fewer(Before, fun(Some) -> Differs({Some, FewerOperations}) end),
-    Shortest = {FewerBefore, FewerOperations},
-    {Seed, Shortest, observations(Module, Shortest, ?SHRINKING, Backends)}.
+    {fewer(Before, fun(Some) -> Differs({Some, FewerOperations}) end), FewerOperations}.
 
 fewer(List, Differs) ->
     lists:foldl(

@@ -30,8 +30,13 @@ sequence(Seed) ->
 steady(Options, Operations) ->
     Set = lists:append([Options | [Some || {setopts, Some} <- Operations]]),
     Ends = [{peer_shuts}, {peer_closes}, {peer_resets}, {shutdown, read}] ++ [{shutdown, write} || {delay_send, true} <- Set],
-    {Before, Behind} = lists:splitwith(fun(O) -> not lists:member(O, Ends) end, Operations),
+    {Before, Behind} = lists:splitwith(fun(O) -> not lists:member(O, Ends) end, without_overflow(Set, Operations)),
     without_much(Before ++ [O || O <- Behind, not is_chatty(element(1, O))]).
+
+%% A buffer that unrecv has made is full. If packet_size is larger, the driver of OTP 25 makes the buffer as large, and reads so many
+%% bytes behind those that are there, past the end of it.
+without_overflow(Set, Operations) ->
+    [O || O <- Operations, element(1, O) =/= unrecv orelse not lists:member({packet_size, 12}, Set)].
 
 is_chatty(Name) -> lists:member(Name, [sends, setopts_often, talk]).
 

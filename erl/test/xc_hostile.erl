@@ -106,7 +106,7 @@ scenarios() ->
         end},
         {large_send_and_file, "A file behind a large send.", fun(B) ->
             {S, P} = xc:pair(B, []),
-            Name = "/tmp/inetpy_hostile_" ++ integer_to_list(erlang:unique_integer([positive])),
+            Name = "/tmp/inetpy_hostile_" ++ os:getpid() ++ "_" ++ integer_to_list(erlang:unique_integer([positive])),
             ok = file:write_file(Name, "the file"),
             Sender = xc:spawn_call(fun() ->
                 receive go -> [gen_tcp:send(S, xc:fill(8 * ?MEGABYTE)), file:sendfile(Name, S)] end

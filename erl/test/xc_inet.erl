@@ -61,6 +61,12 @@ scenarios() ->
             ok = gen_tcp:close(S),
             {Ref, xc:next()}
         end},
+        {monitors_in_order, "The oldest of many monitors is the first that is told.", fun(B) ->
+            {S, _} = xc:pair(B, []),
+            Refs = [inet:monitor(S) || _ <- lists:seq(1, 40)],
+            ok = gen_tcp:close(S),
+            {Refs, [receive {'DOWN', Ref, _, S, _} -> Ref after 5000 -> nothing end || _ <- Refs]}
+        end},
         {monitor_peer_close, "A monitor tells of an end that closes the socket.", fun(B) ->
             {S, P} = xc:pair(B, [{active, true}]),
             Ref = inet:monitor(S),

@@ -92,11 +92,16 @@ local_udp_pair(#{api := M}) ->
     ok = M:connect(B, AddressA),
     {A, B}.
 
-%% A path in a folder for files that come and go. Always of the same length.
+%% A path in a folder for files that come and go. Always of the same length. A run that was killed may have left files, and
+%% its process number may be ours now.
 -spec path() -> string().
 path() ->
     Number = io_lib:format("~8..0b", [erlang:unique_integer([positive]) rem 100000000]),
-    lists:flatten(filename:join("/tmp", ["inetpy-xs-", os:getpid(), "-", Number])).
+    Path = lists:flatten(filename:join("/tmp", ["inetpy-xs-", os:getpid(), "-", Number])),
+    case file:read_link_info(Path) of
+        {error, enoent} -> Path;
+        {ok, _} -> path()
+    end.
 
 %% A datagram socket on loopback, and its address.
 -spec udp(backend()) -> {socket(), socket:sockaddr_in()}.

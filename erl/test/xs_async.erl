@@ -132,6 +132,7 @@ events() ->
         {closed_for_three, "the socket is closed while three wait", [accept, read, write], fun closed_for_three/2},
         {owner_ends, "the owner ends while another waits", All, fun owner_ends/2},
         {waiting_ends, "who waits ends, and the next gets its turn", [accept, read, write], fun waiting_ends/2},
+        {connecting_ends, "who connects ends, and others ask", [connect], fun connecting_ends/2},
         {handed_over, "the socket is handed over while another waits", All, fun handed_over/2},
         {shut_down, "both directions are shut down while one waits", [read, write], fun shut_down/2},
         {monitored, "a monitor is told of the end while one waits", All, fun monitored/2},
@@ -308,6 +309,16 @@ waiting_ends(#{api := M} = B, Op) ->
     true = xc:until(fun() -> waits(M, S, Op) =:= 1 end),
     _ = GoOn(),
     [Mine, xs:message(), finish(M, S, Op, Call, Mine)].
+
+connecting_ends(#{api := M} = B, Op) ->
+    {S, Call, GoOn} = start(B, Op),
+    {Pid, Ref} = spawn_monitor(fun() -> exit(Call(nowait)) end),
+    First = receive {'DOWN', Ref, process, Pid, Result} -> Result end,
+    Ended = xc:until(fun() -> waits(M, S, Op) =:= 0 end),
+    While = [state(M, S), xs:attempt(fun() -> M:connect(S) end), Call(nowait)],
+    _ = GoOn(),
+    Goes = xc:until(fun() -> element(1, M:peername(S)) =:= ok end),
+    [First, Ended, While, Goes, state(M, S), Call(nowait), state(M, S)].
 
 handed_over(#{api := M} = B, Op) ->
     {S, Call, GoOn} = start(B, Op),

@@ -132,6 +132,23 @@ scenarios() ->
             [ok, ok] = [file:delete(F) || F <- [Path, Path2]],
             [Unnamed, From =:= list_to_binary(Path2), Named, Connected, M:sendto(P, "x", #{family => local, path => "/nonsense"})]
         end},
+        {local_refused, "Datagrams of the unix domain that are too large, and for a socket that has another peer.", fun(#{api := M}) ->
+            [A, B, C] = Sockets = [element(2, {ok, _} = M:open(local, dgram)) || _ <- "ABC"],
+            [ToA, ToB] = [#{family => local, path => list_to_binary([0 | xs:path()])} || _ <- "AB"],
+            [ok, ok] = [M:bind(A, ToA), M:bind(B, ToB)],
+            ok = M:connect(A, ToB),
+            Large = xc:fill(300000),
+            Seen = [M:sendto(C, Large, ToB), M:sendto(C, Large, ToA), M:send(C, "x"), M:sendto(C, "x", ToA), M:connect(C, ToA), M:connect(B, ToA)],
+            [ok = M:close(Socket) || Socket <- Sockets],
+            Seen
+        end},
+        {bind_accepted, "An accepted socket has the address of its listener.", fun(#{api := M} = B) ->
+            {Client, Server} = xs:pair(B),
+            {LocalClient, LocalServer} = xs:local_pair(B, stream),
+            Path = list_to_binary([0 | xs:path()]),
+            [M:bind(S, xs:loopback()) || S <- [Client, Server]] ++
+                [M:bind(S, #{family => local, path => Path}) || S <- [LocalServer, LocalClient]]
+        end},
         {stream, "sendto and recvfrom of a stream.", fun(#{api := M} = B) ->
             {C, S} = xs:pair(B),
             {ok, To} = M:peername(C),

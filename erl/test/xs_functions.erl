@@ -88,6 +88,13 @@ scenarios() ->
             Told = lists:sort([receive {'DOWN', R, T, Socket, Info} -> {R =:= Ref orelse R =:= Ref2, T, Socket =:= S, Info} after 5000 -> nothing end || _ <- [1, 2]]),
             [Seen, Told, M:number_of_monitors(self())]
         end},
+        {monitors_in_order, "The newest of many monitors is the first that is told.", fun(#{api := M}) ->
+            {ok, S} = M:open(inet, stream),
+            Refs = [M:monitor(S) || _ <- lists:seq(1, 40)],
+            Known = [M:which_monitors(S), M:which_monitors(self())],
+            ok = M:close(S),
+            {Refs, Known, [receive {'DOWN', Ref, socket, S, closed} -> Ref after 5000 -> nothing end || _ <- Refs]}
+        end},
         {monitor_closed, "A monitor of a closed socket.", fun(#{api := M}) ->
             {ok, S} = M:open(inet, stream),
             ok = M:close(S),

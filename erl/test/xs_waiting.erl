@@ -24,6 +24,22 @@ scenarios() ->
             ok = file:delete(maps:get(path, Address)),
             Seen
         end},
+        {connect_local_backlogs, "A local listener with a backlog below 0 has room for many.", fun(#{api := M}) ->
+            [
+                begin
+                    Address = #{family => local, path => xs:path()},
+                    {ok, Listener} = M:open(local, stream),
+                    ok = M:bind(Listener, Address),
+                    ok = M:listen(Listener, Backlog),
+                    Clients = [element(2, {ok, _} = M:open(local, stream)) || _ <- lists:seq(1, 8)],
+                    Seen = [case M:connect(Client, Address, nowait) of ok -> ok; {select, _} -> {full, xs:message()}; Error -> Error end || Client <- Clients],
+                    ok = file:delete(maps:get(path, Address)),
+                    [ok = M:close(Socket) || Socket <- [Listener | Clients]],
+                    {Backlog, Seen}
+                end
+             || Backlog <- [-1, -(1 bsl 31), 1 bsl 31 - 1, 0]
+            ]
+        end},
         {zero_while_waiting, "A timeout of 0 of a process that waits already.", fun(#{api := M} = B) ->
             {C, S} = xs:pair(B),
             {select, Info} = M:recv(C, 0, nowait),

@@ -32,6 +32,10 @@
 
 %% Between the end of the link and that of the standard input, where the other process has ended: in ms.
 -define(EOF, 500).
+%% Bytes of an answer: a larger frame would end the link.
+-define(LARGEST, 16#4000000).
+%% Characters of an event of the logger.
+-define(LONGEST, 1000000).
 
 -record(state, {
     install :: boolean(),
@@ -242,12 +246,18 @@ ended(Ref, Pid, Reason, #state{out = Out, runs = Runs, watched = Watched} = Stat
 %% --- to Python -------------------------------------------------------------
 
 answer(Out, Id, Tag, Term) ->
-    Payload = term_to_binary({Id, Tag, term_to_binary(Term)}),
+    case term_to_binary(Term) of
+        External when byte_size(External) =< ?LARGEST -> send(Out, {Id, Tag, External});
+        External -> answer(Out, Id, raised, inetpy_evaluator:too_large(byte_size(External), ?LARGEST))
+    end.
+
+send(Out, Answer) ->
+    Payload = term_to_binary(Answer),
     true = inetpy_link:write(Out, term_to_binary({agent, Payload})),
     ok.
 
 add_handler(Out) ->
-    Formatter = {logger_formatter, #{template => [msg], single_line => false}},
+    Formatter = {logger_formatter, #{template => [msg], single_line => false, chars_limit => ?LONGEST}},
     logger:add_handler(?MODULE, ?MODULE, #{config => Out, formatter => Formatter}).
 
 %% A handler of the logger.

@@ -3,7 +3,7 @@
 %% that owns the port hands each answer to its caller.
 -module(inetpy_bare).
 
--export([pipelined/3, connections/2, receives/4]).
+-export([pipelined/3, connections/2, selects/2, receives/4]).
 -export_type([program/0]).
 
 -type program() :: {Python :: file:filename(), Path :: file:filename()}.
@@ -55,6 +55,30 @@ connections(Program, Count) ->
         1.0e6 * Count / Time
     end).
 
+%% The same as inetpy_socket_jobs:selects/2: a question that finds nothing, an answer when something has come, and the
+%% question that gets it.
+-spec selects(program(), pos_integer()) -> float().
+selects(Program, Count) ->
+    with(Program, fun(Owner) ->
+        {Listener, Port} = listen(Owner, default),
+        {ok, Peer} = socket:open(inet, stream, tcp),
+        ok = socket:connect(Peer, #{family => inet, addr => loopback, port => Port}),
+        {_, Number} = Socket = new(Owner),
+        ok = accept(Socket, Listener),
+        Data = rand:bytes(64),
+        Time = inetpy_jobs:timed(fun() ->
+            inetpy_jobs:repeat(Count, fun() ->
+                <<>> = receive_or_tell(Socket),
+                ok = socket:send(Peer, Data),
+                receive {Number, <<>>} -> ok end,
+                Data = receive_or_tell(Socket)
+            end)
+        end),
+        ok = socket:close(Peer),
+        ok = close(Socket),
+        Time / Count
+    end).
+
 %% Count chunks of 64 KB from a sender on inet_drv, as in inetpy_jobs:bulk/4: megabytes a second. Each question gives
 %% Most bytes at most: that is what `{active, once}` and recv(S, 0) are.
 -spec receives(program(), pos_integer(), pos_integer() | default, pos_integer()) -> float().
@@ -95,6 +119,8 @@ connect(Socket, Port) -> done(ask(Socket, $o, <<Port:16>>)).
 accept(Socket, {_, Listener}) -> done(ask(Socket, $a, <<Listener:32>>)).
 
 close(Socket) -> done(ask(Socket, $c, <<>>)).
+
+receive_or_tell(Socket) -> ask(Socket, $w, <<?CHUNK:32>>).
 
 line(Socket) -> ask(Socket, $n, <<>>).
 

@@ -1,7 +1,7 @@
 %% The work of inetpy_agent, in the process of a test: Erlang and Elixir as text, calls, modules to compile.
 -module(inetpy_evaluator).
 
--export([result/1, ended/1]).
+-export([result/1, ended/1, too_large/2]).
 
 -export_type([work/0, exception/0]).
 
@@ -33,6 +33,12 @@ result(Work) ->
 ended(Reason) ->
     Text = io_lib:format("an exit signal has ended the process: ~0tP", [Reason, 50]),
     {exit, Reason, unicode:characters_to_binary(Text), []}.
+
+%% The work has given more than can be sent.
+-spec too_large(pos_integer(), pos_integer()) -> exception().
+too_large(Size, Most) ->
+    Text = io_lib:format("an answer of ~b bytes is not sent: ~b at most", [Size, Most]),
+    {error, system_limit, unicode:characters_to_binary(Text), []}.
 
 work({eval, Source, Bindings, _}) ->
     value(parsed(Source), Bindings);

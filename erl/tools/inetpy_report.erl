@@ -131,6 +131,7 @@ jobs(Python, EchoProgram) ->
         one("connections.bare", fun() -> inetpy_bare:connections(Bare, 500) end),
         sockets("echo", fun(Backend) -> inetpy_socket_jobs:ping_pong(Backend, 64, 3000) end),
         sockets("selects", fun(Backend) -> inetpy_socket_jobs:selects(Backend, 3000) end),
+        one("socket.selects.bare", fun() -> inetpy_bare:selects(Bare, 3000) end),
         sockets("receive", fun(Backend) -> inetpy_socket_jobs:bulk(socket, Backend, 3000) end),
         one("socket.send.inetpy", fun() -> inetpy_socket_jobs:bulk(inetpy_socket, socket, 3000) end),
         one("socket.both.inetpy", fun() -> inetpy_socket_jobs:bulk(inetpy_socket, inetpy_socket, 3000) end),

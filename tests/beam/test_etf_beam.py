@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import random
-
 import pytest
 from hypothesis import given, strategies as st
 
 from conftest import Oracle
 from inetpy.codec.etf import EtfError, Map, decode, decode_prefix, encode
 from inetpy.codec.terms import Atom, BitString, Charlist, Export, ImproperList, LocalTerm
+from seeds import SEED, times
 
-TERMS = 6000
+TERMS = times(6000)
 NEW_PORT_EXT = 89
 
 
 def seeds(count: int) -> range:
-    """Seeds of random terms, new ones in every run. INETPY_SEED repeats a run."""
-    start = int(os.environ.get("INETPY_SEED", random.randrange(1 << 31)))
-    print(f"INETPY_SEED={start}")
-    return range(start, start + count)
+    """Seeds of random terms."""
+    print(f"TEST_SEED={SEED}")
+    return range(SEED, SEED + count)
 
 
+@pytest.mark.random
 def test_reads_and_writes_back_what_the_emulator_writes(oracle: Oracle) -> None:
     """A term that is read and written again has the bytes that OTP 26 and later write."""
     for number, seed in enumerate(seeds(TERMS)):
@@ -43,6 +41,7 @@ def written_alike(oracle: Oracle, ours: bytes, expected: bytes) -> bool:
     return oracle.release >= 28 and bytes((NEW_PORT_EXT,)) in ours and oracle.read(ours) == expected
 
 
+@pytest.mark.random
 def test_compressed_terms_are_read_back(oracle: Oracle) -> None:
     """The emulator reads terms that inetpy compresses. A term that does not get smaller stays plain."""
     for number, seed in enumerate(seeds(300)):

@@ -12,6 +12,7 @@ from inetpy.codec.etf import decode, encode
 from inetpy.codec.terms import Atom
 from inetpy.packet import PACKET_TYPES, PacketType
 from inetpy.packet.buffer import InputBuffer
+from seeds import times
 
 
 @dataclass
@@ -87,7 +88,7 @@ def inputs(name: str) -> st.SearchStrategy[bytes]:
 
 
 @pytest.mark.parametrize("name", TYPES)
-@profile(max_examples=400)
+@profile(max_examples=times(400))
 @given(data=st.data())
 def test_packets_are_those_of_decode_packet(oracle: Oracle, name: str, data: st.DataObject) -> None:
     """The result (a packet, more bytes needed, an error) is that of the emulator."""

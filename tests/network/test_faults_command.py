@@ -106,6 +106,7 @@ class Node:
         line = self._process.stdout.readline()
         while line.startswith(("=", "inetpy:")):  # of the logger
             line = self._process.stdout.readline()
+        assert line, f"the node has ended in {expression}"
         return line.rstrip("\n")
 
     def kill_python(self) -> None:
@@ -113,7 +114,7 @@ class Node:
         before = self.eval("maps:get(os_pid, inetpy:info())")
         os.kill(int(before), signal.SIGKILL)
         deadline = time.monotonic() + PATIENCE
-        while self.eval("maps:get(os_pid, inetpy:info(), undefined)") in (before, "undefined"):
+        while self.eval("[N || #{os_pid := N} <- [inetpy:info()]]") in (f"[{before}]", "[]"):
             assert time.monotonic() < deadline
             time.sleep(0.02)
         self.eval("gen_udp:close(element(2, gen_udp:open(0)))")

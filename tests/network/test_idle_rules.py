@@ -28,10 +28,10 @@ SOCKET_GROUPS = [
 # The relay has read what would fill the queue, and an error that is on its way behind a queue may come first.
 EXCEPTIONS = ("no_room", "reset_with_a_queue")
 # The relay takes more than a full socket, at once. What it holds has no control messages, and no mark of
-# urgent data.
+# urgent data. A datagram that is cut to 64 KB is not too large.
 SOCKET_EXCEPTIONS = (
     *("lingers", "close_nowait", "credentials", "rights", "bad_rights", "out_of_band"),
-    *("abort_order", "abort_order_owner", "connect_local_full"),
+    *("abort_order", "abort_order_owner", "connect_local_full", "local_refused"),
 )
 
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import random
 import subprocess
 
 import pytest
 
 from conftest import erl
+from seeds import SEED
 
 TIMEOUT = 120  # seconds
 
 
+@pytest.mark.random
 @pytest.mark.parametrize("case", ["come_and_go", "killed_python"])
 def test_under_load(case: str) -> None:
-    seed = random.SystemRandom().getrandbits(32)
     with erl(
-        "-kernel", "logger_level", "critical", "-eval", f"ok = rules_under_load:{case}({seed}), halt(0).",
+        "-kernel", "logger_level", "critical", "-eval", f"ok = rules_under_load:{case}({SEED}), halt(0).",
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     ) as node:  # fmt: skip
         try:
@@ -24,4 +24,4 @@ def test_under_load(case: str) -> None:
         except subprocess.TimeoutExpired:
             node.kill()
             raise
-    assert node.returncode == 0, f"seed {seed}: {output.decode()}"
+    assert node.returncode == 0, f"TEST_SEED={SEED}: {output.decode()}"

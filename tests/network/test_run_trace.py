@@ -158,6 +158,25 @@ def test_nobody_reads() -> None:
     assert b"nobody reads the trace any more" in done.stderr
 
 
+MUCH = """
+    {ok, S} = gen_udp:open(0, [{ip, {127, 0, 0, 1}}, {active, false}]),
+    [ok = gen_udp:send(S, {127, 0, 0, 1}, 9, <<0:8000>>) || _ <- lists:seq(1, 1000)],
+    halt().
+"""
+
+
+def test_a_reader_that_sleeps_at_the_end() -> None:
+    """What is missing is said, for the capture that has come is a good one."""
+    command = [sys.executable, "-m", "inetpy", "run", "--trace", "-", "--", "erl", "-noshell", "-eval", MUCH]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        assert run.stderr is not None
+        line = run.stderr.readline()
+        assert b"the trace ends: what reads" in line
+        assert b"its end is missing" in line
+        run.communicate()
+        assert run.returncode == 0
+
+
 def test_the_standard_output_is_closed() -> None:
     """No pipe gets its number, which would be copied into itself for ever."""
     command = 'exec "$0" -m inetpy run --trace - -- true >&-'
@@ -179,6 +198,17 @@ def test_two_nodes(tmp_path: Path) -> None:
 def test_the_status_is_that_of_the_program(tmp_path: Path) -> None:
     done = inetpy("run", "--trace", str(tmp_path / "run.jsonl"), "--", "erl", "-noshell", "-eval", "halt(7).")
     assert done.returncode == 7
+
+
+def test_a_trace_does_not_take_the_place_of_its_schedule(tmp_path: Path) -> None:
+    path, file = tmp_path / "run.jsonl", tmp_path / "net.py"
+    file.write_text('network.fault(loss(0.5), proto="udp")\n')
+    assert inetpy("run", "--network", str(file), "--trace", str(path), *ERL).returncode == 0
+    recorded = path.read_bytes()
+    done = inetpy("run", "--schedule", "run.jsonl", "--trace", "./run.jsonl", *ERL, cwd=tmp_path)
+    assert done.returncode == 2
+    assert b"run.jsonl is the schedule, too: the trace needs another file" in done.stderr
+    assert path.read_bytes() == recorded
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,7 @@ def test_download(worlds: Worlds) -> None:
 def test_listener(worlds: Worlds) -> None:
     """A listener of the node is a listener in the other namespace."""
     worlds.serve()
+    worlds.wait_for("serve", worlds.url)
     node = worlds.node(LISTEN)
     worlds.wait_for("node", "listening")
     assert worlds.beside_web("client", "-c", CLIENT).wait(LONG) == 0

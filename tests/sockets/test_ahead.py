@@ -6,7 +6,6 @@ no scenario can show: in which moment what is read, and requests that cross.
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import subprocess
 import sys
@@ -25,7 +24,7 @@ from inetpy.host.api import READ
 from inetpy.host.linux import LinuxHost
 from inetpy.sockets.plain.ahead import MOST
 from inetpy.sockets.plain.plain import Plain
-from plain_world import OK, OWNER, PlainWorld, pid
+from plain_world import OK, OWNER, PlainWorld, linux_host, pid
 
 ZERO = Atom("zero")
 READER, OTHER = pid(2), pid(3)
@@ -74,12 +73,8 @@ class World(PlainWorld):
 
 @pytest.fixture
 def host() -> Iterator[LinuxHost]:
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    host = LinuxHost(loop)
-    yield host
-    host.poller.close()
-    loop.close()
+    with linux_host() as host:
+        yield host
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ that are on their way when the buffer of the system is full, and the end of the 
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import struct
 import time
@@ -20,7 +19,7 @@ from inetpy.codec.terms import Atom
 from inetpy.host.api import PEER_END
 from inetpy.host.linux import LinuxHost
 from inetpy.wire.mode import SENDS
-from plain_world import OK, OWNER, PlainWorld, pid
+from plain_world import OK, OWNER, PlainWorld, linux_host, pid
 
 SELECT = Atom("select")
 SENDER = pid(2)
@@ -88,14 +87,10 @@ class World(PlainWorld):
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    host = LinuxHost(loop)
-    world = World(host)
-    yield world
-    world.end()
-    host.poller.close()
-    loop.close()
+    with linux_host() as host:
+        world = World(host)
+        yield world
+        world.end()
 
 
 def test_callers_may_answer_themselves_after_some_sends(world: World) -> None:

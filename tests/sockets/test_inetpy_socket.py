@@ -82,6 +82,134 @@ def test_the_end_of_python_behind_an_answer() -> None:
     assert answers[-4:] == ["true", "[ok]", "closed", "[{error,closed},{error,closed},{error,closed}]"], lines
 
 
+# Connections whose callers of close do not wait any more.
+COMES_AND_GOES = """
+    ok = inetpy:start(),
+    {ok, L} = inetpy_socket:open(inet, stream),
+    ok = inetpy_socket:bind(L, #{family => inet, addr => loopback, port => 0}),
+    ok = inetpy_socket:listen(L),
+    {ok, Address} = inetpy_socket:sockname(L),
+    Connected = fun() ->
+        {ok, C} = inetpy_socket:open(inet, stream),
+        ok = inetpy_socket:connect(C, Address),
+        {ok, S} = inetpy_socket:accept(L),
+        {C, S}
+    end,
+    _ = [
+        begin {C0, S0} = Connected(), ok = inetpy_socket:close(C0), ok = inetpy_socket:close(S0) end
+     || _ <- lists:seq(1, 5)
+    ],
+    #{os_pid := Python, bridge := Bridge} = inetpy:info(),
+    Signal = fun(Name) -> [] = os:cmd("kill -" ++ Name ++ " " ++ integer_to_list(Python)) end,
+    Other = fun(Fun) ->
+        {_, Ref} = spawn_monitor(fun() -> exit({result, Fun()}) end),
+        receive {'DOWN', Ref, process, _, {result, Result}} -> Result end
+    end,
+"""
+
+
+def test_what_is_closed_while_python_stands_still() -> None:
+    """For all of the node the socket is closed, and stays so when Python dies."""
+    lines = evaluated(f"""{COMES_AND_GOES}
+        {{C, S}} = Connected(),
+        Signal("STOP"),
+        io:format("~w~n", [[inetpy_socket:close(C), inetpy_socket:close(S)]]),
+        Seen = fun() ->
+            {{
+                [inetpy_socket:which_sockets() =:= [L], inetpy:which_sockets() =:= [L]],
+                inetpy_socket:number_of(),
+                [
+                    begin Ref = inetpy_socket:monitor(E), receive {{'DOWN', Ref, _, E, Info}} -> Info end end
+                 || E <- [C, S]
+                ],
+                inetpy_socket:number_of_monitors()
+            }}
+        end,
+        io:format("~w~n", [Seen()]),
+        io:format("~w~n", [Other(Seen)]),
+        Calls = [spawn_monitor(fun() -> exit({{result, inetpy_socket:close(E)}}) end) || E <- [C, S]],
+        Gone = monitor(process, Bridge),
+        Signal("KILL"),
+        receive {{'DOWN', Gone, process, _, _}} -> ok end,
+        Answers = [receive {{'DOWN', R, _, _, {{result, Answer}}}} -> Answer end || {{_, R}} <- Calls],
+        io:format("~w~n", [Answers]),
+        io:format("~w~n", [[inetpy_socket:close(E) || E <- [C, S, L]]])
+    """)
+    answers = [line for line in lines if not line.startswith(("=", "inetpy:", "20"))]
+    seen = "{[true,true],1,[closed,closed],0}"
+    closed = "{error,closed}"
+    assert answers[-5:] == ["[ok,ok]", seen, seen, f"[{closed},{closed}]", f"[{closed},{closed},{closed}]"], (
+        lines
+    )
+
+
+def test_a_call_that_comes_before_a_close_and_is_answered_behind_it() -> None:
+    """Its process hears of the end."""
+    lines = evaluated(f"""{COMES_AND_GOES}
+        {{C, _}} = Connected(),
+        Signal("STOP"),
+        Self = self(),
+        Waits = spawn_monitor(fun() -> Self ! asks, exit({{result, inetpy_socket:recv(C)}}) end),
+        receive asks -> ok end,
+        {{Pid, Ref}} = Waits,
+        true = xc:until(fun() -> process_info(Pid, status) =:= {{status, waiting}} end),
+        io:format("~w~n", [inetpy_socket:close(C)]),
+        Signal("CONT"),
+        receive {{'DOWN', Ref, process, Pid, Result}} -> io:format("~w~n", [Result]) end
+    """)
+    assert lines[-2:] == ["ok", "{result,{error,closed}}"]
+
+
+def test_whoever_waits_for_a_closed_socket_is_told_when_python_dies() -> None:
+    """The owner of a closed connection of gen_tcp is not."""
+    lines = evaluated("""
+        Ref = make_ref(),
+        Opened = inetpy_registry:opened(1, {'$socket', Ref}, plain, self(), inetpy_registry:new()),
+        {[{waits, Ref, 1}], Waits} = inetpy_registry:selects(1, Ref, self(), Opened),
+        Stream = {'$inet', inetpy_tcp, {self(), self(), 2}},
+        Both = inetpy_registry:opened(2, Stream, stream, self(), Waits),
+        [{send, _, {'$socket', _, abort, {Ref, closed}}}, {close, Ref}] = inetpy_registry:lost([1, 2], Both),
+        [_, _, {send, _, {tcp_closed, Stream}}] = inetpy_registry:lost([1], Both),
+        {[{waits, Ref, -1}], None} = inetpy_registry:unselect(1, Ref, Both),
+        [{close, Ref}] = inetpy_registry:lost([1, 2], None)
+    """)
+    assert lines == []
+
+
+def test_processes_that_are_killed_while_they_close() -> None:
+    """None of their sockets is left, also of those that they have closed for others."""
+    lines = evaluated(f"""{COMES_AND_GOES}
+        Test = self(),
+        Worker = fun Worker() ->
+            {{C, S}} = Pair = Connected(),
+            Test ! {{opened, Pair}},
+            ok = inetpy_socket:close(C),
+            ok = inetpy_socket:close(S),
+            Worker()
+        end,
+        Closer = fun Closer() ->
+            receive {{close, {{C, S}}}} -> _ = [inetpy_socket:close(E) || E <- [C, S, C]], Closer() end
+        end,
+        Round = fun(_) ->
+            Killed = [spawn(Worker) || _ <- [1, 2]] ++ [spawn(Closer)],
+            Mine = [
+                begin Pair = Connected(), lists:last(Killed) ! {{close, Pair}}, Pair end
+             || _ <- lists:seq(1, 10)
+            ],
+            _ = [receive {{opened, _}} -> ok end || _ <- lists:seq(1, 20)],
+            _ = [exit(Pid, kill) || Pid <- Killed],
+            [receive {{'DOWN', Ref, _, _, _}} -> ok end || Pid <- Killed, Ref <- [monitor(process, Pid)]],
+            [[inetpy_socket:close(E) || E <- [C, S]] || {{C, S}} <- Mine],
+            xc:until(fun() -> inetpy_bridge:plain_sockets(Bridge) =:= [L] end)
+        end,
+        io:format("~w~n", [lists:usort(lists:map(Round, lists:seq(1, 20)))]),
+        #{{sockets := Count}} = inetpy_bridge:info(Bridge),
+        {{_, _}} = Connected(),
+        io:format("~w~n", [Count])
+    """)
+    assert lines[-2:] == ["[true]", "1"]
+
+
 def test_senders_wait_while_a_rule_concerns_them() -> None:
     """They go on beside a rule for others."""
     lines = evaluated(f"""{CHATTY}

@@ -225,6 +225,12 @@ def test_each_test_has_its_own(project: Project) -> None:
     [
         ("matches='exact'", "a cassette has no 'matches': it has name, mode, redact"),
         ("mode='twice'", "the mode of a cassette is once, none or rewrite, not 'twice'"),
+        ("name=3", "the name of a cassette is text, not 3"),
+        ("'weather'", "inetpy_cassette takes words: name='weather'"),
+        ("match='fuzzy'", "match is exact, prefix, length, regex"),
+        ("chunks='tiny'", "chunks are recorded, one_byte"),
+        ("speed=-1", "speed is a number above 0, not -1"),
+        ("redact='authorization'", "redact takes a list of words, not 'authorization'"),
     ],
 )
 def test_wrong_words(project: Project, words: str, text: str) -> None:
@@ -232,6 +238,32 @@ def test_wrong_words(project: Project, words: str, text: str) -> None:
     run = project.run()
     assert run.status == 1
     assert text in run.output
+    assert "During handling" not in run.output
+    assert not (project.folder / "cassettes").exists()
+
+
+def test_a_cassette_that_cannot_be_written(project: Project) -> None:
+    """The test fails, without the stack of what failed in inetpy."""
+    with serving() as server:
+        write(project, server.port)
+        project.write("cassettes", "a file is in the way")
+        run = project.run()
+    assert run.outcomes() == {"passed": 1, "error": 1}
+    assert "the cassette is not written: " in run.output
+    assert "cassette.py" not in run.output
+
+
+@pytest.mark.parametrize("damage", ["folder", "depth"])
+def test_a_cassette_that_cannot_be_read(project: Project, damage: str) -> None:
+    cassette = write(project, 1)
+    if damage == "folder":
+        cassette.mkdir(parents=True)
+    else:
+        project.write(str(cassette.relative_to(project.folder)), "[" * 100_000)
+    run = project.run()
+    assert run.outcomes() == {"error": 1}
+    assert f"the cassette {cassette}: " in run.output
+    assert "During handling" not in run.output
 
 
 def test_a_broken_cassette(project: Project) -> None:

@@ -58,6 +58,13 @@ def test_hook_ends_with_its_suite(tmp_path: Path) -> None:
     assert "inetpy: seed" not in texts(run.log("plain_suite.fails"))
 
 
+def test_hook_that_fails_ends_with_its_suite(tmp_path: Path) -> None:
+    """Common Test keeps the hook of a suite without init_per_suite that could not begin."""
+    run = ct_run(tmp_path, "unmade_SUITE", "plain_SUITE", "hooked_SUITE")
+    assert run.counts() == [(0, 0, 1), (2, 1, 0), (14, 3, 2)], run.output
+    assert told(run.output) == ["sockets stock no_net", "fails stock no_net", "in_group stock no_net"]
+
+
 def test_hook_of_the_run(tmp_path: Path) -> None:
     """All suites are on Python. The file is found where the run was started, and runs for each of them."""
     (tmp_path / "mine.py").write_text('network.static("db.example", 1, b"")\nprint("file runs")\n')

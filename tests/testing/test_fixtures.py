@@ -296,6 +296,7 @@ def test_a_server_that_blocks_the_loop(project: Project) -> None:
 def test_seed(project: Project) -> None:
     project.write("test_it.py", "def test_it(network):\n    assert network.seed == 7\n")
     assert project.run("--inetpy-seed", "7").outcomes() == {"passed": 1}
+    assert "a whole number from 0 on, not -1" in project.run("--inetpy-seed=-1").output
 
 
 def test_no_erlang(project: Project) -> None:

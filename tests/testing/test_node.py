@@ -130,6 +130,20 @@ def test_the_line_of_an_error(erlang: Node) -> None:
     assert str(caught.value.stack[0]) == "lines:f/1 (lines.erl, line 5)"
 
 
+@pytest.mark.parametrize("source", ["{}", "error({})"])
+def test_an_answer_that_is_too_large(erlang: Node, source: str) -> None:
+    """A frame of that size would end the node."""
+    with pytest.raises(ErlangError, match="bytes is not sent: 67108864 at most") as caught:
+        erlang.eval(source.format("binary:copy(<<1>>, 70000000)"), timeout=60)
+    assert caught.value.reason == Atom("system_limit")
+    assert len(erlang.eval("binary:copy(<<1>>, 60000000)", timeout=60)) == 60_000_000
+
+
+def test_an_event_that_is_too_large(erlang: Node) -> None:
+    erlang.eval('logger:error("~ts", [binary:copy(<<"x">>, 70000000)])', timeout=60)
+    assert [event.text[:2] for event in erlang.log] == ["xx"]
+
+
 def test_syntax(erlang: Node) -> None:
     """The place has a mark."""
     with pytest.raises(ErlangError) as caught:
@@ -331,6 +345,12 @@ def test_compile_text(erlang: Node) -> None:
         assert erlang.call("text", "f") == number
 
 
+@pytest.mark.parametrize("name", ["text@1", "'Elixir.Text'", "'an odd/name'", r"'it\'s'"])
+def test_names_of_modules_of_text(erlang: Node, name: str) -> None:
+    module = erlang.compile(f"-module({name}).\n-export([f/0]).\nf() -> {name}.\n")
+    assert erlang.call(module, "f") == module
+
+
 def test_what_does_not_compile(erlang: Node, tmp_path: Path) -> None:
     """The error has the file, the line and a mark."""
     with pytest.raises(ErlangError) as caught:
@@ -512,6 +532,19 @@ def test_stop_ends_applications_in_order(tmp_path: Path) -> None:
     )
     node.stop()
     assert (tmp_path / "stopped").exists()
+
+
+def test_names_of_files_are_those_of_python(tmp_path: Path) -> None:
+    """In the locale C, in which a container often runs, Erlang takes them for Latin-1."""
+    folder = tmp_path / "grün"
+    folder.mkdir()
+    (folder / "here.erl").write_text("-module(here).\n-export([f/0]).\nf() -> 1.\n")
+    with Node(env={"LC_ALL": "C"}) as node:
+        assert node.compile(folder / "here.erl") == Atom("here")
+        node.add_path(folder)
+        assert node.eval("filelib:wildcard(P)", P=charlist(f"{folder}/*.erl")) == [
+            charlist(f"{folder}/here.erl")
+        ]
 
 
 def test_no_erlang_there() -> None:

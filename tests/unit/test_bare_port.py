@@ -94,6 +94,14 @@ def test_a_question_waits_for_its_bytes(pair: Program) -> None:
     assert pair.answer() == (SERVER, b"the beginning\n")
 
 
+def test_who_does_not_want_to_wait_is_told(pair: Program) -> None:
+    """Where nothing has come, an empty answer says so, and a second one that something has."""
+    assert pair.ask(b"w", SERVER, as_number(100)) == b""
+    pair.stdin.write(frame(b"s", CLIENT, b"abc"))
+    assert pair.answer() == (SERVER, b"")
+    assert pair.ask(b"w", SERVER, as_number(100)) == b"abc"
+
+
 def test_no_more_than_asked_for(pair: Program) -> None:
     pair.stdin.write(frame(b"s", CLIENT, b"abcdef"))
     assert [pair.ask(b"r", SERVER, as_number(4)), pair.ask(b"r", SERVER, as_number(4))] == [b"abcd", b"ef"]

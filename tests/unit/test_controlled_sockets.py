@@ -104,6 +104,26 @@ def test_held_bytes_flow_on_when_the_rule_goes(scene: Scene) -> None:
     assert not isinstance(scene.sock(ident), ControlledStream)
 
 
+@pytest.mark.parametrize("goes", [False, True], ids=["the rule stays", "the rule goes"])
+def test_a_connection_that_a_rule_has_closed(scene: Scene, goes: bool) -> None:
+    """The owner sees what he sees when the peer closes."""
+
+    def sees(ident: int) -> list[object]:
+        scene.run()
+        names = [scene.ask(name, ident, []).answer[0] for name in ("peername", "sockname")]
+        return [*names, scene.send(ident, b"a").answer, scene.send(ident, b"b").answer, scene.got(ident)]
+
+    ident, peer = scene.pair()
+    peer.close()
+    closed = sees(ident)
+    ident, peer = scene.pair()
+    rule = scene.fault(limit(0))
+    scene.write(peer, b"x")
+    if goes:
+        rule.remove()
+    assert sees(ident) == closed
+
+
 def test_the_end_comes_behind_the_bytes(scene: Scene) -> None:
     ident, peer = scene.pair()
     scene.fault(latency(100))

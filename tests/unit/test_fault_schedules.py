@@ -18,6 +18,7 @@ from inetpy.network.faults import ANY_CALL, CALLS, FAULTS, When
 from inetpy.network.schedules import PlannedFault
 from inetpy.testing import faults
 from inetpy.testing.schedules import ERRNOS
+from seeds import times
 from with_network import NetworkBench
 
 WORDS = {name: getattr(words, name) for name in words.__all__}
@@ -127,7 +128,7 @@ def strategies(draw: st.DrawFn) -> tuple[str | None, Mapping[str, object], Drawn
     return protocol, whom, draw(faults(protocol=protocol, whom=whom, when=whens, max_faults=5))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=times(150), deadline=None)
 @given(strategies())
 def test_all_that_is_drawn_can_be(drawn: tuple[str | None, Mapping[str, object], Drawn]) -> None:
     protocol, whom, schedule = drawn
@@ -144,7 +145,7 @@ def test_all_that_is_drawn_can_be(drawn: tuple[str | None, Mapping[str, object],
     assert eval(repr(schedule), dict(WORDS)) == schedule
 
 
-@settings(max_examples=100)
+@settings(max_examples=times(100))
 @given(faults(times=(5, 9), sizes=(3, 4), protocol=None))
 def test_ranges(schedule: Drawn) -> None:
     for item in schedule:

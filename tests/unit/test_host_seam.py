@@ -80,7 +80,7 @@ MAY = {
         # the loop
         "asyncio.AbstractEventLoop", "asyncio.new_event_loop",
         # a thread ends the process when the input has ended and the loop is stuck
-        "threading.Thread", "select.poll", "time.sleep", "os._exit",
+        "threading.Thread", "threading.Event", "select.poll", "time.sleep", "os._exit",
         # as many descriptors as there may be
         "resource.getrlimit", "resource.setrlimit", "resource.RLIMIT_NOFILE",
         # settings, and figures for the developer

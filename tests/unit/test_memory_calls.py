@@ -8,7 +8,6 @@ from __future__ import annotations
 import array
 import errno
 import os
-import random
 import struct
 import tempfile
 from collections.abc import Callable, Iterator
@@ -52,7 +51,6 @@ from inetpy.host.api import READ, WRITE
 from inetpy.host.memory_kinds import kind_of
 from worlds import Kernel, Memory, MemoryOnThisHost, World
 
-SEED = int(os.environ.get("INETPY_SEED", random.randrange(1 << 30)))
 IP_RECVTTL, IP_PKTINFO, IP_RECVERR, IP_RECVTOS, IP_RECVORIGDSTADDR = 12, 8, 11, 13, 20
 IPV6_RECVERR, IPV6_RECVPKTINFO, IPV6_RECVHOPLIMIT, IPV6_RECVTCLASS, IPV6_RECVORIGDSTADDR = 25, 49, 51, 66, 74
 SO_TIMESTAMP, SO_TIMESTAMPNS, UDP_CORK, IPPROTO_UDP = 29, 35, 1, 17

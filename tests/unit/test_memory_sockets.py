@@ -102,6 +102,22 @@ def nothing_to_accept(world: World) -> None:
     world.note(listener.accept)
 
 
+def refused_and_then_a_listener(world: World) -> None:
+    """The error stays with the socket while it listens: recv does not find it, and send does."""
+    gone, client = world.listener(), world.open()
+    address = gone.getsockname()
+    gone.close()
+    world.note(client.connect, address)
+    world.wait(client, ERROR)
+    world.disconnect(client)
+    world.note(client.listen, 5)
+    world.note(client.recv, 2)
+    world.note(client.recv, 2, MSG_PEEK)
+    world.note(client.accept)
+    world.note(client.shutdown, SHUT_RDWR)
+    world.note(client.send, b"abc")
+
+
 def there_and_back(world: World) -> None:
     client, server = world.pair()
     world.note(client.recv, 10)
@@ -804,8 +820,9 @@ HOST_SCENARIOS = [
 ]  # fmt: skip
 
 SCENARIOS = [
-    fresh_stream, refused, connecting_again, nothing_to_accept, there_and_back, half_close, both_ended,
-    both_ended_path, deaf, shut_both, send_to_a_closed_end, send_before_the_end_is_read,
+    fresh_stream, refused, connecting_again, nothing_to_accept, refused_and_then_a_listener, there_and_back,
+    half_close, both_ended, both_ended_path, deaf, shut_both, send_to_a_closed_end,
+    send_before_the_end_is_read,
     closed_with_unread_bytes, reset, reset_of_a_sender, listener_closed_before_accept, full,
     addresses_in_use, path_stream, datagrams, datagrams_too_long, refused_datagram, path_datagrams,
 ]  # fmt: skip

@@ -33,6 +33,11 @@ def address(port: int, ip: Any = LOCALHOST) -> Any:
     return {Atom("family"): Atom("inet"), Atom("addr"): ip, Atom("port"): port}
 
 
+def without_name(answer: Any) -> Any:
+    """What is left of `{ok, Socket}`, and of other answers."""
+    return "ok" if type(answer) is tuple and answer[0] == "ok" else answer
+
+
 class Scene(NetworkBench):
     """A bench that makes the requests of inetpy_prim_socket."""
 
@@ -49,9 +54,13 @@ class Scene(NetworkBench):
     ) -> Any:
         """The answer of socket:open."""
         given = Atom("default") if protocol is None else protocol
-        return self.ask(
-            "socket_open", 0, (self.next_ref(), owner, Atom(domain), Atom(kind), given, {})
-        ).answer
+        arguments: Any = (self.next_ref(), owner, Atom(domain), Atom(kind), given, {})
+        return without_name(self.ask("socket_open", 0, arguments).answer)
+
+    def taken(self, listener: int) -> Any:
+        """The answer of socket:accept."""
+        arguments: Any = (OWNER, self.next_ref(), self.next_ref())
+        return without_name(self.ask("socket_accept", listener, arguments).answer)
 
     def opened(self, kind: str = "stream", owner: Pid = OWNER) -> int:
         assert self.new(kind, owner=owner) == "ok"
@@ -135,7 +144,7 @@ def test_an_accepted_socket(scene: Scene) -> None:
     with pytest.raises(BlockingIOError):
         client.connect(("127.0.0.1", port))
     scene.run()
-    assert scene.ask("socket_accept", listener, (OWNER, scene.next_ref(), scene.next_ref())).answer == "ok"
+    assert scene.taken(listener) == "ok"
     assert scene.session.newest is not None
     ident = scene.session.newest.ident
     assert (scene.facts(ident).role, scene.facts(ident).local_port) == ("accepted", port)
@@ -358,7 +367,7 @@ def test_a_listener_and_what_it_accepts() -> None:
     with pytest.raises(BlockingIOError):
         client.connect(("127.0.0.1", port))
     scene.run()
-    assert scene.ask("socket_accept", listener, (OWNER, scene.next_ref(), scene.next_ref())).answer == "ok"
+    assert scene.taken(listener) == "ok"
     assert scene.new("seqpacket", "local") == "ok"
     leaks = [(leak.kind, leak.opened_by and leak.opened_by.op) for leak in scene.network.trace.leaks()]
     assert leaks == [("listener", "open"), ("stream", "accept"), ("other", "open")]

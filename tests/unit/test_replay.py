@@ -27,6 +27,7 @@ from inetpy.replay.player import Mismatch
 from inetpy.trace.packets import ACK, FIN, PSH, SYN, Ends, build_tcp
 from inetpy.trace.pcapng import LINK_RAW, build_interface, build_packet, build_section
 from inetpy.trace.read import read_trace
+from seeds import times
 from with_network import NetworkBench
 
 HOST, PORT = "db.example", 5432
@@ -267,7 +268,7 @@ def test_a_mismatch_says_where(path: Path) -> None:
     on_network(scene)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=times(40))
 @given(
     said=st.lists(
         st.tuples(st.sampled_from(["client", "server"]), st.binary(min_size=1, max_size=40)), min_size=1
@@ -672,7 +673,7 @@ def test_what_is_missing_is_of_the_scene_in_which_it_began(path: Path) -> None:
     on_network(scene)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=times(30))
 @given(
     said=st.lists(
         st.tuples(st.sampled_from(["client", "server"]), st.binary(min_size=1, max_size=40)), min_size=1

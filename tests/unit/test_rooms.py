@@ -37,7 +37,7 @@ CIRCLES_OF_TYPES = (
         )
     },
     {"session.session", "session.waiting"},
-    {"sockets.plain.closing", "sockets.plain.plain"},
+    {"sockets.plain.closing", "sockets.plain.connector", "sockets.plain.plain"},
     {
         f"sockets.tcp.{name}"
         for name in (

@@ -29,6 +29,7 @@ from inetpy.network import (
     truncate,
 )
 from inetpy.network.rules import Rule
+from seeds import times
 from with_network import NetworkBench
 
 SHARES = st.sampled_from((0.1, 0.5, 0.9, 1))
@@ -156,7 +157,7 @@ class Scene(NetworkBench):
         self.seen.append(self.recv(self.datagrams[number % 2], 0, 0).answer)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=times(100))
 @given(rules=RULES, steps=STEPS)
 def test_the_same_again(rules: Any, steps: Any) -> None:
     steps = [("open", 0, 1), ("open", 0, 1), *steps]

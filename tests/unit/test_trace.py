@@ -480,6 +480,15 @@ def test_redaction_takes_patterns() -> None:
     for wrong in (1, re.compile("text")):
         with pytest.raises(ValueError, match="names of headers, and patterns"):
             Redaction([wrong])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="is no pattern: missing"):
+        Redaction([b"("])
+
+
+@pytest.mark.parametrize("word", ["authorization", b"key=", re.compile(b"key="), 7])
+def test_one_word_alone_hides_nothing(word: object) -> None:
+    """Its letters would be the names of headers, so it is refused."""
+    with pytest.raises(ValueError, match="redact takes a list"):
+        Redaction(word)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from inetpy.trace.packets import ACK, FIN, PSH, RST, SYN, Ends, build_tcp, build
 from inetpy.trace.pcapng import LINK_RAW, build_interface, build_names, build_packet, build_section
 from inetpy.trace.read import TraceFileError, read_trace
 from inetpy.trace.records import ReadBytes, ReadCall, ReadFault, ReadSocket, ReadTrace, ReadTurn
+from seeds import times
 from with_network import NetworkBench
 
 ENDS = Ends("10.0.0.1", 40000, "10.0.0.2", 80)
@@ -339,7 +340,7 @@ def test_no_packet_that_is_read(tmp_path: Path) -> None:
         foreign(tmp_path / "a.pcapng", [bytes(40)], link=105)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=times(60))
 @given(data=st.data(), first=st.sampled_from([100, 2**32 - 5]))
 def test_segments_in_any_order(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, first: int

@@ -139,7 +139,7 @@ def test_bytes_on_a_line() -> None:
         (["run.jsonl", "--pcapng"], "--pcapng needs --live"),
         (["--live", "--op", "send"], "--op is for a FILE"),
         (["broken.jsonl"], "broken.jsonl"),
-        (["run.jsonl", "--html", "no/such/folder.html"], "No such file"),
+        (["run.jsonl", "--html", "no/such/folder.html"], "no/such/folder.html: No such file"),
     ],
 )
 def test_what_cannot_be_shown(

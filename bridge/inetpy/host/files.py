@@ -33,11 +33,13 @@ def replaced_file(path: str) -> Iterator[BinaryIO]:
         with open(beside, "wb") as file:
             yield file
         os.replace(beside, path)
-    except BaseException:
+    except BaseException as error:
         try:
             os.unlink(beside)
         except OSError:
             pass  # it could not be opened
+        if isinstance(error, OSError) and error.filename == beside:
+            error.filename = path  # the name that the caller knows
         raise
 
 
@@ -110,11 +112,14 @@ class ThreadedFile:
                     self._give_up(f"what reads {self._path} is too slow")
 
     def close(self) -> None:
-        """Waits until all is written, but no longer than five seconds."""
+        """Waits until all is written, but no longer than five seconds: `failure` says so then."""
         with self._changed:
             self._is_closed = True
             self._changed.notify()
         self._thread.join(PATIENCE)
+        with self._changed:
+            if self._thread.is_alive() and self.failure is None:
+                self._give_up(f"what reads {self._path} is too slow: its end is missing")
 
     def _give_up(self, why: str) -> None:
         self.failure = why

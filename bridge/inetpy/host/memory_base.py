@@ -235,7 +235,7 @@ class MemorySocket(Options):
     # --- addresses ---
 
     def bind(self, address: Address, /) -> None:
-        if self.is_bound:
+        if self.is_bound or self._is_named():
             if self.family == AF_UNIX:
                 return self._bind_again(normal_address(AF_UNIX, address))
             raise os_error(errno.EINVAL)
@@ -244,6 +244,10 @@ class MemorySocket(Options):
         self.asked = address
         if self.family == AF_INET6 and self.places[0].family == AF_INET6 and not self.places[0].is_any:
             self._note(IPPROTO_IPV6, IPV6_V6ONLY, 1)
+
+    def _is_named(self) -> bool:
+        """Whether it has an address without bind(2): that of the listener that it came from."""
+        return self.family == AF_UNIX and bool(self.local)
 
     def _bind_again(self, name: bytes) -> None:
         """A unix socket that has a name keeps it if bind(2) asks for none. Others are looked at."""

@@ -74,9 +74,11 @@ class MemoryDatagram(Inbox):
 
     def connect(self, address: Address, /) -> None:
         remote = self.target(address)
-        if self.family == AF_UNIX:
-            self.set_peer(self._named(remote))
         self.bind_for(remote)
+        if self.family == AF_UNIX:
+            receiver = self._named(remote)
+            self._check_may_send(receiver)
+            self.set_peer(receiver)
         self.remote = remote
 
     def disconnect(self) -> None:
@@ -205,6 +207,7 @@ class MemoryDatagram(Inbox):
         if len(data) > MAX_AT_ALL[self.family]:
             raise os_error(errno.EMSGSIZE)
         if self.family == AF_UNIX:
+            self.check_packet(len(data))
             self._check_open()
         remote = self.remote if address is None else self.target(address)
         if remote is None:
@@ -265,14 +268,18 @@ class MemoryDatagram(Inbox):
             raise os_error(errno.ECONNREFUSED)
         if receiver.is_deaf:
             raise os_error(errno.EPIPE)
-        if receiver.remote is not None and receiver.remote != self.local:
-            raise os_error(errno.EPERM)
+        self._check_may_send(receiver)
         if not receiver.takes_from(self):
             raise os_error(errno.EAGAIN)
         self.unread_sizes.append(len(data))
         head = with_credentials(head, self, receiver)
         receiver.inbox.append(Packet(data, self.local or None, head=head, owner=self))
         receiver.changed()
+
+    def _check_may_send(self, receiver: Inbox) -> None:
+        """A unix socket with a peer is for that peer alone."""
+        if receiver.remote is not None and receiver.remote != self.local:
+            raise os_error(errno.EPERM)
 
     def _named(self, name: bytes) -> MemoryDatagram:
         """The unix socket of that name."""

@@ -13,6 +13,7 @@ from socket import (
     SO_ERROR,
     SO_PEERCRED,
     SO_PROTOCOL,
+    SO_SNDBUF,
     SO_TYPE,
     SOL_SOCKET,
 )
@@ -29,6 +30,7 @@ __all__ = ["Options"]
 SO_PEEK_OFF = 42  # of asm-generic/socket.h
 _MTU = {(IPPROTO_IP, 14), (IPPROTO_IPV6, 24)}  # IP_MTU and IPV6_MTU
 _INT = struct.Struct("=i")
+_OVERHEAD = 32  # bytes of the send buffer that a packet of the unix domain cannot have
 
 
 class Options:
@@ -101,6 +103,11 @@ class Options:
         if option == SO_PEERCRED:
             return self.peer_credentials()
         return {SO_DOMAIN: self.family, SO_TYPE: int(self.type), SO_PROTOCOL: self.protocol}.get(option)
+
+    def check_packet(self, size: int) -> None:
+        """Raises EMSGSIZE for a packet of the unix domain that the send buffer cannot have as a whole."""
+        if size > self.getsockopt(SOL_SOCKET, SO_SNDBUF) - _OVERHEAD > 0:
+            raise os_error(errno.EMSGSIZE)
 
     def peer_credentials(self) -> bytes | None:
         """A struct ucred. None: there is no peer."""

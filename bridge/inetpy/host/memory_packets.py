@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from socket import SO_SNDBUF, SOCK_SEQPACKET, SOL_SOCKET
+from socket import SOCK_SEQPACKET
 
 from .api import Buffer
 from .errors import os_error
@@ -14,8 +14,6 @@ from .memory_transfer import Transfer
 from .memory_ways import Head, Way
 
 __all__ = ["MemorySeqpacket"]
-
-_OVERHEAD = 32  # bytes of the send buffer that a packet cannot have
 
 
 class MemorySeqpacket(MemoryStream):
@@ -69,11 +67,10 @@ class MemorySeqpacket(MemoryStream):
             self.report_error()  # also where the peer has gone
             if flags & MSG_OOB:
                 raise os_error(errno.EOPNOTSUPP)
+            self.check_packet(len(data))
         return super()._send(data, flags, head)
 
     def _put(self, outward: Way[Transfer], data: Buffer, _flags: int, head: Head) -> int:
-        if len(data) > self.getsockopt(SOL_SOCKET, SO_SNDBUF) - _OVERHEAD > 0:
-            raise os_error(errno.EMSGSIZE)
         if not self.network.rules.packets_fit(self, list(outward.packets), self.network.capacity):
             raise os_error(errno.EAGAIN)
         outward.put_packet(bytes(data), with_credentials(head, self, outward.reader))

@@ -207,6 +207,12 @@ class MemoryStream(Transfer):
         client.changed()
         self.changed()
 
+    def _is_connected(self) -> bool:
+        return self.outward is not None and not self.is_reset and not self._is_over()
+
+    def _is_named(self) -> bool:
+        return super()._is_named() or (self.family != AF_UNIX and self._is_connected())
+
     def _new_server(self) -> MemoryStream:
         return MemoryStream(self.network, self.family)  # whatever subclass listens
 
@@ -332,7 +338,7 @@ class MemoryStream(Transfer):
 
     def disconnect(self) -> None:
         """connect(2) with AF_UNSPEC: a reset for the other end. The socket is as new, but for its options."""
-        was_connected = self.outward is not None and not self.is_reset and not self._is_over()
+        was_connected = self._is_connected()
         self._close_queues()
         if was_connected:
             self._reset_peer()

@@ -118,11 +118,13 @@ class Transfer(MemorySocket):
         return b"", None, 0
 
     def _receive_nothing(self) -> bytes:
-        """There is no connection, or none yet."""
-        self.report_error()
+        """There is no connection, or none yet. A listener keeps the error of an earlier connect."""
+        is_listener = self.backlog >= 0
+        if not is_listener:
+            self.report_error()
         if self.is_connecting:
             raise os_error(errno.EAGAIN)
-        if self.family != AF_UNIX and self.backlog < 0 and (self.is_deaf or self.is_reset):
+        if self.family != AF_UNIX and not is_listener and (self.is_deaf or self.is_reset):
             return b""
         raise os_error(errno.EINVAL if self.family == AF_UNIX else errno.ENOTCONN)
 

@@ -39,7 +39,8 @@ class FrameLink:
         self._modes: dict[int, tuple[int, int]] = {}
         self._later: dict[int, tuple[int, int]] = {}
         # The note that is held back: by the answer which it goes with, what builds it.
-        self._note: dict[bytes, Callable[[bytes], bytes]] = {}
+        self._note: dict[bytes, Callable[..., bytes]] = {}
+        self._opening = 0  # the socket of such a note
         output.hold(self._note, self._tell_note)
         output.hold(self._modes, self._tell_modes)
         output.on_idle = self._tell_later
@@ -75,6 +76,12 @@ class FrameLink:
     def opened(self, ident: int, name: bytes, kind: str, owner: bytes) -> None:
         build = partial(messages.build_open, ident, name, kind, self._named(owner))
         self._hold(messages.build_ok(name), build)
+        self._opening = ident
+
+    def _open_with(self, mode: int) -> None:
+        """The note that is held back tells the mode, too."""
+        ((answer, build),) = self._note.items()
+        self._note[answer] = partial(build, mode=mode)
 
     def owned(self, ident: int, owner: bytes) -> None:
         self._emit(messages.build_owner(ident, self._named(owner)))
@@ -84,7 +91,9 @@ class FrameLink:
         for held in (self._modes, self._later):
             if ident in held:
                 told = held.pop(ident)[0]
-        if told & ~after & EARLY:
+        if not told and self._opening == ident and self._note:
+            self._open_with(after)
+        elif told & ~after & EARLY:
             self._emit(messages.build_mode(ident, after))  # callers must not hear anything before that
         elif told != after:
             held = self._later if after & ONCE and told ^ after == IS_ACTIVE else self._modes
@@ -123,10 +132,11 @@ class FrameLink:
         self._later.pop(ident, None)
         self._hold(OK, partial(messages.build_closed, ident))
 
-    def _hold(self, answer: bytes, build: Callable[[bytes], bytes]) -> None:
+    def _hold(self, answer: bytes, build: Callable[..., bytes]) -> None:
         """A note that can be one frame with an answer. Whatever else is said comes behind it."""
         if self._note:
             self._tell_note()
+        self._opening = 0
         self._note[answer] = build
         self._emit = self._emit_behind
         self._output.schedule_flush()

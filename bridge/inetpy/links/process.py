@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -32,10 +33,22 @@ def new_loop(uvloop_wanted: bool) -> asyncio.AbstractEventLoop:
 
 
 def trace_to(path: str | None, engine: Engine) -> Callable[[], None]:
-    """A trace of all sockets in that file, where there is one. The result ends the trace."""
+    """A trace of all sockets in that file, where there is one. The result ends the trace.
+
+    What goes wrong at the end is for the standard error: a node takes no more lines of the log then.
+    """
     if path is None:
         return lambda: None
     from ..network import trace
 
     record = trace.begin_in_file(engine, path)
-    return lambda: None if record is None else trace.end(engine, record)
+    if record is None:
+        return lambda: None
+
+    def end() -> None:
+        before = record.failure
+        trace.end(engine, record)
+        if record.failure != before:
+            print(f"inetpy: the trace ends: {record.failure}", file=sys.stderr)
+
+    return end

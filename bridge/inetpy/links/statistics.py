@@ -18,7 +18,7 @@ from typing import Any
 
 from ..codec.terms import Atom
 from ..fast import Duct
-from ..operations.dispatch import Dispatcher
+from ..operations.dispatch import PREFIX, Dispatcher
 from ..session.session import Session
 from ..wire.framing import FrameReader
 from ..wire.messages import ERROR
@@ -29,8 +29,14 @@ __all__ = ["Statistics", "total"]
 
 _COUNTERS = ("calls", "errors", "sockets")
 _BYTES = ("received", "sent")
-_EARLY_CALLS: dict[type, str] = {bytes: "send", tuple: "sendto"}
-_CLOSE = Atom("close")
+# Of sockets of `socket` the operations begin with PREFIX.
+_EARLY_CALLS: dict[object, str] = {
+    bytes: "send",
+    tuple: "sendto",
+    Atom("once"): "setopts",
+    Atom("close"): "close",
+    Atom("connected"): "connected",
+}
 
 
 class Statistics:
@@ -92,8 +98,12 @@ class _CountingDispatcher(Dispatcher):
         super().request(op, ident, ref, args)
 
     def early(self, ident: Any, request: Any) -> None:
-        asked = "close" if request == _CLOSE else _EARLY_CALLS.get(type(request), "setopts")
-        self._statistics.calls[asked] += 1
+        kind = type(request)
+        asked = _EARLY_CALLS.get(request if kind is Atom else kind)
+        if asked is not None:
+            target = self.session.sockets.get(ident) if type(ident) is int else None
+            is_plain = target is not None and PREFIX + asked in target.ops
+            self._statistics.calls[PREFIX + asked if is_plain else asked] += 1
         super().early(ident, request)
 
 

@@ -18,7 +18,6 @@ import os
 import select
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,7 +52,7 @@ def run() -> int:
     allow_many_sockets()
     source, sink = private_pipes()
     process = Process(settings, source, sink)
-    threading.Thread(target=_watch_input, args=(source,), daemon=True).start()
+    threading.Thread(target=_watch_input, args=(source, process.has_seen_end), daemon=True).start()
     status = process.serve()
     # Not sys.exit: what is left has no bearing, and the end must not wait for a thread.
     sys.stderr.flush()
@@ -66,6 +65,7 @@ class Process:
     def __init__(self, settings: Settings, source: int, sink: int) -> None:
         self._loop = loop = new_loop(settings.uvloop)
         self._status = 0
+        self.has_seen_end = threading.Event()
         self._statistics = _statistics(settings.statistics)
         self._connection = Connection(
             new_host(loop, settings.in_memory, settings.spin),
@@ -101,6 +101,7 @@ class Process:
         self._connection.output.flush()
         if self._control is not None:
             self._control.close()
+        self.has_seen_end.set()  # what is left ends by itself: see ThreadedFile.close
         self._end_trace()
         if self._statistics is not None:
             self._statistics.write()
@@ -168,13 +169,13 @@ def private_pipes() -> tuple[int, int]:
     return source, sink
 
 
-def _watch_input(source: int) -> None:
-    """Ends the process some time after the input has ended."""
+def _watch_input(source: int, has_seen_end: threading.Event) -> None:
+    """Ends a process whose loop is stuck, some time after the input has ended."""
     poll = select.poll()
     poll.register(source, 0)  # only what cannot be masked: the other end is gone
     poll.poll()
-    time.sleep(GRACE)
-    os._exit(0)
+    if not has_seen_end.wait(GRACE):
+        os._exit(0)
 
 
 def _log_failure(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

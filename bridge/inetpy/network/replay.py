@@ -290,6 +290,24 @@ class Replay:
         return dial_in_memory(servers, conversation.host, conversation.port or 0)
 
 
+def make_manner(
+    network: Network, *, match: Match, chunks: str, speed: float | None, patience: float
+) -> Manner:
+    """How a replay is played. Raises ValueError for a wrong word."""
+    for name, value in (("speed", speed), ("patience", patience)):
+        if value is not None and (
+            not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value < inf
+        ):
+            raise ValueError(f"{name} is a number above 0, not {value!r}")
+    return Manner(
+        make_matching(match),
+        make_chunking(chunks, network.seed),
+        speed,
+        pauses(network.engine.clock),
+        patience,
+    )
+
+
 def make_replay(
     network: Network,
     path: str | PathLike[str],
@@ -305,18 +323,7 @@ def make_replay(
     """See `Network.replay`. Nothing has changed where it raises."""
     if role not in ROLES:
         raise ValueError(f"a role is server, client or live, not {role!r}")
-    for name, value in (("speed", speed), ("patience", patience)):
-        if value is not None and (
-            not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value < inf
-        ):
-            raise ValueError(f"{name} is a number above 0, not {value!r}")
-    manner = Manner(
-        make_matching(match),
-        make_chunking(chunks, network.seed),
-        speed,
-        pauses(network.engine.clock),
-        patience,
-    )
+    manner = make_manner(network, match=match, chunks=chunks, speed=speed, patience=patience)
     trace = read_trace(path)
     found = conversations(trace, of_servers=role != "server")
     found = [item for item in found if only is None or fnmatchcase(item.place, only)]

@@ -100,9 +100,11 @@ class ControlledStream(Controlled, MemoryStream):
         return 0 if self.relay is None else self.relay.courses[direction].passed
 
     def look_idle(self) -> None:
+        """A socket whose connection is over stays here: `sever` has taken from it what Erlang still has."""
         relay = self.relay
         is_alive = not self.is_reset and not self.closed and not self.is_connecting
-        if is_alive and not self._rules and (relay is None or (relay.is_empty() and not self.unread())):
+        is_empty = relay is None or not (relay.is_over or not relay.is_empty() or self.unread())
+        if is_alive and not self._rules and is_empty:
             self.on_idle()
 
     def unread(self) -> int:

@@ -19,9 +19,7 @@ from ..host.api import SLACK
 from ..session.interference import parse_context, parse_lineages
 from ..session.session import Session, Socket
 from ..session.waiting import failure
-from ..sockets.datagram import Datagram
 from ..sockets.early import Unanswered
-from ..sockets.tcp.stream import Stream
 from ..wire import messages
 from ..wire.framing import Frame
 from ..wire.identity import identity_of, translate, translate_term
@@ -29,7 +27,7 @@ from ..wire.messages import OK, build_error, build_failure
 from ..wire.requests import LATE, SESSION, SOCKET, Fault, Inet, Operation, Piece
 from . import openers
 
-__all__ = ["OPERATIONS", "Dispatcher"]
+__all__ = ["OPERATIONS", "PREFIX", "Dispatcher"]
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +38,8 @@ _GONE = dict.fromkeys(
     build_error("einval"),
 ) | {"close": OK}
 _CLOSED = build_error("closed")
-_ONCE, _CLOSE = Atom("once"), Atom("close")
+# Early requests without data, each with the method of a socket that has it. In a tuple, numbers follow.
+_EARLY = {Atom("once"): "ask_once", Atom("close"): "close_early", Atom("connected"): "connect_early"}
 _TIMEOUT = build_error("timeout")
 
 
@@ -138,7 +137,7 @@ class Dispatcher:
     # --- requests whose callers do not wait: see sockets.early ---
 
     def early(self, ident: Any, request: Any) -> None:
-        """Data, `once`, or `close`. A socket that has ended meanwhile takes no notice."""
+        """Data, or one of `_EARLY`. A socket that has ended meanwhile takes no notice."""
         sender = self._sender
         if sender is not None:
             if type(request) is sender.early_request and sender.ident == ident:
@@ -154,16 +153,17 @@ class Dispatcher:
             fast.others += 1
         if type(request) is expected:
             self._sender, self._parts = target, [request]
-        elif request == _ONCE and isinstance(target, (Stream, Datagram)):
-            self._carry_out(target, target.ask_once)
-        elif request == _CLOSE and isinstance(target, Stream):
-            self._carry_out(target, target.close_early)
         else:
-            log.warning("not an early request: %s", shown(request))
+            self._carry_out(target, request)
 
-    def _carry_out(self, target: Stream | Datagram, request: Callable[[], None]) -> None:
+    def _carry_out(self, target: Unanswered, request: Any) -> None:
+        kind, *numbers = request if type(request) is tuple and request else (request,)
+        name = _EARLY.get(kind) if type(kind) is Atom else None
+        method = None if name is None else getattr(target, name, None)
+        if method is None:
+            return log.warning("not an early request: %s", shown(request))
         try:
-            request()
+            method(*numbers)
         except Exception as error:
             self._failed_early(target, error)
 
@@ -200,7 +200,7 @@ class Dispatcher:
         if target is None:
             if not op.startswith(PREFIX):
                 return self.session.answer(ref, _GONE.get(op, _CLOSED))
-            target = self.session.ended.get(-ident) or self._closed_plain()
+            target = self.session.ended.get(abs(ident)) or self._closed_plain()
         if not target.floods:
             fast.others += 1
         operation, method = target.requests.get(op), target.ops.get(op)

@@ -52,7 +52,9 @@ class Link(Protocol):
         """
 
     def mode_to(self, ident: int, mode: int, destination: bytes) -> None:
-        """The same, and that sends to `destination`, a term, are meant."""
+        """The same, and what is meant: sends to `destination`, a term; or one `socket:connect/1`, with
+        `{Process, Number}` for it.
+        """
 
     def select(self, ref: bytes, body: bytes, ident: int, process: bytes, handle: bytes) -> None:
         """Answers the alias `ref`; the process waits from now on for a message about a plain socket."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Protocol
@@ -129,7 +130,7 @@ class Session:
         self.plain_debug: set[str] = set()  # debug and socket_debug, where they are on
         self.congested = False
         self.sockets: dict[int, Socket] = {}
-        self.ended: dict[int, Socket] = {}  # see keep_ended
+        self.ended: OrderedDict[int, Socket] = OrderedDict()  # see keep_ended
         self.closes = 0  # connections that were closed by their users: see sockets.early
         self.newest: Socket | None = None  # the last socket that was opened
         self.waiting: dict[bytes, Waiting] = {}
@@ -199,7 +200,7 @@ class Session:
         """A socket that is closed, and can still be asked what it was. Only the last ones are kept."""
         self.ended[ident] = socket
         if len(self.ended) > MAX_ENDED:
-            del self.ended[next(iter(self.ended))]
+            self.ended.popitem(last=False)
 
     # --- processes ---
 

@@ -3,23 +3,26 @@
 A send of a few bytes, `{active, once}`, and close cannot fail on an open socket in a way that their caller
 could tell. A program that makes them all the time spends its time on waiting for `ok`. So after some of them
 (`FastPaths.early_after`) the node is told that their callers may answer themselves. They write
-`{early, Id, Data}`, `{early, Id, {Destination, Data}}`, `{early, Id, once}` or `{early, Id, close}`, and go
-on.
+`{early, Id, Data}`, `{early, Id, {Destination, Data}}`, `{early, Id, once}`, `{early, Id, close}`,
+`{early, Id, {close, Taken}}` or `{early, Id, connected}`, and go on.
 
 What fails behind such an answer is told to the next call or to the owner, as it is with bytes that were
 queued. So a socket takes early requests only while nothing is known to be wrong:
 
-    SENDS  of a connection: nothing is queued, no timeout of a send counts, and the peer has not ended its
-           direction: that is watched for, because the peer's end is why sends fail;
-           of a datagram socket: to the destination of the last sends;
-           of a stream of `socket`, which has no queue: nobody waits to send, and the system has room for
-           all that can be on its way (`sockets.plain.held`);
-           never in the unix domain: a peer that does not read any more is not seen, and a datagram that
-           finds no room is refused
-    ONCE   it is open, and holds no bytes that could be a message: that would be in the owner's mailbox
-           when setopts answers
-    CLOSES a connection of a program that has closed others; it is passive, nothing is queued, and it does
-           not linger. The node adds that nobody monitors the socket: see inetpy_early.erl
+    SENDS     of a connection: nothing is queued, no timeout of a send counts, and the peer has not ended its
+              direction: that is watched for, because the peer's end is why sends fail;
+              of a datagram socket: to the destination of the last sends;
+              of a stream of `socket`, which has no queue: nobody waits to send, and the system has room for
+              all that can be on its way (`sockets.plain.held`);
+              never in the unix domain: a peer that does not read any more is not seen, and a datagram that
+              finds no room is refused
+    ONCE      it is open, and holds no bytes that could be a message: that would be in the owner's mailbox
+              when setopts answers
+    CLOSES    a connection of a program that has closed others; it is passive, nothing is queued, and it does
+              not linger. The node adds that nobody monitors the socket, and that no process waits for a
+              message of `socket`: see inetpy_early.erl
+    CONNECTS  a connection of `socket`, of such a program: the process that waits for it is told that it is
+              there, and asks what has become of it. From the message on the peer's end is watched for
 
 Callers of a socket that a rule or a server in memory concerns wait, and so do all while a recorder looks on.
 """
@@ -34,15 +37,15 @@ from ..host.api import PEER_END, Socket
 from ..host.bugs import Fallible
 from ..session.waiting import failure
 from ..wire.messages import OK
-from ..wire.mode import CLOSES, ONCE, SENDS
+from ..wire.mode import CLOSES, CONNECTS, ONCE, SENDS
 
 if TYPE_CHECKING:
     from ..session.session import Session
 
 __all__ = [
     "ASKS_ONCE", "LARGEST", "Unanswered", "after_once", "after_opening", "after_send", "answer",
-    "asks_once_again", "await_close", "end", "is_unseen", "may_send", "review", "review_sends", "stop",
-    "wait_again",
+    "asks_once_again", "await_close", "comes_and_goes", "end", "is_unseen", "may_send", "review",
+    "review_sends", "stop", "wait_again",
 ]  # fmt: skip
 
 ASKS_ONCE = [(Atom("active"), Atom("once"))]
@@ -114,15 +117,21 @@ def after_once(sock: Chatty) -> None:
 
 def after_opening(stream: Closable) -> None:
     """A connection is there, and its owner is about to hear of it."""
-    session = stream.session
-    if session.closes < session.fast.early_after or not is_unseen(stream):
-        return
+    early = stream.early & ~CONNECTS
+    stream.set_early(early | CLOSES if _may_close(stream) else early)
+
+
+def _may_close(stream: Closable) -> bool:
     try:
-        may = stream.may_close_early() and not stream.linger()[0]
+        return comes_and_goes(stream) and stream.may_close_early() and not stream.linger()[0]
     except OSError:
-        return
-    if may:
-        stream.set_early(stream.early | CLOSES)
+        return False
+
+
+def comes_and_goes(sock: Chatty) -> bool:
+    """Whether its program opens and closes connections all the time, and nobody interferes or looks on."""
+    session = sock.session
+    return session.closes >= session.fast.early_after and is_unseen(sock)
 
 
 def await_close(sock: Told) -> None:

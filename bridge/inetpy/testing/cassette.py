@@ -20,7 +20,7 @@ from typing import Any
 from ..network import anywhere
 from ..network.network import Network
 from ..network.recording import Recording
-from ..network.replay import Replay
+from ..network.replay import Replay, make_manner
 
 __all__ = ["MODES", "Cassette", "CassetteError", "path_of"]
 
@@ -35,7 +35,12 @@ class CassetteError(Exception):
 
 
 def path_of(file: Path, test: str, name: str | None) -> Path:
-    """test: its name in the file, `TestClass::test_it[1]`. name: what its marker has."""
+    """test: its name in the file, `TestClass::test_it[1]`. name: what its marker has.
+
+    Raises CassetteError for what is no name.
+    """
+    if name is not None and not isinstance(name, str):
+        raise CassetteError(f"the name of a cassette is text, not {name!r}")
     wanted = test if name is None else name
     plain = re.sub(r"[^a-zA-Z0-9_.-]+", "-", wanted.replace("::", ".")).strip("-") or "test"
     if plain != wanted.replace("::", "."):  # two names that differ are two files
@@ -64,25 +69,35 @@ class Cassette:
     """
 
     def __init__(self, network: Network, path: Path, mode: str, words: Mapping[str, Any]) -> None:
+        if not isinstance(mode, str) or mode not in MODES:
+            raise CassetteError(f"the mode of a cassette is once, none or rewrite, not {mode!r}")
         unknown = set(words) - set(_OF_RECORDING) - set(_OF_REPLAY)
         if unknown:
             known = ", ".join(["name", "mode", *_OF_RECORDING, *_OF_REPLAY])
             raise CassetteError(f"a cassette has no {min(unknown)!r}: it has {known}")
-        if mode not in MODES:
-            raise CassetteError(f"the mode of a cassette is once, none or rewrite, not {mode!r}")
         self.path = path
         self.replay: Replay | None = None
         self._network = network
         self._words = _OF_RECORDING | _OF_REPLAY | dict(words)
         self._recording: Recording | None = None
         self.is_recording = mode == "rewrite" or (mode == "once" and not path.exists())
-        if self.is_recording:
-            self._recording = Recording(network, self._words["redact"])
-        else:
-            self._begin_replay(mode)
+        try:
+            if self.is_recording:
+                self._begin_recording()
+            else:
+                self._begin_replay(mode)
+        except (ValueError, OSError, RecursionError) as error:
+            raise CassetteError(f"the cassette {path}: {error}") from None
 
     def __repr__(self) -> str:
         return f"<Cassette {self.path} {'records' if self.is_recording else 'replays'}>"
+
+    def _begin_recording(self) -> None:
+        """Words that no replay could use are said now, and not when the peers are gone."""
+        make_manner(self._network, **{name: self._words[name] for name in _OF_REPLAY})
+        if self._words["speed"] is not None and not self._words["times"]:
+            raise CassetteError("a cassette with a speed needs its times: times=True")
+        self._recording = Recording(self._network, self._words["redact"])
 
     def _begin_replay(self, mode: str) -> None:
         if not self.path.exists():

@@ -24,6 +24,8 @@ FLAGS = (
     *("+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none"),
     # As in tools.run: only sockets of the stock driver may be open when the node is put on inetpy.
     *("-kernel", "inet_backend", "inet"),
+    # Names of files are UTF-8 as they are in Python, also in the locale C.
+    "+fnu",
 )
 
 

@@ -5,6 +5,7 @@ pytest loads this module always. What it needs for a test is imported when a tes
 
 from __future__ import annotations
 
+import argparse
 import random
 from collections.abc import Generator
 from pathlib import Path
@@ -28,11 +29,17 @@ TRACES = ("never", "on-failure", "always")
 _KEY: pytest.StashKey[Session] = pytest.StashKey()
 
 
+def _seed(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"a whole number from 0 on, not {text}")
+    return int(text)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("inetpy", "Erlang nodes and their network")
     group.addoption(
         "--inetpy-seed",
-        type=int,
+        type=_seed,
         metavar="N",
         help="where random numbers of the network begin; a failed test shows it",
     )
@@ -121,21 +128,27 @@ def network(request: pytest.FixtureRequest) -> Generator[Network, None, None]:
     begun = session.begin_network(lambda: folders.mktemp("inetpy"))
     marker = request.node.get_closest_marker(MARKER)
     if marker is not None or "cassette" in request.fixturenames:
-        _begin_cassette(session, request.node, {} if marker is None else dict(marker.kwargs))
+        text = _begin_cassette(session, request.node, marker)
+        if text is not None:
+            pytest.fail(text, pytrace=False)
     yield begun
     failures = session.end_network(request.node.name)
     if failures:
         pytest.fail("the network has failures:\n" + "\n".join(failures), pytrace=False)
 
 
-def _begin_cassette(session: Session, test: Any, words: dict[str, Any]) -> None:
+def _begin_cassette(session: Session, test: Any, marker: pytest.Mark | None) -> str | None:
+    """Why there is none."""
     from .cassette import CassetteError
 
-    name = test.nodeid.partition("::")[2]
+    if marker is not None and marker.args:
+        return f"{MARKER} takes words: name={marker.args[0]!r}"
+    name, words = test.nodeid.partition("::")[2], {} if marker is None else dict(marker.kwargs)
     try:
         session.begin_cassette(test.path, name, words, lambda note: test.user_properties.append((NOTE, note)))
     except CassetteError as error:
-        pytest.fail(str(error), pytrace=False)
+        return str(error)
+    return None
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from ..network import anywhere
 from ..network.network import Network
 from ..network.script_file import read_scripts
-from .cassette import Cassette, path_of
+from .cassette import Cassette, CassetteError, path_of
 from .errors import NodeDownError
 from .failure_report import text_of
 from .half import Half
@@ -84,7 +84,10 @@ class Session:
         network.trace.stop()
         network.clear()
         if self.cassette is not None and self.has_passed and not failures and not self._has_failed:
-            self._note(self.cassette.save())
+            try:
+                self._note(self.cassette.save())
+            except CassetteError as error:
+                return [str(error)]
         if failures and kept is not None:
             return [*failures, f"trace: {kept}"]
         return failures

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 __all__ = ["Source", "folders", "source"]
 
-MODULE = re.compile(r"^\s*-module\(\s*'?(\w+)'?\s*\)", re.MULTILINE)
+MODULE = re.compile(r"^\s*-\s*module\(\s*('(?:\\.|[^'\\\n])+'|[\w@.]+)\s*\)", re.MULTILINE)
+ODD = re.compile(r"[^\w@.]+")  # what is none of a file's name
 
 
 class Source(NamedTuple):
@@ -36,10 +37,11 @@ def source(given: str | os.PathLike[str], include: Sequence[str], folder: Path) 
             raise FileNotFoundError(f"there is no file {file}, and it is no text with -module(...)")
         yield Source(file, str(file), [file.parent, file.parent.parent / "include", *more])
         return
-    file = folder / f"{found[1]}-{threading.get_ident()}.erl"
-    file.write_text(f'-file("{found[1]}.erl", 0).\n{text}')  # so says the stack of an error
+    shown = ODD.sub("-", found[1].strip("'")) + ".erl"
+    file = folder / f"{threading.get_ident()}-{shown}"
+    file.write_text(f'-file("{shown}", 0).\n{text}', encoding="utf-8")  # so says the stack of an error
     try:
-        yield Source(file, f"{found[1]}.erl", [Path.cwd(), *more])
+        yield Source(file, shown, [Path.cwd(), *more])
     finally:
         file.unlink()
 

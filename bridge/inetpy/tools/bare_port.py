@@ -97,6 +97,7 @@ class Program:
             b"c": self._close,
             b"r": sockets.receive,
             b"n": sockets.line,
+            b"w": self._receive_or_tell,
         }
         self._epoll = select.epoll()
         self._epoll.register(STDIN, select.EPOLLIN)
@@ -169,6 +170,14 @@ class Program:
         elif descriptor in self._watched:  # nobody waits; not closed since the look
             self._watched.remove(descriptor)
             self._epoll.unregister(descriptor)
+
+    def _receive_or_tell(self, number: int, most: bytes) -> bytes:
+        """Gives what has come; or nothing, and nothing once more when something has."""
+        try:
+            return self._sockets.receive(number, most)
+        except BlockingIOError:
+            self._wait(lambda _number, _argument: b"", number, b"")
+            return b""
 
     def _close(self, number: int, argument: bytes) -> bytes:
         self._watched.discard(self._sockets.descriptor(number))  # close(2) takes it out of the epoll set

@@ -100,6 +100,13 @@ ROWS = (
     ),
     Row("socket: echo 64 B", "µs", "socket.echo.inetpy", "socket.echo.otp", 4.0),
     Row("socket: select, 64 B", "µs", "socket.selects.inetpy", "socket.selects.otp", 8.0),
+    Row(
+        "socket: select, 64 B: beside a bare port",
+        "µs",
+        "socket.selects.inetpy",
+        "socket.selects.bare",
+        2.0,
+    ),
     Row("socket: receive 64 KB", "MB/s", "socket.receive.inetpy", "socket.receive.otp", 0.35, faster=True),
     Row("socket: send 64 KB", "MB/s", "socket.send.inetpy", "socket.receive.otp", 0.35, faster=True),
     Row("socket: both ends", "MB/s", "socket.both.inetpy", "socket.receive.otp", 0.35, faster=True),

@@ -51,6 +51,7 @@ SERVE = "serve"
 WHOLE_NODE = ("node", "node_by_address", MEMORY, SERVE)  # each of these needs a node of its own
 BACKENDS = ("inet", "socket", "inetpy", *WHOLE_NODE)  # as in inetpy_xc:backends/1
 CANNOT_RUN = 2
+SHOWN = 4000  # characters of an observation
 SEQUENCES = {"inet": ["inetpy_xc_sequences", "inetpy_xc_datagrams"], "socket": ["inetpy_xs_sequences"]}
 
 
@@ -311,14 +312,20 @@ def _print(console: Console, rows: list[Row], others: list[str]) -> None:
             console.print(f"documented: {text}", markup=False, highlight=False, style="italic")
         for backend, text in row["observations"].items():
             console.print(f"[bold]{backend}[/]:", end=" ")
-            console.print(text, markup=False, highlight=False)
+            console.print(_cut(text), markup=False, highlight=False)
+
+
+def _cut(text: str) -> str:
+    """What fits on a screen."""
+    more = len(text) - SHOWN
+    return text if more <= 0 else f"{text[:SHOWN]}... and {more:,} characters more, which --json has"
 
 
 def _print_unsteady(console: Console, row: Row) -> None:
     """A scenario that differed, and was equal when it was run again."""
     console.print(f"unsteady: {row['group']}: {row['name']}, whose first run was", style="yellow")
     for backend, text in row["unsteady"].items():
-        console.print(f"  {backend}: {text}", markup=False, highlight=False)
+        console.print(f"  {backend}: {_cut(text)}", markup=False, highlight=False)
 
 
 def _run_random(options: Options) -> int:

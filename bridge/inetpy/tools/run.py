@@ -91,7 +91,8 @@ def run(
             os.execvpe(command[0], list(command), variables)  # noqa: S606  replaces this process
         from . import trace_file  # loads the network
 
-        with tempfile.TemporaryDirectory(prefix="inetpy-stats-") as folder, trace_file.opened(trace) as to:
+        opened = trace_file.opened(trace, variables.get("INETPY_SCHEDULE"))
+        with tempfile.TemporaryDirectory(prefix="inetpy-stats-") as folder, opened as to:
             status = _call(command, variables | to.variables | {"INETPY_STATS": folder}, to.stdout)
             _await_bridges(Path(folder))
             figures = statistics.total(Path(folder))

@@ -39,8 +39,8 @@ class Opened(NamedTuple):
 
 
 @contextmanager
-def opened(name: str | None) -> Iterator[Opened]:
-    """See the module. None: there is no trace. Raises TraceFileError."""
+def opened(name: str | None, schedule: str | None = None) -> Iterator[Opened]:
+    """See the module. None: there is no trace. schedule: a file that is read. Raises TraceFileError."""
     if name is None:
         yield Opened({}, None)
     elif name == "-":
@@ -51,7 +51,7 @@ def opened(name: str | None) -> Iterator[Opened]:
             with _copied(pipe, 1):
                 yield Opened({"INETPY_TRACE": str(pipe)}, 2)
     else:
-        yield Opened({"INETPY_TRACE": str(_new(Path(name)))}, None)
+        yield Opened({"INETPY_TRACE": str(_new(Path(name), schedule))}, None)
 
 
 def _check_open(descriptor: int) -> None:
@@ -62,11 +62,13 @@ def _check_open(descriptor: int) -> None:
         raise TraceFileError(f"the trace goes to the standard output: {error.strerror}") from None
 
 
-def _new(path: Path) -> Path:
+def _new(path: Path, schedule: str | None) -> Path:
     """The path of a file that can be made. One that is there goes: the first process makes a new one."""
     try:
         writer_for(path.name)
         path.touch()
+        if schedule is not None and os.path.exists(schedule) and path.samefile(schedule):
+            raise TraceFileError(f"{path} is the schedule, too: the trace needs another file")
         path.unlink()
     except ValueError as error:
         raise TraceFileError(str(error)) from None

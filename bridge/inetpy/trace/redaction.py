@@ -20,12 +20,14 @@ STAR = b"*"
 
 
 class Redaction:
-    """See the module. `words`: a name of a header as `str`, or a pattern of bytes.
+    """See the module. `words`: names of headers as `str`, and patterns of bytes.
 
-    Raises ValueError for something else.
+    Raises ValueError for something else. One word alone is no list: its letters would be taken for words.
     """
 
     def __init__(self, words: Iterable[str | bytes | re.Pattern[bytes]]) -> None:
+        if isinstance(words, (str, bytes, re.Pattern)) or not isinstance(words, Iterable):
+            raise ValueError(f"redact takes a list of words, not {words!r}")
         self._patterns = [_pattern(word) for word in words]
         self._before: dict[Any, bytes] = {}
 
@@ -62,7 +64,10 @@ def _pattern(word: Any) -> re.Pattern[bytes]:
     if isinstance(word, str):
         return re.compile(rb"(?im)^" + re.escape(word.encode()) + rb":[ \t]*([^\r\n]*)")
     if isinstance(word, bytes):
-        return re.compile(word)
+        try:
+            return re.compile(word)
+        except re.error as error:
+            raise ValueError(f"redact: {word!r} is no pattern: {error}") from None
     if isinstance(word, re.Pattern) and isinstance(word.pattern, bytes):
         return word
     raise ValueError(f"redact takes names of headers, and patterns of bytes, not {word!r}")

@@ -11,7 +11,8 @@ Every frame is one term. From Erlang:
     {recalled, Id, Number, Bool}                   whether data that was recalled had not been taken
     {lineage, Number, [{Pid, Lineage}]}            what processes are and descend from, when Python has asked
     {agent, Payload}                               what `inetpy_agent` says to `inetpy.testing`
-    {early, SocketId, Request}                     nobody waits: Data, {Destination, Data}, `once`, `close`
+    {early, SocketId, Request}                     nobody waits: Data, {Destination, Data}, `once`, `close`,
+                                                   `{close, Taken}`, `connected`
     {connect, Protocol, Token}                     first of all, where Python serves: see links.serve
 
 The capabilities of the Erlang side include, where they are known, `{otp_release, N}`;
@@ -32,9 +33,9 @@ To Erlang:
                           the same, and socket Id has another mode now: see `sockets.early`
     {deliver, Pid, Messages}                       all of them sent on to Pid
     {watch, Pid}, {unwatch, Pid}                   tell, or stop telling, of its end
-    {open, Id, Socket, Kind, Owner}                a socket is there: stream, listener, datagram, plain (one
+    {open, Id, Socket, Kind, Owner, Mode}          a socket is there: stream, listener, datagram, plain (one
                                                    of `socket`) or unlisted (the same, in no listing)
-    {open, Ref, Id, Socket, Kind, Owner}           the same, and then `{Ref, {ok, Socket}}`
+    {open, Ref, Id, Socket, Kind, Owner, Mode}     the same, and then `{Ref, {ok, Socket}}`
     {select, Id, Pid, Handle, Ref, Reply}          `{Ref, Reply}`; Pid waits for plain socket Id
     {ready, Id, Handle}                            it gets `{'$socket', Socket, select, Handle}`
     {ready, Id, Handle, {Number, Pid, Data}}       the same, and its next recv may take Data: see
@@ -44,6 +45,7 @@ To Erlang:
     {unselect, Id, Handle}                         it waits no longer
     {mode, Id, Mode}                               its mode, when no other frame could carry that
     {mode, Id, Mode, Destination}                  the same; early sends of a datagram socket go there alone
+    {mode, Id, Mode, {Pid, Number}}                the same; early is one `socket:connect/1` of Pid
     {owner, Id, Pid}                               it has another owner
     {closed, Id}                                   it is gone
     {closed, Id, Ref}                              the same, and then `{Ref, ok}`
@@ -248,9 +250,9 @@ def build_watch(pid: bytes, on: bool) -> bytes:
     return _TUPLE2 + _tag("watch" if on else "unwatch") + pid
 
 
-def build_open(ident: int, socket: bytes, kind: str, owner: bytes, ref: bytes = b"") -> bytes:
-    head = (b"h\6" if ref else b"h\5") + _tag("open") + ref
-    return head + encode_body(ident) + socket + _tag(kind) + owner
+def build_open(ident: int, socket: bytes, kind: str, owner: bytes, ref: bytes = b"", mode: int = 0) -> bytes:
+    head = (b"h\7" if ref else b"h\6") + _tag("open") + ref
+    return head + encode_body(ident) + socket + _tag(kind) + owner + encode_body(mode)
 
 
 def build_mode(ident: int, mode: int) -> bytes:

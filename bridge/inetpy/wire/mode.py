@@ -4,13 +4,14 @@
     SENDS      a small send needs no answer
     ONCE       `{active, once}` needs no answer
     CLOSES     close needs no answer, while no other bit is set
+    CONNECTS   `socket:connect/1` of one process needs no answer, once
 
-See `sockets.early` for the last three.
+See `sockets.early` for all but the first.
 """
 
 from __future__ import annotations
 
-__all__ = ["CLOSES", "EARLY", "IS_ACTIVE", "ONCE", "SENDS"]
+__all__ = ["CLOSES", "CONNECTS", "EARLY", "IS_ACTIVE", "ONCE", "SENDS"]
 
-IS_ACTIVE, SENDS, ONCE, CLOSES = 1, 2, 4, 8
-EARLY = SENDS | ONCE | CLOSES
+IS_ACTIVE, SENDS, ONCE, CLOSES, CONNECTS = 1, 2, 4, 8, 16
+EARLY = SENDS | ONCE | CLOSES | CONNECTS

@@ -7,6 +7,7 @@ counters    what info/1 counts
 ahead       bytes that go to the node together with a select message
 waiters     processes that wait, in one direction
 opening     open
+connector   the process that waits for a connection
 connecting  bind, connect, listen, accept, shutdown, names
 receiving   recv, recvfrom, recvmsg
 sending     send, sendto, sendmsg, sendv

@@ -9,6 +9,7 @@ from ...codec.terms import Atom, Pid, Ref
 from ...options.plain_values import build_domain, build_type
 from ...wire.messages import OK, build_error
 from ...wire.plain_requests import Cancel
+from . import connector
 from .answers import CLOSED
 from .plain import Plain
 from .protocols import protocol_name
@@ -55,12 +56,10 @@ def cancel(plain: Plain, ref: bytes, request: Cancel) -> None:
 
 def _take(plain: Plain, name: str, process: Pid, handle: Ref) -> Waiter | None:
     if name == "connect":
-        connector = plain.connector
-        if connector is None or connector.process != process or connector.handle != handle:
+        waiter = plain.connector
+        if waiter is None or waiter.process != process or waiter.handle != handle:
             return None
-        plain.connector = None
-        plain.write_state.discard("connecting")
-        return connector
+        return connector.take(plain)
     waiters: Waiters = getattr(plain, _QUEUES[name])
     waiter = waiters.find(process, handle)
     if waiter is not None:

@@ -17,12 +17,13 @@ from ...host.api import WRITE, Socket, Timer
 from ...session.session import Session
 from ...session.waiting import failure
 from ...wire.messages import OK
+from . import connector
 from .held import Held, held_of
 
 if TYPE_CHECKING:
     from .plain import Plain
 
-__all__ = ["close", "close_file", "fail", "on_down", "terminate"]
+__all__ = ["close", "close_early", "close_file", "fail", "linger", "on_down", "terminate"]
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,37 @@ log = logging.getLogger(__name__)
 def close(plain: Plain, ref: bytes, _request: Any) -> None:
     """socket:close/1."""
     plain.open_socket  # noqa: B018  raises what a closed one answers
+    plain.session.closes += plain.is_connection
     plain.terminate(ref)
+
+
+def close_early(plain: Plain, taken: int = 0) -> None:
+    """The same, for a caller that has answered itself: see `sockets.early`.
+
+    taken: the number of bytes that the node has given to a recv ahead of this, or 0.
+
+    Where a recv has crossed the close, it is not known yet whether bytes of it were read. For all others the
+    socket is closed at once then, too.
+    """
+    if plain.closing:
+        return  # by a caller before this one
+    plain.on_recalled(taken, given_up=False)
+    if plain.sock is None:
+        return
+    plain.session.closes += 1
+    if plain.ahead is None:
+        return plain.terminate()
+    plain.closing = True
+    plain.session.keep_ended(plain.ident, plain)
+    plain.defer(plain.terminate)
+
+
+def linger(plain: Plain, sock: Socket) -> tuple[bool, int]:
+    """The option linger: (on, seconds). Raises OSError."""
+    if not (plain.may_linger or plain.shared):
+        return False, 0
+    on, seconds = struct.unpack("ii", sock.getsockopt(SOL_SOCKET, SO_LINGER, 8))
+    return bool(on), seconds
 
 
 def on_down(plain: Plain, pid: Pid) -> None:
@@ -49,7 +80,7 @@ def on_down(plain: Plain, pid: Pid) -> None:
             waiters.left = None
     if plain.connector is not None and plain.connector.process == pid:
         plain.forget(plain.connector)
-        plain.connector = None
+        connector.take(plain)
     plain.update_interest()
 
 
@@ -68,7 +99,7 @@ def terminate(plain: Plain, ref: bytes | None = None) -> None:
     sock, plain.sock = plain.sock, None
     if sock is not None:
         plain.leave_poller(sock)
-        _close(session, sock, held, ref)
+        _close(session, sock, held, linger(plain, sock), ref)
     plain.settle()
 
 
@@ -94,15 +125,17 @@ def close_file(plain: Plain) -> None:
 def _abort_all(plain: Plain) -> None:
     """All that wait hear that the socket is closed, in the order of OTP."""
     if plain.connector is not None:
-        connector, plain.connector = plain.connector, None
-        plain.abort_one(connector, "closed")
+        waiter, plain.connector = plain.connector, None
+        plain.abort_one(waiter, "closed")
     for waiters in (plain.writers, plain.readers, plain.acceptors):
         plain.abort(waiters, "closed")
 
 
-def _close(session: Session, sock: Socket, held: list[Held], ref: bytes | None) -> None:
+def _close(
+    session: Session, sock: Socket, held: list[Held], linger: tuple[bool, int], ref: bytes | None
+) -> None:
     """Closes the socket when what is held has been written. The caller waits only as long as linger says."""
-    on, seconds = struct.unpack("ii", sock.getsockopt(SOL_SOCKET, SO_LINGER, 8))
+    on, seconds = linger
     closer = _Closer(session, ref)
     if on and seconds:
         if held:

@@ -9,18 +9,20 @@ from typing import Any
 
 from ...codec.terms import Atom, Pid, Ref
 from ...host.api import Socket
-from ...host.errors import os_error
 from ...names.sockaddr import Address, BadTerm, build_sockaddr, is_encodable, parse_sockaddr
 from ...session.interference import FRESH
-from ...wire.messages import OK, build_error, build_raise
+from ...wire.messages import OK, build_error, build_ok, build_raise
 from ...wire.plain_requests import Accept, Bind, Bindx, Connect, Connected, Listen, Shutdown
-from . import held
+from .. import early
+from . import connector, held
 from .answers import SELECT, bad_state
 from .plain import Plain
 from .values import Fails, elements, parse_integer
 from .waiters import Waiter
 
 __all__ = ["accept", "bind", "bindx", "connect", "connected", "listen", "peername", "shutdown", "sockname"]
+
+_LARGEST = 0x7FFFFFFF
 
 _HOW = {"read": socket.SHUT_RD, "write": socket.SHUT_WR, "read_write": socket.SHUT_RDWR}
 
@@ -33,6 +35,7 @@ def bind(plain: Plain, ref: bytes, request: Bind) -> None:
     else:
         plain.session.host.raw.bind(plain.system_socket, address.family, address.value)
     plain.read_state.add("bound")
+    early.await_close(plain)
     plain.answer(ref, OK)
 
 
@@ -76,6 +79,7 @@ def connect(plain: Plain, ref: bytes, request: Connect) -> None:
         return _wait_for_connection(plain, ref, request)
     plain.write_state.discard("connecting")
     plain.write_state.add("connected")
+    early.after_opening(plain)
     plain.answer(ref, OK)
 
 
@@ -99,6 +103,7 @@ def _wait_for_connection(plain: Plain, ref: bytes, request: Connect) -> None:
     plain.watch_process(request.process)
     plain.session.select(ref, SELECT, plain.ident, request.process.raw, request.handle.raw)
     plain.update_interest()
+    plain.session.poller.look_again()  # on this host it is there by now
 
 
 def connected(plain: Plain, ref: bytes, request: Connected) -> None:
@@ -111,23 +116,21 @@ def connected(plain: Plain, ref: bytes, request: Connected) -> None:
 
 def _finish(plain: Plain, ref: bytes, process: Pid) -> None:
     """What has become of the connection, as far as the system knows by now."""
-    connector = plain.connector
-    assert connector is not None
-    if connector.process != process:
+    waiter = plain.connector
+    assert waiter is not None
+    if waiter.process != process:
         return plain.answer(ref, build_error("already"))
-    plain.connector = None
-    plain.forget(connector)
-    plain.write_state.discard("connecting")
-    plain.update_interest()
-    number = plain.open_socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if number:
-        raise os_error(number)
-    plain.write_state.add("connected")
+    connector.take(plain)
+    plain.forget(waiter)
+    connector.complete(plain)
     plain.answer(ref, OK)
 
 
 def listen(plain: Plain, ref: bytes, request: Listen) -> None:
     backlog = parse_integer(request.backlog)
+    if backlog < 0:
+        # For listen(2) it is a very large number. Python would make it 0.
+        backlog = _LARGEST
     sock, listened = plain.open_socket, plain.listens
     network = plain.session.network
     if plain.role == FRESH:
@@ -141,6 +144,7 @@ def listen(plain: Plain, ref: bytes, request: Listen) -> None:
         plain.listens = listened
         raise
     plain.read_state.add("listening")
+    early.review(plain)  # it may have been a connection before
     plain.answer(ref, OK)
 
 
@@ -202,7 +206,8 @@ def _hand_over(plain: Plain, ref: bytes, reference: Ref, owner: Pid, sock: Socke
         raise
     if network is not None:
         (network.opened if is_controlled else network.adopted)(connection)
-    plain.answer(ref, OK)
+    early.after_opening(connection)
+    plain.answer(ref, build_ok(connection.name))
 
 
 def shutdown(plain: Plain, ref: bytes, request: Shutdown) -> None:

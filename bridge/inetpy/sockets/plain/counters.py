@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["COUNTERS", "SENDFILE_COUNTERS", "Counters"]
+__all__ = ["COUNTERS", "SENDFILE_COUNTERS", "ZERO", "Counters"]
 
 COUNTERS = (
     "read_byte", "read_fails", "read_pkg", "read_pkg_max", "read_tries", "read_waits",
     "write_byte", "write_fails", "write_pkg", "write_pkg_max", "write_tries", "write_waits",
     "acc_success", "acc_fails", "acc_tries", "acc_waits",
 )  # fmt: skip
+
+ZERO = dict.fromkeys(COUNTERS, 0)
 
 # A socket has these when its first file is sent. `sendfile` are calls of the system, `tries` files.
 SENDFILE_COUNTERS = (

@@ -58,9 +58,10 @@ class Held(Waiter):
 
 
 class Sender(early.Chatty, Protocol):
-    """What is asked of a plain socket. always, late_error: see `Plain`."""
+    """What is asked of a plain socket. always, closing, late_error: see `Plain`."""
 
     always: int
+    closing: bool
     connector: Waiter | None
     counters: Counters
     late_error: OSError | None
@@ -74,7 +75,7 @@ class Sender(early.Chatty, Protocol):
 def send_early(plain: Sender, parts: list[bytes]) -> None:
     """Sends whose callers have had their answer. What fails is told to the next call."""
     sock = plain.sock
-    if sock is None or plain.connector is not None:
+    if sock is None or plain.closing or plain.connector is not None:
         return  # closed, or connected anew, by another process
     written = 0
     if plain.writers.first is None:
@@ -108,8 +109,9 @@ def _hold(plain: Sender, part: bytes, written: int, others: list[bytes]) -> None
 
 def write(plain: Sender, held: Held) -> None:
     """It is its turn, and there is room."""
+    assert plain.sock is not None
     try:
-        written = held.write(plain.open_socket)
+        written = held.write(plain.sock)
     except BlockingIOError:
         return
     except OSError as error:

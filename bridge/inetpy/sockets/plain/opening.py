@@ -12,7 +12,7 @@ from ...host.api import Socket
 from ...names.sockaddr import BadTerm
 from ...options.plain_values import DOMAINS, TYPES
 from ...session.session import Session
-from ...wire.messages import OK
+from ...wire.messages import build_ok
 from ...wire.plain_requests import Fdopen, Open
 from .plain import Plain
 from .protocols import protocol_number
@@ -24,6 +24,7 @@ __all__ = ["fdopen", "open_plain"]
 _OPEN_TYPES = {name: number for name, number in TYPES.items() if name != "rdm"}
 
 SO_DOMAIN, SO_PROTOCOL = 39, 38  # of asm/socket.h
+_KEEP_DOMAIN = (socket.SOCK_STREAM, socket.SOCK_DGRAM)  # SOCK_PACKET does not
 
 
 def open_plain(session: Session, ref: bytes, request: Open) -> None:
@@ -42,6 +43,8 @@ def open_plain(session: Session, ref: bytes, request: Open) -> None:
     sock = session.host.open_socket(domain, kind, netns, protocol)
     plain = Plain(session, request.socket, request.owner, sock)
     plain.type, plain.protocol = kind, protocol
+    if kind in _KEEP_DOMAIN:
+        plain.domain = domain
     _begin(session, ref, plain, request.options)
 
 
@@ -52,7 +55,7 @@ def _begin(session: Session, ref: bytes, plain: Plain, options: Any) -> None:
     sock = plain.sock
     assert sock is not None
     try:
-        plain.domain = sock.getsockopt(socket.SOL_SOCKET, SO_DOMAIN)
+        plain.domain = plain.domain or sock.getsockopt(socket.SOL_SOCKET, SO_DOMAIN)
         plain.type = plain.type or sock.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE)
         plain.protocol = plain.protocol or sock.getsockopt(socket.SOL_SOCKET, SO_PROTOCOL)
         if session.network is not None:
@@ -65,7 +68,7 @@ def _begin(session: Session, ref: bytes, plain: Plain, options: Any) -> None:
         raise
     if session.network is not None:
         session.network.adopted(plain)
-    session.answer(ref, OK)
+    session.answer(ref, build_ok(plain.name))
 
 
 def _flag(options: Mapping[Any, Any], name: str, default: bool) -> bool:

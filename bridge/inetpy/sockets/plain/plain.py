@@ -29,10 +29,10 @@ from ...wire.messages import build_aborted, build_error
 from ...wire.plain_requests import PLAIN
 from ...wire.requests import Operation
 from .. import early
-from . import closing, held
+from . import closing, connector, held
 from .ahead import Ahead, peek
 from .answers import SELECT, Closed
-from .counters import COUNTERS, Counters
+from .counters import ZERO, Counters
 from .held import Held
 from .waiters import NOBODY, Waiter, Waiters
 
@@ -55,15 +55,17 @@ class Plain:
     rcvcount: how often recv with length 0 reads on after a full buffer; `reads` is how often it has.
     ahead: bytes that the node has before they are read; `shared`: somebody else may have the descriptor.
     early, repeats, always, floods, turn: see `sockets.early`. late_error: of an early send, told later.
+    may_linger: somebody has set the option, of this socket or of its listener; the system knows its value.
+    closing: its user has closed it, and `sock` has still to be closed.
     watched: the processes whose end is watched, besides the owner: those that wait, or have waited lately.
     """
 
     __slots__ = (
-        "__weakref__", "accepted", "acceptors", "ahead", "always", "connector", "counters", "debug",
-        "domain", "early", "file", "file_sent", "floods", "ident", "interest", "iow", "late_error", "listed",
-        "listens", "meta", "name", "owner", "protocol", "rcvbuf", "rcvcount", "rcvctrlbuf", "read_state",
-        "readers", "reads", "reference", "repeats", "select_read", "session", "shared", "sndctrlbuf", "sock",
-        "turn", "type", "watched", "write_state", "writers",
+        "__weakref__", "accepted", "acceptors", "ahead", "always", "closing", "connector", "counters",
+        "debug", "domain", "early", "file", "file_sent", "floods", "ident", "interest", "iow",
+        "late_error", "listed", "listens", "may_linger", "meta", "name", "owner", "protocol", "rcvbuf",
+        "rcvcount", "rcvctrlbuf", "read_state", "readers", "reads", "reference", "repeats", "select_read",
+        "session", "shared", "sndctrlbuf", "sock", "turn", "type", "watched", "write_state", "writers",
     )  # fmt: skip
 
     survives: ClassVar[bool] = False
@@ -88,7 +90,7 @@ class Plain:
         self.interest = 0
         self.read_state: set[str] = set()
         self.write_state: set[str] = set()
-        self.counters = Counters((name, 0) for name in COUNTERS)
+        self.counters = Counters(ZERO)
         self.debug = self.iow = self.select_read = False
         self.rcvbuf, self.rcvcount, self.reads = RCVBUF, 0, 0
         self.rcvctrlbuf, self.sndctrlbuf = RCVCTRLBUF, SNDCTRLBUF
@@ -97,7 +99,7 @@ class Plain:
         self.meta: Any = Atom("undefined")
         self.watched: dict[Pid, None] = {}
         self.ahead: Ahead | None = None
-        self.shared = False
+        self.closing = self.may_linger = self.shared = False
         self.early = self.repeats = self.always = 0
         self.floods, self.turn = False, (0.0, 0)
         self.late_error: OSError | None = None
@@ -111,6 +113,7 @@ class Plain:
             self.rcvbuf, self.rcvcount = like.rcvbuf, like.rcvcount
             self.rcvctrlbuf, self.sndctrlbuf = like.rcvctrlbuf, like.sndctrlbuf
             self.debug, self.iow = like.debug, like.iow
+            self.may_linger = like.may_linger or like.shared
 
     @property
     def kind(self) -> str:
@@ -159,7 +162,7 @@ class Plain:
     @property
     def open_socket(self) -> Socket:
         """The socket of the system. Raises Closed."""
-        if self.sock is None:
+        if self.sock is None or self.closing:
             raise Closed
         return self.sock
 
@@ -221,6 +224,8 @@ class Plain:
 
     def abort(self, waiters: Waiters, reason: str) -> None:
         """All that wait are told that it is in vain."""
+        if waiters.first is None and waiters.left is None:
+            return
         left = waiters.take_left()
         if left is not None:
             self.forget(left)
@@ -328,6 +333,8 @@ class Plain:
             self._tell_left(self.readers)
             self._tell_left(self.acceptors)
         if events & ~READ:
+            if self.connector is not None and not self.connector.told:
+                connector.offer(self, self.connector, events)
             self._tell(self.connector)
             self._tell(self.writers.first)
             self._tell_left(self.writers)
@@ -383,8 +390,28 @@ class Plain:
     def may_ask_once(self) -> bool:
         return False
 
+    @property
+    def is_connection(self) -> bool:
+        """Whether it is a stream that has a peer, or had one. A listener is "connected" before OTP 28."""
+        is_connected = self.accepted or "connected" in self.write_state
+        return self.type == SOCK_STREAM and is_connected and "listening" not in self.read_state
+
+    def may_close_early(self) -> bool:
+        """Whoever has chosen its address may want it again at once, perhaps from another Python."""
+        is_chosen = not self.read_state.isdisjoint(("bound", "listening"))
+        return self.is_connection and self.connector is None and not self.shared and not is_chosen
+
+    def linger(self) -> tuple[bool, int]:
+        return closing.linger(self, self.open_socket)
+
     def send_early(self, parts: list[bytes]) -> None:
         held.send_early(self, parts)
+
+    def close_early(self, taken: int = 0) -> None:
+        closing.close_early(self, taken)
+
+    def connect_early(self) -> None:
+        connector.connect_early(self)
 
     def raise_late_error(self) -> None:
         error, self.late_error = self.late_error, None
@@ -421,7 +448,8 @@ class Plain:
 
     def read_ahead(self, ahead: Ahead) -> None:
         """What the process has taken is read."""
-        size = len(self.open_socket.recv(ahead.size))
+        assert self.sock is not None
+        size = len(self.sock.recv(ahead.size))
         counters = self.counters
         counters["read_tries"] += 1
         counters["read_pkg"] += 1

@@ -23,6 +23,7 @@ from .values import c_int
 __all__ = ["OWN", "Own", "getopt", "is_known", "getopt_native", "setopt", "setopt_native"]
 
 _ERROR = (socket.SOL_SOCKET, socket.SO_ERROR)
+_LINGER = (socket.SOL_SOCKET, socket.SO_LINGER)
 INT_SIZE = 4  # bytes of an int of C
 MAX_VALUE = 1 << 20  # bytes of the value of an option: no option has as many
 _TRUE, _FALSE = Atom("true"), Atom("false")
@@ -53,7 +54,7 @@ class Own(NamedTuple):
 def _tell_descriptor(plain: Plain) -> int:
     """Whoever knows the descriptor may make copies of it."""
     plain.shared = True
-    early.review_sends(plain)
+    early.review(plain)
     return plain.session.host.raw.descriptor(plain.system_socket)
 
 
@@ -219,10 +220,18 @@ def setopt(plain: Plain, ref: bytes, request: Setopt) -> None:
             if row.values is None or row.values.parse is None:
                 raise _unknown(option)
             sock.setsockopt(*row.place, _parse(plain, row.values, value))
-            early.review_sends(plain)
+            _changed(plain, row.place)
     except _REFUSED:
         raise BadTerm((Atom("socket_option"), option, value)) from None
     plain.answer(ref, OK)
+
+
+def _changed(plain: Plain, place: tuple[int, int]) -> None:
+    """Callers may have to wait from here on."""
+    early.review_sends(plain)
+    if place == _LINGER:
+        plain.may_linger = True
+        early.await_close(plain)
 
 
 def _parse(plain: Plain, values: PlainType, term: Any) -> int | bytes:
@@ -242,7 +251,7 @@ def setopt_native(plain: Plain, ref: bytes, request: SetoptNative) -> None:
     except _REFUSED:
         raise BadTerm(Atom("value")) from None
     sock.setsockopt(level, number, native)
-    early.review_sends(plain)
+    _changed(plain, (level, number))
     plain.answer(ref, OK)
 
 
