@@ -27,6 +27,13 @@ def files() -> dict[str, str]:
     return {name: text for _, text, name in FILE.findall(PAGE.read_text())}
 
 
+def variables() -> dict[str, str]:
+    """The variables of pytest, without those of CI: there pytest does not cut long lines."""
+    of_ci = {"CI", "BUILD_NUMBER", "PYTEST_ADDOPTS"}
+    kept = {name: value for name, value in os.environ.items() if name not in of_ci}
+    return kept | {"COLUMNS": str(WIDTH), "TERM": "xterm-256color", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+
+
 def screen() -> str:
     """What a terminal shows, with colours. Places, pids and times are always the same."""
     with tempfile.TemporaryDirectory() as place:
@@ -44,8 +51,7 @@ def screen() -> str:
             stderr=subprocess.STDOUT,
             text=True,
             cwd=folder,
-            env=os.environ
-            | {"COLUMNS": str(WIDTH), "TERM": "xterm-256color", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+            env=variables(),
         )
     assert done.returncode == 1, done.stdout
     text = done.stdout.replace(f"{folder}/pytest-0", "/tmp/pytest-of-anna/pytest-0")  # noqa: S108  what is shown

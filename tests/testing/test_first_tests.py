@@ -146,8 +146,10 @@ def write(folder: Path, text: str, language: str) -> None:
     put(folder / found[3], text)
 
 
-def test_picture() -> None:
-    """docs/failure.svg shows what pytest prints; scripts/failure_screen.py writes it."""
+@pytest.mark.parametrize("ci", ["", "true"])
+def test_picture(ci: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/failure.svg shows what pytest prints, in CI too; scripts/failure_screen.py writes it."""
+    monkeypatch.setenv("CI", ci)
     printed = CODES.sub("", failure_screen.screen())
     assert "".join(printed.split()) in screen.text_of(failure_screen.PICTURE)
 
