@@ -22,8 +22,8 @@ network.fault(reset(after_bytes=2**50), direction="both")
 network.fault(truncate(2**16), direction="both")
 """
 SOCKET_GROUPS = [
-    "xs_address", "xs_close", "xs_dgram", "xs_functions", "xs_message", "xs_open", "xs_options", "xs_stream",
-    "xs_waiting",
+    "xs_address", "xs_bad", "xs_close", "xs_dgram", "xs_families", "xs_functions", "xs_message", "xs_open",
+    "xs_options", "xs_stream", "xs_term", "xs_waiting",
 ]  # fmt: skip
 # The relay has read what would fill the queue, and an error that is on its way behind a queue may come first.
 EXCEPTIONS = ("no_room", "reset_with_a_queue")
@@ -31,7 +31,7 @@ EXCEPTIONS = ("no_room", "reset_with_a_queue")
 # urgent data. A datagram that is cut to 64 KB is not too large.
 SOCKET_EXCEPTIONS = (
     *("lingers", "close_nowait", "credentials", "rights", "bad_rights", "out_of_band"),
-    *("abort_order", "abort_order_owner", "connect_local_full", "local_refused"),
+    *("abort_order", "abort_order_owner", "connect_local_full", "local_refused", "abstract"),
 )
 
 

@@ -6,6 +6,7 @@ What a rule does to them is compared with the real event in tests/network.
 from __future__ import annotations
 
 import itertools
+import struct
 from socket import AF_INET, SO_LINGER, SOCK_STREAM, SOL_SOCKET
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from in_memory import LOCALHOST, OWNER, pid
 from inetpy.codec.terms import Atom, Pid
 from inetpy.host.api import LINGER_NOW
-from inetpy.network import error, latency, refuse, short_read
+from inetpy.network import error, latency, nth, refuse, short_read
 from inetpy.network.controlled import Controlled
 from inetpy.network.diverted import DivertedStream
 from inetpy.network.listeners import ControlledListener
@@ -127,6 +128,26 @@ def test_the_role_is_known_when_the_socket_connects(scene: Scene) -> None:
     rule.remove()
     scene.run()
     assert not isinstance(scene.sock(ident), Controlled)
+    listener.close()
+
+
+@pytest.mark.parametrize("words", [latency(10), error("any", "eio")])
+def test_an_address_as_the_system_has_it(scene: Scene, words: Any) -> None:
+    """The rules for clients concern the connection, although the network does not know its peer."""
+    scene.fault(words, role="client", when=nth(2**40))
+    listener, port = scene.listener()
+    ident = scene.opened()
+    native = {Atom("family"): int(AF_INET), Atom("addr"): struct.pack("!H4B8x", port, *LOCALHOST)}
+    asked = scene.ask("socket_connect", ident, (OWNER, scene.next_ref(), native)).answer
+    assert asked == "select"
+    scene.run()
+    assert scene.ask("socket_connected", ident, OWNER).answer == "ok"
+    assert scene.facts(ident).role == "client"
+    assert isinstance(scene.sock(ident), ControlledStream)
+    peer, _ = listener.accept()
+    assert scene.put(ident, b"abc") == "ok"
+    scene.run()
+    assert peer.recv(3) == b"abc"
     listener.close()
 
 

@@ -13,6 +13,7 @@ import errno
 import socket
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, ClassVar
 
 from ..host.api import READ, WRITE, Buffer, Clock, Poller
@@ -60,7 +61,7 @@ class ControlledStream(Controlled, MemoryStream):
         self._disconnect = disconnect
         self._decided: dict[Rule, bool] = {}  # whether a rule has its occasion with this connection
         self._has_failed = False  # connecting, and the next connect has not been told
-        self._unanswered: Any = None  # an address that a connect goes to, and nobody answers
+        self._unanswered: Callable[[], None] | None = None  # a connect that nobody answers
         self.is_announced = is_connected  # Erlang knows that it is connected
         self._names: tuple[Any, Any] | None = None  # of a socket whose connection is over
         self._writes = 0  # small ones, since other sockets had their turn
@@ -125,10 +126,14 @@ class ControlledStream(Controlled, MemoryStream):
         return self.is_connecting or self.relay is not None or self._has_failed
 
     def connect(self, address: Any, /) -> None:
+        self.connect_by(partial(self.sock.connect, address))
+
+    def connect_by(self, connect: Callable[[], None]) -> None:
+        """The same. `connect` is the call of the system, perhaps to an address that Python cannot take."""
         if self.is_connecting:
             raise os_error(errno.EALREADY)
         if self.relay is not None:
-            return self.sock.connect(address)  # type: ignore[no-any-return]
+            return connect()
         if self._has_failed:
             self._has_failed = False
             self.report_error()
@@ -136,9 +141,9 @@ class ControlledStream(Controlled, MemoryStream):
         self.calls.check("connect")
         refusal = self.calls.refusal(self._has_occasion)
         if refusal is not None:
-            return self._refuse_connect(refusal.number, address)
+            return self._refuse_connect(refusal.number, connect)
         try:
-            self.sock.connect(address)
+            connect()
         except BlockingIOError:
             self.knock()
             raise
@@ -146,14 +151,14 @@ class ControlledStream(Controlled, MemoryStream):
         self._establish()
         self._poller.soon(self._announce)
 
-    def _refuse_connect(self, number: int | None, address: Any) -> None:
+    def _refuse_connect(self, number: int | None, connect: Callable[[], None]) -> None:
         if self.family == socket.AF_UNIX:
             # connecting by path is over at once; a queue that is never taken from says EAGAIN
             number = errno.EAGAIN if number is None else number
             raise os_error(number)
         if number is None:
             self.is_connecting = True
-            self._unanswered = address
+            self._unanswered = connect
         else:
             self._has_failed = True
             self.fail_with(number)
@@ -163,9 +168,10 @@ class ControlledStream(Controlled, MemoryStream):
         """The black hole may have gone."""
         if any(rule.word == "blackhole" and rule.on and self._decided.get(rule) for rule in self._rules):
             return
-        address, self._unanswered = self._unanswered, None
+        connect, self._unanswered = self._unanswered, None
+        assert connect is not None
         try:
-            self.sock.connect(address)
+            connect()
         except BlockingIOError:
             pass
         except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ...codec.terms import Atom, Pid, Ref
@@ -71,7 +72,7 @@ def connect(plain: Plain, ref: bytes, request: Connect) -> None:
         elif address.family == socket.AF_UNSPEC and _is_disconnected_by_network(plain, sock):
             plain.session.host.disconnect(sock)
         else:
-            plain.session.host.raw.connect(plain.system_socket, address.family, address.value)
+            _connect_raw(plain, address)
     except BlockingIOError as error:
         # EAGAIN, of a full queue of a local listener, is a connection on its way to OTP before 28.
         if error.errno != errno.EINPROGRESS and not (error.errno == errno.EAGAIN and plain.session.before_28):
@@ -84,11 +85,32 @@ def connect(plain: Plain, ref: bytes, request: Connect) -> None:
 
 
 def _connect(plain: Plain, remote: Any) -> None:
-    """A network may have another socket for this peer. Raises OSError."""
+    """Raises OSError."""
+    _tell_network(plain, remote)
+    plain.open_socket.connect(remote)
+
+
+def _connect_raw(plain: Plain, address: Address) -> None:
+    """Connects to an address that Python cannot take. Raises OSError.
+
+    What a network has put before the socket of the system is to know of it.
+    """
+    is_connection = address.family != socket.AF_UNSPEC
+    if is_connection:
+        _tell_network(plain, None)
+    sock = plain.open_socket
+    connect = partial(plain.session.host.raw.connect, plain.system_socket, address.family, address.value)
+    if is_connection and hasattr(sock, "connect_by"):
+        sock.connect_by(connect)
+    else:
+        connect()
+
+
+def _tell_network(plain: Plain, remote: Any) -> None:
+    """A network may have another socket for this peer. `remote` is None when it is not known."""
     network = plain.session.network
     if network is not None and plain.role == FRESH:
         network.connects(plain, remote)
-    plain.open_socket.connect(remote)
 
 
 def _is_disconnected_by_network(plain: Plain, sock: Socket) -> bool:
